@@ -1,0 +1,14 @@
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
+from .jax_objective import JaxObjective as JaxObjective
+from .models import CompiledModel as CompiledModel
+from .models import CompileError as CompileError
+from .models import get_model as get_model
+from .objective import AmiciObjective as AmiciObjective
+from .objective import Evaluation as Evaluation
+from .objective import SolverSettings as SolverSettings
+from .problems import Problem as Problem
+from .problems import ProblemError as ProblemError
+from .problems import ProblemInfo as ProblemInfo
+from .problems import list_problems as list_problems
+from .problems import load_problem as load_problem

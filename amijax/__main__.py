@@ -1,0 +1,5 @@
+"""`python -m amijax`."""
+
+from amijax.cli import main
+
+main(prog_name="python -m amijax")

@@ -1,0 +1,261 @@
+"""The command line: everything that the pages show, without a browser."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amijax._version import __version__
+from amijax.problems import Problem, ProblemError, list_problems, load_problem
+
+if TYPE_CHECKING:
+    from amijax.comparison import Comparison, Precision
+
+PROBLEM_HELP = "PROBLEM is an id that `list` names, or the path of a PEtab YAML file."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="amijax")
+def main() -> None:
+    """AMICI and JAX side by side for PEtab problems."""
+
+
+@main.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_command(as_json: bool) -> None:
+    """List the problems there are."""
+    rows = []
+    for info in list_problems():
+        problem = load_problem(info.problem_id)
+        rows.append(
+            {
+                "problem": info.problem_id,
+                "source": info.source,
+                "states": problem.n_states,
+                "parameters": problem.n_parameters,
+                "measurements": problem.n_measurements,
+                "conditions": len(problem.simulation_conditions),
+                "reference": problem.reference,
+                "path": str(info.path),
+            }
+        )
+    if as_json:
+        click.echo(json.dumps({"problems": rows}, indent=2))
+        return
+    columns = ["problem", "source", "states", "parameters", "measurements", "reference"]
+    _print_table([[row[c] if row[c] is not None else "" for c in columns] for row in rows], columns)
+
+
+@main.command("compile", epilog=PROBLEM_HELP)
+@click.argument("problems", metavar="PROBLEM...", nargs=-1, required=True)
+def compile_command(problems: tuple[str, ...]) -> None:
+    """Compile the models of problems into the cache."""
+    from amijax.models import CompileError, find_model, get_model
+
+    failed = False
+    for name in problems:
+        problem = _load(name)
+        if (model := find_model(problem)) is None:
+            try:
+                model = get_model(problem, on_progress=_phase_printer(problem.problem_id))
+            except CompileError as error:
+                click.echo(f"{problem.problem_id}: {error}", err=True)
+                failed = True
+                continue
+            state = f"compiled in {model.seconds['total']:.1f} s"
+        else:
+            state = f"was compiled before (in {model.seconds['total']:.1f} s)"
+        click.echo(f"{problem.problem_id}: {state}, {model.path}")
+    sys.exit(1 if failed else 0)
+
+
+@main.command("evaluate", epilog=PROBLEM_HELP)
+@click.argument("problem", metavar="PROBLEM")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64"]),
+    default="float64",
+    show_default=True,
+    help="What JAX computes in.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    metavar="ID=VALUE",
+    multiple=True,
+    help="Set a parameter; the others stay at nominal. Repeatable.",
+)
+@click.option(
+    "--scaled/--linear",
+    default=True,
+    show_default=True,
+    help="Whether --set gives values on the PEtab scale or on linear scale.",
+)
+@click.option("--rtol", type=float, help="Relative tolerance.  [default: 1e-8]")
+@click.option("--atol", type=float, help="Absolute tolerance.  [default: 1e-16]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def evaluate_command(
+    problem: str,
+    precision: Precision,
+    assignments: tuple[str, ...],
+    scaled: bool,
+    rtol: float | None,
+    atol: float | None,
+    as_json: bool,
+) -> None:
+    """Log-likelihood and gradient from AMICI and from AMICI inside JAX.
+
+    Gradients are with respect to the parameters on their PEtab scale; rel_diff is
+    (amici - jax) / |amici|. Exit status: 0 done, 1 the simulation failed, 2 wrong use.
+    """
+    opened = _load(problem)
+    try:
+        theta = opened.theta_from(_parse_assignments(assignments), linear=not scaled)
+    except ProblemError as error:
+        raise click.UsageError(str(error)) from error
+
+    from amijax.jax_setup import set_up_jax
+
+    set_up_jax()
+    from amijax.comparison import compare
+    from amijax.models import CompileError, get_model
+    from amijax.objective import AmiciObjective, SolverSettings
+
+    default = SolverSettings()
+    try:
+        settings = replace(
+            default,
+            rtol=default.rtol if rtol is None else rtol,
+            atol=default.atol if atol is None else atol,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        model = get_model(opened, on_progress=_phase_printer(opened.problem_id))
+        objective = AmiciObjective(opened, settings, model=model)
+    except (CompileError, ProblemError) as error:
+        raise click.ClickException(str(error)) from error
+    comparison = compare(objective, theta, precision)
+    click.echo(
+        json.dumps(comparison_as_json(comparison), indent=2, allow_nan=False)
+        if as_json
+        else _comparison_as_text(comparison)
+    )
+    sys.exit(1 if comparison.failure else 0)
+
+
+def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as what `evaluate --json` prints: NaN and infinities are None."""
+    failure = comparison.failure
+    solver = comparison.solver
+    return {
+        "problem": comparison.problem_id,
+        "precision": comparison.precision,
+        "status": "failed" if failure else "ok",
+        "failure": failure
+        and {
+            "condition": failure.condition,
+            "time": _finite(failure.time),
+            "status": failure.status,
+            "message": failure.message,
+            "remedy": failure.remedy,
+        },
+        "llh": {
+            "amici": _finite(comparison.llh_amici),
+            "jax": _finite(comparison.llh_jax),
+            "rel_diff": _finite(comparison.llh_rel_diff),
+        },
+        "gradient": [
+            {
+                "parameter": name,
+                **{k: _finite(v) if k != "scale" else v for k, v in row.items() if k != "linear"},
+            }
+            for name, row in comparison.gradient_frame().to_dict("index").items()
+        ],
+        "solver": {
+            "rtol": solver.rtol,
+            "atol": solver.atol,
+            "sensitivities": solver.sensitivities,
+        },
+        "seconds": asdict(comparison.timings),
+    }
+
+
+def _comparison_as_text(comparison: Comparison) -> str:
+    solver, seconds = comparison.solver, comparison.timings
+    lines = [
+        f"{comparison.problem_id}, JAX in {comparison.precision}, rtol {solver.rtol:g}, "
+        f"atol {solver.atol:g}, {solver.sensitivities} sensitivities",
+    ]
+    if comparison.failure:
+        lines += ["", f"Failed: {comparison.failure}"]
+    rows = [["llh", "", "", *_numbers(comparison.llh_frame().iloc[0])]]
+    for name, row in comparison.gradient_frame().iterrows():
+        rows.append([name, row["scale"], f"{row['theta']:.6g}", *_numbers(row)])
+    lines += ["", *_table(rows, ["", "scale", "theta", "amici", "jax", "rel_diff"]), ""]
+    lines.append(
+        f"AMICI {seconds.amici_wall * 1e3:.1f} ms, AMICI in JAX {seconds.jax_wall * 1e3:.1f} ms "
+        f"(and {seconds.jax_compile * 1e3:.0f} ms once for JAX's compilation)"
+    )
+    return "\n".join(lines)
+
+
+def _numbers(row: Any) -> list[str]:
+    return [f"{row['amici']:.15g}", f"{row['jax']:.15g}", f"{row['rel_diff']:.2e}"]
+
+
+def _load(name: str) -> Problem:
+    try:
+        return load_problem(name)
+    except ProblemError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _parse_assignments(assignments: tuple[str, ...]) -> dict[str, float]:
+    values = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        try:
+            values[name.strip()] = float(text)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.UsageError(
+                f"--set takes ID=VALUE with a number as value, for example k_phos=4.2; "
+                f"it was given {assignment!r}."
+            )
+    return values
+
+
+def _phase_printer(problem_id: str) -> Callable[[Any], None]:
+    """A progress callback that names each phase of a compile once, on stderr."""
+    seen: list[str] = []
+
+    def show(progress: Any) -> None:
+        if progress.phase and (not seen or seen[-1] != progress.phase):
+            seen.append(progress.phase)
+            click.echo(f"{problem_id}: {progress.phase} ({progress.elapsed:.0f} s)", err=True)
+
+    return show
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _table(rows: list[list[Any]], columns: list[str]) -> list[str]:
+    cells = [columns, *[[str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
+
+
+def _print_table(rows: list[list[Any]], columns: list[str]) -> None:
+    click.echo("\n".join(_table(rows, columns)))

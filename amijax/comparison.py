@@ -1,0 +1,264 @@
+"""AMICI alone against AMICI inside JAX at one point: values, gradients, relative differences."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from amijax.failures import Failure
+from amijax.jax_objective import JaxEvaluation, JaxObjective
+from amijax.objective import AmiciObjective, Evaluation, SolverSettings
+from amijax.problems.problem import Problem
+from amijax.scales import FloatArray, Scale
+
+Precision = Literal["float32", "float64"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
+
+# One JAX program per objective: compiling it again costs more than most evaluations.
+_jax_objectives: weakref.WeakKeyDictionary[AmiciObjective, JaxObjective] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Durations in seconds.
+
+    Attributes:
+        amici_wall: the call of AMICI alone.
+        amici_cpu: AMICI's own CPU time in it.
+        jax_wall: the call of AMICI inside JAX, without JAX's compilation.
+        jax_cpu: AMICI's own CPU time in it.
+        jax_compile: JAX's tracing and compilation, paid once per objective and precision, by
+            its first call.
+    """
+
+    amici_wall: float
+    amici_cpu: float
+    jax_wall: float
+    jax_cpu: float
+    jax_compile: float
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Log-likelihood and gradient at a point, from AMICI and from AMICI inside JAX.
+
+    Arrays have shape (n_parameters,), are float64 and follow `parameter_ids`. Gradients are with
+    respect to theta. `rel_diff` is (amici - jax) / |amici|, 0 where both are 0.
+
+    Attributes:
+        problem_id, parameter_ids, parameter_names, scales: of the problem.
+        precision: what JAX computed in.
+        theta: the point on the PEtab scale.
+        p: the point on linear scale.
+        llh_amici, llh_jax, llh_rel_diff: the log-likelihood.
+        gradient_amici, gradient_jax, gradient_rel_diff: its gradient.
+        failure_amici, failure_jax: why a side has no result.
+        solver: the settings that both sides used.
+        timings: durations.
+    """
+
+    problem_id: str
+    parameter_ids: tuple[str, ...]
+    parameter_names: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    precision: Precision
+    theta: FloatArray
+    p: FloatArray
+    llh_amici: float
+    llh_jax: float
+    llh_rel_diff: float
+    gradient_amici: FloatArray
+    gradient_jax: FloatArray
+    gradient_rel_diff: FloatArray
+    failure_amici: Failure | None
+    failure_jax: Failure | None
+    solver: SolverSettings
+    timings: Timings
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why there is no result: AMICI's failure or, where only JAX's side failed, that one."""
+        return self.failure_amici or self.failure_jax
+
+    @property
+    def worst(self) -> int | None:
+        """Position of the gradient entry with the largest |rel_diff|; None if all entries agree
+        exactly or are NaN."""
+        size = np.nan_to_num(np.abs(self.gradient_rel_diff), nan=0.0, posinf=np.inf)
+        return int(size.argmax()) if size.any() else None
+
+    def llh_frame(self) -> pd.DataFrame:
+        """The log-likelihood as a table of one row: amici, jax, rel_diff."""
+        return pd.DataFrame(
+            {"amici": [self.llh_amici], "jax": [self.llh_jax], "rel_diff": [self.llh_rel_diff]},
+            index=pd.Index(["llh"], name="quantity"),
+        )
+
+    def gradient_frame(self) -> pd.DataFrame:
+        """The gradient as a table: a row for each parameter with its scale, theta, linear
+        value, and the gradient entry as amici, jax, rel_diff.
+        """
+        return pd.DataFrame(
+            {
+                "scale": self.scales,
+                "theta": self.theta,
+                "linear": self.p,
+                "amici": self.gradient_amici,
+                "jax": self.gradient_jax,
+                "rel_diff": self.gradient_rel_diff,
+            },
+            index=pd.Index(self.parameter_ids, name="parameter"),
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Everything in one table: the log-likelihood's row, then the gradient's, each with
+        problem, precision and solver settings.
+        """
+        table = pd.concat(
+            [
+                self.llh_frame().rename_axis("parameter").assign(quantity="llh"),
+                self.gradient_frame().assign(quantity="gradient"),
+            ]
+        ).reset_index()
+        table["problem"] = self.problem_id
+        table["precision"] = self.precision
+        for name, value in self.solver.as_dict().items():
+            table[name] = value
+        first = ["problem", "precision", "quantity", "parameter", "scale", "theta", "linear"]
+        return table[first + [column for column in table if column not in first]]
+
+
+def compare(
+    objective: AmiciObjective,
+    theta: ArrayLike,
+    precision: Precision = "float64",
+    *,
+    amici: Evaluation | None = None,
+) -> Comparison:
+    """Evaluate llh and gradient with AMICI alone and with AMICI inside JAX.
+
+    Args:
+        objective: the problem and its solver settings.
+        theta: shape (n_parameters,), on the PEtab scale.
+        precision: what JAX computes in, from the transformation to the chain rule.
+        amici: AMICI's side, if it is at hand; it must be of this objective at this theta.
+
+    Raises:
+        PrecisionError: float64 was asked for, but JAX's 64-bit mode is off.
+        ValueError: theta has the wrong shape, or there is no such precision.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be float32 or float64, but is {precision!r}.")
+    amici = amici or objective.evaluate(theta)
+    inside = jax_objective_of(objective).evaluate(amici.theta.astype(precision))
+    return _record(objective.problem, precision, amici, inside)
+
+
+def compare_precisions(objective: AmiciObjective, theta: ArrayLike) -> dict[Precision, Comparison]:
+    """`compare` in both precisions, against one and the same evaluation by AMICI.
+
+    Args:
+        objective: the problem and its solver settings.
+        theta: shape (n_parameters,), on the PEtab scale.
+
+    Raises:
+        PrecisionError: JAX's 64-bit mode is off.
+        ValueError: theta has the wrong shape.
+    """
+    amici = objective.evaluate(theta)
+    return {
+        precision: compare(objective, theta, precision, amici=amici) for precision in PRECISIONS
+    }
+
+
+def jax_objective_of(objective: AmiciObjective) -> JaxObjective:
+    """The `JaxObjective` that `compare` uses for an objective, made at its first use."""
+    if (known := _jax_objectives.get(objective)) is None:
+        known = _jax_objectives.setdefault(objective, JaxObjective(_Weak(objective)))
+    return known
+
+
+def rel_diff(amici: ArrayLike, jax: ArrayLike) -> FloatArray:
+    """(amici - jax) / |amici|, elementwise; 0 where both are 0, infinite where only amici is."""
+    amici, jax = np.asarray(amici, dtype=np.float64), np.asarray(jax, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((amici == 0) & (jax == 0), 0.0, (amici - jax) / np.abs(amici))
+
+
+class _Weak:
+    """An objective held weakly, so that the table of JAX objectives keeps none of them alive."""
+
+    def __init__(self, objective: AmiciObjective) -> None:
+        self.scales = objective.problem.scales
+        self._objective = weakref.ref(objective)
+
+    def evaluate(self, theta: FloatArray, gradient: bool = True) -> Evaluation:
+        objective = self._objective()
+        assert objective is not None, "the objective was deleted while it was being evaluated"
+        return objective.evaluate(theta, gradient)
+
+
+def _record(
+    problem: Problem, precision: Precision, amici: Evaluation, inside: JaxEvaluation
+) -> Comparison:
+    host: Any = inside.host
+    assert amici.gradient is not None
+    assert inside.gradient is not None
+    return Comparison(
+        problem_id=problem.problem_id,
+        parameter_ids=problem.parameter_ids,
+        parameter_names=problem.parameter_names,
+        scales=problem.scales,
+        precision=precision,
+        theta=amici.theta,
+        p=problem.linear(amici.theta),
+        llh_amici=amici.llh,
+        llh_jax=float(inside.llh),
+        llh_rel_diff=float(rel_diff(amici.llh, inside.llh)),
+        gradient_amici=amici.gradient,
+        gradient_jax=inside.gradient.astype(np.float64),
+        gradient_rel_diff=rel_diff(amici.gradient, inside.gradient),
+        failure_amici=amici.failure,
+        failure_jax=_jax_failure(inside),
+        solver=amici.solver,
+        timings=Timings(
+            amici_wall=amici.wall_seconds,
+            amici_cpu=amici.cpu_seconds,
+            jax_wall=inside.wall_seconds,
+            jax_cpu=host.cpu_seconds if host is not None else 0.0,
+            jax_compile=inside.compile_seconds,
+        ),
+    )
+
+
+def _jax_failure(inside: JaxEvaluation) -> Failure | None:
+    """Why JAX's side has no result: its simulation failed, or only its arithmetic overflowed."""
+    if inside.host is None:
+        return Failure(
+            None,
+            None,
+            0,
+            "",
+            "The callback from JAX to AMICI broke",
+            "This is a defect of amijax: please report it with the problem and the parameters.",
+        )
+    if inside.host.failure is not None:
+        return inside.host.failure
+    gradient = np.asarray(inside.gradient)
+    if not (np.isfinite(inside.llh) and np.isfinite(gradient).all()):
+        return Failure(
+            None,
+            None,
+            0,
+            "AMICI_SUCCESS",
+            f"AMICI succeeded, but the result does not fit into JAX's {inside.llh.dtype}",
+            "Use float64, or bring parameters nearer to 1 on linear scale.",
+        )
+    return None

@@ -1,0 +1,256 @@
+"""A log-likelihood from outside as a differentiable JAX function of scaled parameters."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from amijax.scales import FloatArray, Scale, linear_slope, to_scaled
+from amijax.scaling import unscale
+
+_ANONYMOUS = 0  # the token of calls whose evaluation nobody will ask for
+
+
+class PrecisionError(ValueError):
+    """float64 was asked for, but JAX is running without it."""
+
+
+class SecondDerivativeError(NotImplementedError):
+    """A second derivative was asked for, which AMICI does not provide."""
+
+
+class HostEvaluation(Protocol):
+    """What `JaxObjective` reads of an evaluation; everything else in it is passed through."""
+
+    @property
+    def llh(self) -> float:
+        """Log-likelihood, NaN after a failure."""
+
+    @property
+    def gradient(self) -> FloatArray | None:
+        """Its derivative with respect to theta; NaN after a failure."""
+
+    @property
+    def failure(self) -> Any:
+        """None, or why there is no result."""
+
+
+class HostObjective(Protocol):
+    """What `JaxObjective` needs of the objective that it is given."""
+
+    @property
+    def scales(self) -> Sequence[Scale]:
+        """The parameters' PEtab scales."""
+
+    def evaluate(self, theta: FloatArray, gradient: bool = True) -> HostEvaluation:
+        """Evaluate at theta (float64, on the PEtab scale); never raise for a failed simulation."""
+
+
+@dataclass(frozen=True, eq=False)
+class JaxEvaluation:
+    """One evaluation of a `JaxObjective` at a point.
+
+    Attributes:
+        llh: log-likelihood, a NumPy scalar in the precision asked for.
+        gradient: its derivative with respect to theta, in the precision asked for; None if it
+            was not asked for.
+        host: the evaluation that the callback made, at the point that JAX's arithmetic led to;
+            None if the callback itself broke.
+        wall_seconds: duration of the call, without compilation.
+        compile_seconds: what tracing and compiling took, once, before the first call in this
+            precision; not part of wall_seconds.
+    """
+
+    llh: np.floating[Any]
+    gradient: np.ndarray | None
+    host: HostEvaluation | None
+    wall_seconds: float
+    compile_seconds: float
+
+
+class JaxObjective:
+    """A log-likelihood as a JAX function of theta: `jit`, `grad`, `jvp` and `vmap` work.
+
+    The dtype of theta, float32 or float64, is the precision of everything that JAX does: the
+    transformation to linear scale, its derivative, the products and the results. The objective
+    inside always works in float64, on the PEtab scale. The value alone costs one evaluation
+    without gradient, value and gradient together one with gradient. A failure is NaN in JAX;
+    `failures` keeps the latest ones. Safe to use from many threads at once.
+    """
+
+    def __init__(self, objective: HostObjective) -> None:
+        """Wrap an objective.
+
+        Args:
+            objective: an `AmiciObjective`, or anything with its `scales` and `evaluate`.
+        """
+        self.objective = objective
+        self.failures: deque[HostEvaluation] = deque(maxlen=16)
+        self._scales = tuple(objective.scales)
+        self._tokens = itertools.count(_ANONYMOUS + 1)
+        self._evaluations: dict[int, HostEvaluation] = {}
+        self._programs: dict[tuple[bool, str], tuple[Any, float]] = {}
+        self._lock = threading.Lock()
+        self._llh_linear = _differentiable(self._host_value, self._host_value_and_gradient)
+        self._call = jax.jit(self._llh)
+
+    def __call__(self, theta: Any) -> jax.Array:
+        """Log-likelihood at theta, in theta's precision.
+
+        Args:
+            theta: shape (n_parameters,), float32 or float64, on the PEtab scale.
+
+        Raises:
+            PrecisionError: theta is float64 and JAX's 64-bit mode is off.
+            TypeError: theta has another dtype.
+            ValueError: theta has the wrong shape.
+        """
+        return self._call(self._checked(theta), np.int32(_ANONYMOUS))
+
+    def evaluate(self, theta: Any, gradient: bool = True) -> JaxEvaluation:
+        """Evaluate at theta and tell what happened: result, host evaluation, durations.
+
+        Args:
+            theta: shape (n_parameters,), float32 or float64, on the PEtab scale.
+            gradient: whether to compute the gradient as well.
+
+        Raises:
+            PrecisionError, TypeError, ValueError: as calling the object does.
+        """
+        theta = self._checked(theta)
+        program, compile_seconds = self._program(gradient, theta)
+        token = next(self._tokens) % np.iinfo(np.int32).max
+        start = time.perf_counter()
+        result = jax.block_until_ready(program(theta, np.int32(token)))
+        wall_seconds = time.perf_counter() - start
+        llh, grad = result if gradient else (result, None)
+        return JaxEvaluation(
+            llh=theta.dtype.type(llh),
+            gradient=None if grad is None else np.asarray(grad),
+            host=self._evaluations.pop(token, None),
+            wall_seconds=wall_seconds,
+            compile_seconds=compile_seconds,
+        )
+
+    def _llh(self, theta: jax.Array, token: jax.Array) -> jax.Array:
+        return self._llh_linear(unscale(theta, self._scales), token)
+
+    def _checked(self, theta: Any) -> Any:
+        if not isinstance(theta, jax.Array):
+            theta = np.asarray(theta)
+        if theta.dtype not in (np.float32, np.float64):
+            raise TypeError(
+                f"theta must be float32 or float64, since its dtype is the precision; "
+                f"it is {theta.dtype}."
+            )
+        if theta.dtype == np.float64 and not jax.config.jax_enable_x64:
+            raise PrecisionError(
+                "theta is float64, but JAX's 64-bit mode is off and would round it to float32. "
+                'Call jax.config.update("jax_enable_x64", True) once at the start of the '
+                "program, or pass float32."
+            )
+        if theta.shape != (len(self._scales),):
+            raise ValueError(
+                f"theta must have shape ({len(self._scales)},), but has shape {theta.shape}; "
+                "use jax.vmap for several points."
+            )
+        return theta
+
+    def _program(self, gradient: bool, theta: Any) -> tuple[Any, float]:
+        """The compiled function for theta's precision, and what compiling it took."""
+        key = (gradient, str(theta.dtype))
+        if key not in self._programs:
+            with self._lock:
+                if key not in self._programs:
+                    start = time.perf_counter()
+                    function = jax.value_and_grad(self._llh) if gradient else self._llh
+                    program = jax.jit(function).lower(theta, np.int32(_ANONYMOUS)).compile()
+                    self._programs[key] = (program, time.perf_counter() - start)
+        return self._programs[key]
+
+    # The callbacks: NumPy in and out (JAX inside a callback can deadlock), and no exception
+    # leaves them (its effect on the running program is undefined).
+
+    def _host_value(self, p: jax.Array, token: jax.Array) -> np.ndarray:
+        p = np.asarray(p)
+        llh, _ = self._evaluate(p, int(token), gradient=False)
+        return np.asarray(llh, dtype=p.dtype)
+
+    def _host_value_and_gradient(
+        self, p: jax.Array, token: jax.Array
+    ) -> tuple[np.ndarray, np.ndarray]:
+        p = np.asarray(p)
+        llh, gradient = self._evaluate(p, int(token), gradient=True)
+        with np.errstate(over="ignore"):
+            return np.asarray(llh, dtype=p.dtype), np.asarray(gradient, dtype=p.dtype)
+
+    def _evaluate(self, p: np.ndarray, token: int, gradient: bool) -> tuple[float, FloatArray]:
+        """Evaluate at linear parameters; the gradient is with respect to them."""
+        p = p.astype(np.float64)
+        nan = np.full(p.shape, np.nan)
+        try:
+            evaluation = self.objective.evaluate(to_scaled(p, self._scales), gradient=gradient)
+        except Exception as error:
+            self.failures.append(_Broken(error))
+            return np.nan, nan
+        if evaluation.failure is not None:
+            self.failures.append(evaluation)
+        if token != _ANONYMOUS:
+            self._evaluations[token] = evaluation
+        if evaluation.gradient is None:
+            return evaluation.llh, nan
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return evaluation.llh, evaluation.gradient / linear_slope(p, self._scales)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """The evaluation of an objective that raised, which it should not."""
+
+    failure: Exception
+    llh: float = np.nan
+    gradient: None = None
+
+
+def _differentiable(host_value: Any, host_value_and_gradient: Any) -> Any:
+    """The log-likelihood of linear parameters, with AMICI's gradient as its derivative.
+
+    Value alone and value with gradient are two callbacks, so that neither asks for what it does
+    not need; the derivative rule makes one call for both. The token tells calls apart.
+    """
+
+    @jax.custom_jvp
+    def llh(p: jax.Array, token: jax.Array) -> jax.Array:
+        return jax.pure_callback(
+            host_value, jax.ShapeDtypeStruct((), p.dtype), p, token, vmap_method="sequential"
+        )
+
+    @jax.custom_jvp
+    def llh_and_gradient(p: jax.Array, token: jax.Array) -> tuple[jax.Array, jax.Array]:
+        result = (jax.ShapeDtypeStruct((), p.dtype), jax.ShapeDtypeStruct(p.shape, p.dtype))
+        return jax.pure_callback(
+            host_value_and_gradient, result, p, token, vmap_method="sequential"
+        )
+
+    @llh.defjvp
+    def llh_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+        value, gradient = llh_and_gradient(*primals)
+        return value, jnp.dot(gradient, tangents[0])
+
+    @llh_and_gradient.defjvp
+    def no_second_derivative(*_: Any) -> Any:
+        raise SecondDerivativeError(
+            "AMICI gives first derivatives only: the gradient of a JaxObjective can't be "
+            "differentiated. For a Hessian use finite differences of the gradient."
+        )
+
+    return llh

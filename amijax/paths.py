@@ -1,0 +1,26 @@
+"""Where amijax keeps files and finds a local benchmark collection."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def cache_dir() -> Path:
+    """The cache folder: `AMIJAX_CACHE_DIR`, else the platform's user cache folder."""
+    override = os.environ.get("AMIJAX_CACHE_DIR")
+    return Path(override).expanduser() if override else platformdirs.user_cache_path("amijax")
+
+
+def collection_dir() -> Path | None:
+    """The local benchmark collection named by `AMIJAX_COLLECTION`, if there is one.
+
+    The folder may be the collection itself or one that holds `Benchmark-Models`.
+    """
+    override = os.environ.get("AMIJAX_COLLECTION")
+    if not override:
+        return None
+    root = Path(override).expanduser()
+    inner = root / "Benchmark-Models"
+    folder = inner if inner.is_dir() else root
+    return folder if folder.is_dir() else None

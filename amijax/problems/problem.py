@@ -1,0 +1,152 @@
+"""The problem record: one PEtab parameter-estimation problem, as everything else reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import petab.v1 as petab
+from petab.v1 import C
+
+from amijax.scales import FloatArray, Scale, to_linear
+
+
+class ProblemError(ValueError):
+    """A problem that can't be opened; the message says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A PEtab v1 problem with the facts about its free parameters as arrays.
+
+    `theta` means parameters on their PEtab scale, `p` on linear scale. Arrays have shape
+    (n_parameters,), are float64 and read-only, and follow `parameter_ids`.
+
+    Attributes:
+        problem_id: the name under which the problem is known.
+        petab_problem: PEtab's own object, timepoint-specific overrides flattened and local
+            SBML parameters made global. To be read only.
+        source: the YAML file.
+        description: what the model's author says of it, plain text, may be empty.
+        reference: address of the publication, if known.
+        parameter_ids: the free (estimated) parameters in the order of the parameter table.
+        parameter_names: their names, the id where the table has none.
+        scales: their PEtab scales.
+        nominal_theta, lower_theta, upper_theta: nominal values and bounds on the PEtab scale.
+        fixed_parameters: the non-estimated parameters of the table and their linear values.
+    """
+
+    problem_id: str
+    petab_problem: petab.Problem
+    source: Path
+    description: str
+    reference: str | None
+    parameter_ids: tuple[str, ...]
+    parameter_names: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    nominal_theta: FloatArray
+    lower_theta: FloatArray
+    upper_theta: FloatArray
+    fixed_parameters: dict[str, float]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters."""
+        return len(self.parameter_ids)
+
+    @cached_property
+    def nominal_p(self) -> FloatArray:
+        """Nominal values on linear scale, as the parameter table has them."""
+        return self._column(C.NOMINAL_VALUE)
+
+    @cached_property
+    def lower_p(self) -> FloatArray:
+        """Lower bounds on linear scale, as the parameter table has them."""
+        return self._column(C.LOWER_BOUND)
+
+    @cached_property
+    def upper_p(self) -> FloatArray:
+        """Upper bounds on linear scale, as the parameter table has them."""
+        return self._column(C.UPPER_BOUND)
+
+    @property
+    def conditions(self) -> pd.DataFrame:
+        """PEtab's condition table."""
+        return self.petab_problem.condition_df
+
+    @property
+    def observables(self) -> pd.DataFrame:
+        """PEtab's observable table."""
+        return self.petab_problem.observable_df
+
+    @property
+    def measurements(self) -> pd.DataFrame:
+        """PEtab's measurement table."""
+        return self.petab_problem.measurement_df
+
+    @cached_property
+    def simulation_conditions(self) -> pd.DataFrame:
+        """One row for each simulation: its condition and, where there is one, its
+        preequilibration condition.
+        """
+        return self.petab_problem.get_simulation_conditions_from_measurement_df()
+
+    @property
+    def n_states(self) -> int:
+        """Number of SBML species."""
+        return int(self.petab_problem.model.sbml_model.getNumSpecies())
+
+    @property
+    def n_measurements(self) -> int:
+        """Number of rows of the measurement table."""
+        return len(self.measurements)
+
+    def theta_from(
+        self, values: dict[str, float], *, linear: bool = False, base: FloatArray | None = None
+    ) -> FloatArray:
+        """A full theta from some parameters' values.
+
+        Args:
+            values: parameter id to value.
+            linear: the values are on linear scale, not on the PEtab scale.
+            base: theta for the parameters not named; nominal if not given.
+
+        Raises:
+            ProblemError: an id is not a free parameter, or a value has no logarithm.
+        """
+        theta = np.array(self.nominal_theta if base is None else base, dtype=np.float64)
+        for parameter, value in values.items():
+            if parameter not in self.parameter_ids:
+                why = (
+                    "it is fixed in the parameter table"
+                    if parameter in self.fixed_parameters
+                    else "the parameter table has no such parameter"
+                )
+                raise ProblemError(
+                    f"{parameter!r} is not a free parameter of {self.problem_id}: {why}. "
+                    f"Free are: {', '.join(self.parameter_ids)}."
+                )
+            i = self.parameter_ids.index(parameter)
+            if not linear or self.scales[i] == "lin":
+                theta[i] = value
+            elif value > 0:
+                theta[i] = np.log10(value) if self.scales[i] == "log10" else np.log(value)
+            else:
+                raise ProblemError(
+                    f"{parameter} = {value:g} on linear scale has no {self.scales[i]} value: "
+                    "give a number above 0."
+                )
+        return theta
+
+    def linear(self, theta: FloatArray) -> FloatArray:
+        """Bring theta to linear scale."""
+        return to_linear(theta, self.scales)
+
+    def _column(self, column: str) -> FloatArray:
+        values = self.petab_problem.parameter_df.loc[list(self.parameter_ids), column]
+        array = values.to_numpy(dtype=np.float64, copy=True)
+        array.setflags(write=False)
+        return array

@@ -1,0 +1,77 @@
+"""A model being compiled: phases, time, log and cancel, while the rest of the page stays usable."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from amijax.compilation import CompileJob, running_job, start_compile
+from amijax.models import CompiledModel, find_model, model_key
+from amijax.problems import Problem
+
+_PHASES = ("import", "code generation", "C++ build", "load")
+
+
+def compiled_model(problem: Problem) -> CompiledModel | None:
+    """The problem's compiled model; while there is none, draw its compilation instead."""
+    if (model := _known_model(problem)) is not None:
+        return model
+    job = running_job(model_key(problem)) or start_compile(problem)
+    state = job.progress().state
+    if state == "failed":
+        _show_failure(problem, job)
+    elif state == "cancelled":
+        st.info(f"Compiling {problem.problem_id} was cancelled.")
+        _retry_button(problem, "Compile")
+    else:
+        _watch(problem, job)
+    return None
+
+
+def _known_model(problem: Problem) -> CompiledModel | None:
+    """The compiled model, looked up on disk until it is found; then this session remembers it."""
+    models: dict[str, CompiledModel] = st.session_state.setdefault("amijax_models", {})
+    key = model_key(problem)
+    if key not in models and (model := find_model(problem)) is not None:
+        models[key] = model
+    return models.get(key)
+
+
+@st.fragment(run_every=0.5)
+def _watch(problem: Problem, job: CompileJob) -> None:
+    progress = job.progress()
+    if progress.state not in ("queued", "running"):
+        st.rerun()
+    st.markdown(f"**Compiling {problem.problem_id}** — once; the result is kept for the next time.")
+    done = dict(progress.phases)
+    for phase in _PHASES:
+        if phase in done:
+            st.markdown(f":material/check_circle: {phase} — {done[phase]:.1f} s")
+        elif phase == progress.phase:
+            st.markdown(f":material/pending: **{phase}** …")
+        else:
+            st.markdown(f":material/radio_button_unchecked: :gray[{phase}]")
+    if progress.phase and progress.phase not in _PHASES:
+        st.caption(progress.phase)
+    st.caption(f"{progress.elapsed:.0f} s so far. Parameters can be edited meanwhile.")
+    st.button("Cancel", key="cancel_compile", icon=":material/cancel:", on_click=job.cancel)
+    with st.expander("Log"):
+        st.code("\n".join(progress.log_tail) or "Nothing yet.", language=None)
+
+
+def _show_failure(problem: Problem, job: CompileJob) -> None:
+    failure = job.failure
+    assert failure is not None
+    st.error(f"{problem.problem_id} could not be compiled. {failure.message}\n\n{failure.remedy}")
+    with st.expander("Log"):
+        st.code("\n".join(failure.log_tail) or "The log is empty.", language=None)
+    _retry_button(problem, "Try again")
+
+
+def _retry_button(problem: Problem, label: str) -> None:
+    st.button(
+        label,
+        key="retry_compile",
+        icon=":material/refresh:",
+        on_click=start_compile,
+        args=(problem,),
+    )

@@ -1,0 +1,119 @@
+"""What every page begins with: page set-up, sidebar, the session and its problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from amijax._version import __version__
+from amijax.comparison import Precision
+from amijax.jax_setup import set_up_jax
+from amijax.problems import Problem, ProblemError, ProblemInfo, list_problems
+from amijax.ui import resources
+from amijax.ui.session import Session, current
+
+PAGES = (
+    ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
+    ("pages/about.py", "About", ":material/info:"),
+)
+
+_X64_HELP = (
+    "Equals `jax_enable_x64`. On: JAX computes in float64. Off: in float32 — theta, the "
+    "transformation to linear scale, its derivative, the products and the results. "
+    "AMICI itself always works in float64."
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the sidebar says: the session, its problem and JAX's precision."""
+
+    session: Session
+    problem: Problem
+    precision: Precision
+
+
+def begin(title: str) -> Context:
+    """Set the page up, draw the sidebar, and open the chosen problem; every page's first call."""
+    st.set_page_config(
+        page_title=f"{title} · amijax", page_icon=":material/compare_arrows:", layout="wide"
+    )
+    set_up_jax()
+    session = current()
+    with st.sidebar:
+        st.markdown("### amijax")
+        st.caption("AMICI inside JAX, and where the digits go")
+        problem = _pick_problem()
+        session.open(problem)
+        _describe(problem)
+        x64 = st.toggle(
+            "64-bit JAX (x64)", value=True, key="x64", bind="query-params", help=_X64_HELP
+        )
+        _solver_summary(session)
+        st.divider()
+        for path, label, icon in PAGES:
+            st.page_link(path, label=label, icon=icon)
+        st.caption(f"Version {__version__}")
+    return Context(session, problem, "float64" if x64 else "float32")
+
+
+def _pick_problem() -> Problem:
+    infos = {info.problem_id: info for info in list_problems()}
+    chosen = st.selectbox(
+        "Problem",
+        list(infos),
+        key="problem",
+        bind="query-params",
+        required=True,
+        format_func=lambda name: _label(infos[name]),
+        help="PEtab problems: those that come with amijax, and those of the local collection "
+        "that AMIJAX_COLLECTION names.",
+    )
+    try:
+        return resources.problem_for(chosen)
+    except ProblemError as error:
+        st.error(f"{chosen} can't be opened. {error}")
+        st.stop()
+
+
+def _label(info: ProblemInfo) -> str:
+    return info.problem_id if info.source == "embedded" else f"{info.problem_id} (collection)"
+
+
+def _describe(problem: Problem) -> None:
+    st.caption(size_of(problem))
+    with st.expander("About this problem"):
+        st.markdown(problem.description or "The model's author left no description.")
+        if problem.reference:
+            st.markdown(f"[Publication]({problem.reference})")
+        if problem.fixed_parameters:
+            fixed = ", ".join(f"{k} = {v:g}" for k, v in problem.fixed_parameters.items())
+            st.caption(f"Fixed parameters: {fixed}")
+
+
+def size_of(problem: Problem) -> str:
+    """A problem's size in words."""
+    counts = (
+        (problem.n_states, "state"),
+        (problem.n_parameters, "parameter"),
+        (problem.n_measurements, "measurement"),
+        (len(problem.simulation_conditions), "condition"),
+    )
+    return ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts)
+
+
+def _solver_summary(session: Session) -> None:
+    solver = session.solver
+    with st.expander("Solver"):
+        st.table(
+            {
+                "relative tolerance": f"{solver.rtol:g}",
+                "absolute tolerance": f"{solver.atol:g}",
+                "steps at most": f"{solver.max_steps:,}",
+                "time limit": f"{solver.time_limit:g} s per simulation",
+                "sensitivities": solver.sensitivities,
+            },
+            border="horizontal",
+        )
+        st.caption("SUNDIALS CVODES through AMICI, on the PEtab scale, for both sides alike.")

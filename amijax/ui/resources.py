@@ -1,0 +1,42 @@
+"""Problems and objectives that all browser sessions share; nobody changes them."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+from amijax.models import CompiledModel
+from amijax.objective import AmiciObjective, SolverSettings
+from amijax.problems import Problem, load_problem
+
+
+@st.cache_resource(max_entries=32, show_spinner="Reading the problem")
+def problem_for(problem_id: str) -> Problem:
+    """A problem by its id.
+
+    Raises:
+        ProblemError: it can't be opened.
+    """
+    return load_problem(problem_id)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the compiled model")
+def _prepared(_problem: Problem, _model: CompiledModel, key: str) -> AmiciObjective:  # noqa: ARG001
+    return AmiciObjective(_problem, model=_model, num_threads=os.process_cpu_count() or 1)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _with_solver(
+    _problem: Problem, _model: CompiledModel, key: str, solver: SolverSettings
+) -> AmiciObjective:
+    return _prepared(_problem, _model, key).with_solver(solver)
+
+
+def objective_for(problem: Problem, model: CompiledModel, solver: SolverSettings) -> AmiciObjective:
+    """The objective of a compiled problem, shared by all sessions with the same settings.
+
+    Raises:
+        ProblemError: AMICI can't express the problem.
+    """
+    return _with_solver(problem, model, model.key, solver)

@@ -1,0 +1,151 @@
+"""The comparison on the page: metrics, figure, tables, downloads, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from amijax.comparison import Comparison, Precision
+from amijax.figures import gradient_figure
+
+_VISIBLE_CHART = 620
+
+
+def metrics(comparison: Comparison) -> None:
+    """One row of what matters."""
+    columns = st.columns([1.2, 1.2, 1, 1.3, 1])
+    columns[0].metric("llh, AMICI", _number(comparison.llh_amici, 9), help="Log-likelihood")
+    columns[1].metric(f"llh, JAX {comparison.precision}", _number(comparison.llh_jax, 9))
+    columns[2].metric(
+        "rel_diff of llh", _relative(comparison.llh_rel_diff), help="(amici − jax) / |amici|"
+    )
+    worst = comparison.worst
+    columns[3].metric(
+        "worst gradient entry",
+        "all exact" if worst is None else _relative(comparison.gradient_rel_diff[worst]),
+        help="The gradient entry with the largest |rel_diff|",
+        delta=None if worst is None else comparison.parameter_ids[worst],
+        delta_color="off",
+        delta_arrow="off",
+    )
+    columns[4].metric(
+        "time, AMICI in JAX",
+        f"{comparison.timings.jax_wall * 1e3:.1f} ms",
+        help="Value and gradient, one simulation, without JAX's compilation",
+    )
+
+
+def charts(comparisons: Mapping[Precision, Comparison], precision: Precision) -> None:
+    """Gradient bars and relative differences, scrollable where there are many parameters."""
+    figure = gradient_figure(comparisons, precision)
+    tall = figure.layout.height > _VISIBLE_CHART
+    with st.container(height=_VISIBLE_CHART if tall else "content", border=False):
+        st.plotly_chart(
+            figure,
+            key="gradient_chart",
+            height=int(figure.layout.height),
+            config={"displaylogo": False},
+            alt="Gradient entries from AMICI and JAX, and their relative differences",
+        )
+
+
+def failed(comparison: Comparison) -> None:
+    """A failure in words, in the place of the charts."""
+    failure = comparison.failure
+    assert failure is not None
+    side = "AMICI" if comparison.failure_amici else f"AMICI inside JAX ({comparison.precision})"
+    where = f"Condition `{failure.condition}`" if failure.condition else "Before any simulation"
+    when = f", time {failure.time:g}" if failure.time is not None else ""
+    code = f", status {failure.status} ({failure.status_name})" if failure.status else ""
+    st.error(f"**{side} has no result.** {failure.message}.")
+    st.markdown(f"{where}{when}{code}.")
+    st.markdown(f"**What to try:** {failure.remedy}")
+
+
+def tables(comparison: Comparison) -> None:
+    """The llh and gradient tables of the notebook, full digits on demand, and the download."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("#### Values")
+        full = st.toggle("Full digits", key="full_digits", help="All 17 significant digits")
+        st.download_button(
+            "CSV",
+            comparison.frame().to_csv(index=False),
+            key="download",
+            file_name=f"{comparison.problem_id}_{comparison.precision}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help="Both tables with problem, precision and solver settings, all digits",
+        )
+    llh, gradient = st.columns([1, 2])
+    with llh:
+        st.markdown("Log-likelihood")
+        st.dataframe(
+            _readable(comparison.llh_frame(), full),
+            key="llh_table",
+            column_config=_columns(full),
+            alt="Log-likelihood from AMICI and JAX",
+        )
+        _timings(comparison)
+    with gradient:
+        st.markdown("Gradient with respect to the parameters on their scales")
+        table = comparison.gradient_frame()
+        st.dataframe(
+            _readable(table, full),
+            key="gradient_table",
+            column_config=_columns(full),
+            height=min(len(table), 16) * 35 + 38,
+            alt="Gradient from AMICI and JAX",
+        )
+
+
+def _timings(comparison: Comparison) -> None:
+    def wall_and_cpu(wall: float, cpu: float) -> str:
+        return f"{wall * 1e3:.1f} ms (simulation {cpu * 1e3:.1f} ms CPU)"
+
+    seconds = comparison.timings
+    st.markdown("Time")
+    st.table(
+        {
+            "AMICI": wall_and_cpu(seconds.amici_wall, seconds.amici_cpu),
+            "AMICI in JAX": wall_and_cpu(seconds.jax_wall, seconds.jax_cpu),
+            "JAX's compilation": f"{seconds.jax_compile * 1e3:.0f} ms, first call only",
+        },
+        border="horizontal",
+    )
+
+
+_NUMERIC = ("amici", "jax", "rel_diff", "theta", "linear")
+
+
+def _readable(table: pd.DataFrame, full: bool) -> pd.DataFrame:
+    """Numbers as text with all digits, where they are wanted: the grid itself rounds."""
+    if not full:
+        return table
+    return table.assign(
+        **{c: [f"{v:.17g}" for v in table[c]] for c in _NUMERIC if c in table.columns}
+    )
+
+
+def _columns(full: bool) -> dict[str, Any]:
+    if full:
+        return {name: st.column_config.TextColumn(name, alignment="right") for name in _NUMERIC}
+    formats = {"rel_diff": "%.2e"}
+    return {
+        name: st.column_config.NumberColumn(name, format=formats.get(name, "%.6g"))
+        for name in _NUMERIC
+    }
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}g}" if np.isfinite(value) else "—"
+
+
+def _relative(value: float) -> str:
+    if not np.isfinite(value):
+        return "—" if np.isnan(value) else "∞"
+    return "0 (exact)" if value == 0 else f"{value:.1e}"

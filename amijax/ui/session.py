@@ -1,0 +1,59 @@
+"""What one browser session has chosen: problem, theta, seed; shared by all pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import streamlit as st
+
+from amijax.objective import SolverSettings
+from amijax.problems import Problem
+from amijax.scales import FloatArray
+
+_KEY = "amijax_session"
+
+
+@dataclass
+class Session:
+    """The state behind all pages of one browser session.
+
+    Attributes:
+        problem_id: the problem that theta belongs to.
+        theta: the current point, all of it usable, on the PEtab scale.
+        base: the point that the parameter table's cells start from.
+        version: changes when the table must forget its edits.
+        seed: of the latest random point.
+        solver: solver settings.
+        notes: sentences about the latest paste.
+    """
+
+    problem_id: str = ""
+    theta: FloatArray = field(default_factory=lambda: np.zeros(0))
+    base: FloatArray = field(default_factory=lambda: np.zeros(0))
+    version: int = 0
+    seed: int = 0
+    solver: SolverSettings = field(default_factory=SolverSettings)
+    notes: tuple[str, ...] = ()
+
+    def open(self, problem: Problem) -> None:
+        """Start at a problem's nominal point, unless it is open already."""
+        if self.problem_id != problem.problem_id:
+            self.problem_id = problem.problem_id
+            self.move_to(problem.nominal_theta)
+            self.seed = 0
+
+    def move_to(self, theta: FloatArray, notes: tuple[str, ...] = ()) -> None:
+        """Set all of theta; the parameter table starts afresh from there."""
+        self.theta = np.array(theta)
+        self.base = np.array(theta)
+        self.version += 1
+        self.notes = notes
+
+
+def current() -> Session:
+    """The session of the browser that this script run belongs to."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Session()
+    session: Session = st.session_state[_KEY]
+    return session

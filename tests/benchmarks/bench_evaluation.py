@@ -1,0 +1,153 @@
+"""Overhead of one evaluation over raw AMICI, and the speed-up over the notebook's way.
+
+    AMIJAX_COLLECTION=../shared/benchmark-collection python tests/benchmarks/bench_evaluation.py
+
+Raw is `run_simulations` on prepared ExpData, with AMICI's default reporting. The notebook's way
+is a `pure_callback` around `simulate_petab`. Calls are interleaved; the table has medians.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import amici.sim.sundials as sundials
+import jax
+import numpy as np
+from amici.sim.sundials.petab.v1 import simulate_petab
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from amijax import AmiciObjective, JaxObjective, load_problem
+from amijax.jax_setup import set_up_jax
+from amijax.logs import quiet_amici
+
+PROBLEMS = [
+    "Boehm_JProteomeRes2014",
+    "Bruno_JExpBot2016",
+    "Schwen_PONE2014",
+    "Fiedler_BMCSystBiol2016",
+    "Sneyd_PNAS2002",
+    "Brannmark_JBC2010",
+    "Raia_CancerResearch2011",
+]
+
+
+def raw(objective, gradient):
+    """AMICI alone on ExpData that are ready."""
+    model = objective._prepared.model
+    edatas = objective._new_workspace().edatas
+    solver = model.create_solver()
+    solver.set_sensitivity_method(sundials.SensitivityMethod.forward)
+    order = sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
+    solver.set_sensitivity_order(order)
+    return lambda: sundials.run_simulations(model, solver, edatas)
+
+
+def notebook(objective, gradient):
+    """A callback around simulate_petab; it computes sensitivities for the value, too."""
+    problem, model = objective.problem, objective._prepared.model
+    solver = model.create_solver()
+    solver.set_sensitivity_order(sundials.SensitivityOrder.first)
+    solver.set_sensitivity_method(sundials.SensitivityMethod.forward)
+    n = problem.n_parameters
+
+    def host(theta):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = simulate_petab(
+                problem.petab_problem,
+                amici_model=model,
+                solver=solver,
+                scaled_parameters=True,
+                scaled_gradients=True,
+                problem_parameters=dict(zip(problem.parameter_ids, np.asarray(theta), strict=True)),
+            )
+        return (
+            np.asarray(result["llh"]),
+            np.array([result["sllh"].get(name, 0.0) for name in problem.parameter_ids]),
+        )
+
+    shapes = (jax.ShapeDtypeStruct((), np.float64), jax.ShapeDtypeStruct((n,), np.float64))
+
+    @jax.custom_jvp
+    def llh(theta):
+        return jax.pure_callback(host, shapes, theta, vmap_method="sequential")[0]
+
+    @llh.defjvp
+    def llh_jvp(primals, tangents):
+        value = llh(*primals)  # the notebook simulates once for the value, once for the gradient
+        return value, jax.pure_callback(host, shapes, *primals, vmap_method="sequential")[
+            1
+        ] @ tangents[0]
+
+    function = jax.jit(jax.value_and_grad(llh) if gradient else llh)
+    return lambda: jax.block_until_ready(function(problem.nominal_theta))
+
+
+def measure(functions, seconds):
+    """Median milliseconds of each function, called in turns until the time is up."""
+    for function in functions.values():
+        function()
+    durations = {name: [] for name in functions}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(next(iter(durations.values()))) < 5:
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            durations[name].append((time.perf_counter() - start) * 1e3)
+    return {name: statistics.median(values) for name, values in durations.items()}
+
+
+def row(name, seconds):
+    """The table's row for one problem."""
+    objective = AmiciObjective(load_problem(name))
+    inside, theta = JaxObjective(objective), objective.problem.nominal_theta
+    quiet_amici()
+    value, both = jax.jit(inside), jax.jit(jax.value_and_grad(inside))
+    llh = measure(
+        {
+            "raw": raw(objective, gradient=False),
+            "ours": lambda: objective.llh(theta),
+            "jax": lambda: jax.block_until_ready(value(theta)),
+        },
+        seconds,
+    )
+    grad = measure(
+        {
+            "raw": raw(objective, gradient=True),
+            "ours": lambda: objective.llh_and_gradient(theta),
+            "jax": lambda: jax.block_until_ready(both(theta)),
+        },
+        seconds,
+    )
+    slow = [
+        measure({"notebook": notebook(objective, gradient)}, 1.0)["notebook"]
+        for gradient in (False, True)
+    ]
+    return (
+        f"{name:26}{llh['raw']:9.2f}{llh['ours'] / llh['raw']:9.2f}{grad['raw']:10.2f}"
+        f"{grad['ours'] / grad['raw']:10.2f}{grad['jax'] - grad['ours']:10.2f}"
+        f"{slow[0] / llh['jax']:14.0f}{slow[1] / grad['jax']:15.0f}"
+    )
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("problems", nargs="*", default=PROBLEMS)
+    parser.add_argument("--seconds", type=float, default=4.0, help="per problem and quantity")
+    arguments = parser.parse_args()
+    set_up_jax()
+    print(f"{'':26}{'raw llh':>9}{'llh':>9}{'raw grad':>10}{'grad':>10}{'JAX adds':>10}", end="")
+    print(f"{'notebook llh':>14}{'notebook grad':>15}")
+    print(f"{'':26}{'ms':>9}{'/ raw':>9}{'ms':>10}{'/ raw':>10}{'ms':>10}", end="")
+    print(f"{'/ ours':>14}{'/ ours':>15}")
+    for name in arguments.problems:
+        print(row(name, arguments.seconds), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Shared set-up: JAX's settings, a cache of compiled models, and what may be skipped."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+NEIGHBOUR = REPOSITORY.parent / "shared" / "benchmark-collection"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Models compile in 10-20 s each: tests share a cache folder that outlives the run.
+    os.environ.setdefault("AMIJAX_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "amijax"))
+    if "AMIJAX_COLLECTION" not in os.environ and NEIGHBOUR.is_dir():
+        os.environ["AMIJAX_COLLECTION"] = str(NEIGHBOUR)
+    from amijax.jax_setup import set_up_jax
+
+    set_up_jax()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Turn skips into failures for the markers that AMIJAX_REQUIRE names (as CI does)."""
+    outcome = yield
+    report = outcome.get_result()
+    required = set(os.environ.get("AMIJAX_REQUIRE", "").replace(",", " ").split())
+    if report.skipped and not hasattr(report, "wasxfail"):
+        missing = required & {marker.name for marker in item.iter_markers()}
+        if missing:
+            report.outcome = "failed"
+            report.longrepr = f"skipped, but AMIJAX_REQUIRE asks for {', '.join(missing)}"
+
+
+@pytest.fixture(scope="session")
+def collection() -> Path:
+    """The benchmark collection's folder of problems; skips where there is none."""
+    from amijax.paths import collection_dir
+
+    folder = collection_dir()
+    if folder is None:
+        pytest.skip("no benchmark collection: set AMIJAX_COLLECTION to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def objective_of():
+    """Function from a problem's id to its `AmiciObjective`, compiled once."""
+    from functools import cache
+
+    from amijax import AmiciObjective, load_problem
+
+    return cache(lambda problem_id: AmiciObjective(load_problem(problem_id)))
+
+
+@pytest.fixture(scope="session")
+def boehm(objective_of):
+    """The Boehm problem's objective."""
+    return objective_of("Boehm_JProteomeRes2014")
+
+
+@pytest.fixture(scope="session")
+def conversion(objective_of):
+    """The conversion reaction's objective."""
+    return objective_of("Conversion_Reaction")

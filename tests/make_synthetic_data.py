@@ -1,0 +1,59 @@
+"""Write the synthetic measurements of the two teaching problems (a script and a module)."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from closed_form import PARAMETER_IDS, SCALES, simulate
+from scipy.integrate import solve_ivp
+
+EMBEDDED = Path(__file__).parents[1] / "amijax" / "problems" / "embedded"
+SEED = 10
+
+
+def nominal(problem_id: str) -> pd.Series:
+    table = pd.read_csv(EMBEDDED / problem_id / "parameters.tsv", sep="\t", index_col=0)
+    return table["nominalValue"]
+
+
+def grid(conditions: list[str], times: list[float], observables: list[str]) -> pd.DataFrame:
+    names = ["simulationConditionId", "time", "observableId"]
+    return pd.MultiIndex.from_product([conditions, times, observables], names=names).to_frame(False)
+
+
+def conversion_reaction() -> pd.DataFrame:
+    times = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0]
+    table = grid(["start_with_A", "start_with_B"], times, ["A_measured", "B_measured"])
+    p = nominal("Conversion_Reaction")
+    scale = {"lin": float, "log": np.log, "log10": np.log10}
+    theta = [scale[s](p[i]) for i, s in zip(PARAMETER_IDS, SCALES, strict=True)]
+    sigma = table["observableId"].map({"A_measured": p["sigma_A"], "B_measured": p["sigma_B"]})
+    noise = np.random.default_rng(SEED).normal(size=len(table)) * sigma
+    return table.assign(measurement=(simulate(theta, table)[0] + noise).round(3))
+
+
+def robertson_stiff() -> pd.DataFrame:
+    rise = [5e-5, 1e-4, 1.5e-4, 2e-4, 2.5e-4]
+    times = [*rise, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]
+    k1, k2, k3, initial_a, scale_b, sigma_a, sigma_b = nominal("Robertson_Stiff")
+
+    def rhs(_: float, x: np.ndarray) -> list[float]:
+        a, b, c = x
+        r1, r2, r3 = k1 * a, k2 * b * b, k3 * b * c
+        return [r3 - r1, r1 - r2 - r3, r2]
+
+    start = [initial_a, 0.0, 0.0]
+    x = solve_ivp(rhs, (0, times[-1]), start, "Radau", times, rtol=1e-12, atol=1e-18).y
+    table = grid(["batch"], times, ["A_measured", "B_signal"])
+    signal = np.stack([x[0], scale_b * x[1]], axis=1)
+    noise = np.random.default_rng(SEED).normal(size=signal.shape) * [sigma_a, sigma_b]
+    a, b = (signal + noise).T
+    return table.assign(measurement=np.stack([a.round(9), b.round(3)], axis=1).ravel())
+
+
+TABLES = {"Conversion_Reaction": conversion_reaction, "Robertson_Stiff": robertson_stiff}
+
+if __name__ == "__main__":
+    for problem_id, make in TABLES.items():
+        path = EMBEDDED / problem_id / "measurements.tsv"
+        make().to_csv(path, sep="\t", index=False, float_format="%.12g")

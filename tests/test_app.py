@@ -1,0 +1,128 @@
+"""The pages' logic without a browser."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+REPOSITORY = Path(__file__).parents[1]
+TIMEOUT = 120
+
+
+@pytest.fixture
+def app(boehm):
+    """The first page on the Boehm model, which is compiled already."""
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT).run()
+    assert not page.exception
+    assert page.session_state["amijax_session"].problem_id == boehm.problem.problem_id
+    return page
+
+
+def tables(page):
+    """The llh and the gradient table."""
+    frames = [element.value for element in page.dataframe]
+    llh = next(frame for frame in frames if list(frame.index) == ["llh"])
+    gradient = next(frame for frame in frames if "rel_diff" in frame and len(frame) > 1)
+    return llh, gradient
+
+
+def type_value(page, row, text):
+    """Type into the parameter table's value column."""
+    session = page.session_state["amijax_session"]
+    key = f"parameters_{session.problem_id}_{session.version}"
+    page.session_state[key] = {
+        "edited_rows": {row: {"value": text}},
+        "added_rows": [],
+        "deleted_rows": [],
+    }
+    return page.run()
+
+
+def test_shows_what_the_library_computes(app, boehm):
+    llh, gradient = tables(app)
+    value, expected = boehm.llh_and_gradient(boehm.problem.nominal_theta)
+    assert llh.loc["llh", "amici"] == value
+    np.testing.assert_array_equal(gradient["amici"], expected)
+    np.testing.assert_allclose(gradient["jax"], expected, rtol=1e-12)
+
+
+def test_toggle_changes_jax_and_not_amici(app):
+    llh64, gradient64 = tables(app)
+    app.toggle(key="x64").set_value(False).run()
+    assert not app.exception
+    llh32, gradient32 = tables(app)
+    assert llh32.loc["llh", "amici"] == llh64.loc["llh", "amici"]
+    np.testing.assert_array_equal(gradient32["amici"], gradient64["amici"])
+    assert np.abs(gradient32["rel_diff"]).max() > 1e-3
+    assert any("float32" in metric.label for metric in app.metric)
+
+
+def test_an_edited_value_is_evaluated(app, boehm):
+    type_value(app, 5, "4.0")
+    theta = boehm.problem.nominal_theta.copy()
+    theta[5] = 4.0
+    llh, gradient = tables(app)
+    assert llh.loc["llh", "amici"] == boehm.llh_and_gradient(theta)[0]
+    assert gradient.loc["k_phos", "theta"] == 4.0
+    app.button(key="nominal").click().run()
+    assert tables(app)[1].loc["k_phos", "theta"] == boehm.problem.nominal_theta[5]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("abc", "not a number"), ("7", "outside its bounds"), ("", "no value")]
+)
+def test_an_unusable_value_is_marked_and_not_simulated(app, boehm, text, sentence):
+    type_value(app, 5, text)
+    assert any(sentence in warning.value for warning in app.warning)
+    assert tables(app)[1].loc["k_phos", "theta"] == boehm.problem.nominal_theta[5]
+
+
+def test_random_is_seeded_and_within_bounds(app, boehm):
+    from amijax.problems.points import random_theta
+
+    app.button(key="random").click().run()
+    session = app.session_state["amijax_session"]
+    np.testing.assert_array_equal(session.theta, random_theta(boehm.problem, 1))
+    assert not app.exception
+
+
+def test_paste(app):
+    app.text_area(key="paste_text").set_value("k_phos 4.0\nnonsense 1\nratio=2").run()
+    app.button(key="paste_apply").click().run()
+    assert tables(app)[1].loc["k_phos", "theta"] == 4.0
+    text = " ".join(warning.value for warning in app.warning)
+    assert "nonsense" in text
+    assert "ratio" in text
+
+
+def test_a_failure_is_a_sentence_in_place_of_the_chart(app, monkeypatch):
+    from amijax.objective import SolverSettings
+
+    app.session_state["amijax_session"].solver = SolverSettings(max_steps=5)
+    app.run()
+    assert not app.exception
+    assert any("steps" in error.value for error in app.error)
+    assert not app.get("plotly_chart")
+    assert any("What to try" in markdown.value for markdown in app.markdown)
+
+
+def test_full_digits(app):
+    app.toggle(key="full_digits").set_value(True).run()
+    llh, _ = tables(app)
+    assert len(llh.loc["llh", "amici"]) >= 17
+
+
+def test_other_problems(app, conversion):
+    app.selectbox(key="problem").set_value("Conversion_Reaction").run()
+    assert not app.exception
+    assert tables(app)[0].loc["llh", "amici"] == pytest.approx(
+        conversion.llh_and_gradient(conversion.problem.nominal_theta)[0], rel=1e-15
+    )
+
+
+@pytest.mark.parametrize("page", ["pages/about.py"])
+def test_every_page_opens_cold(page):
+    opened = AppTest.from_file(str(REPOSITORY / page), default_timeout=TIMEOUT).run()
+    assert not opened.exception
+    assert opened.sidebar.selectbox(key="problem").value == "Boehm_JProteomeRes2014"

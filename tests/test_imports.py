@@ -1,0 +1,54 @@
+"""Who may import whom, each module in a fresh interpreter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "amijax"
+HEAVY = ("jax", "streamlit", "plotly", "amici", "petab")
+
+# Module -> the heavy packages that it may load. Only ui loads streamlit, only figures plotly;
+# nothing from objective downwards loads JAX; JAX's side needs no AMICI and no PEtab.
+ALLOWED = {
+    "amijax": (),
+    "amijax.scales": (),
+    "amijax.paths": (),
+    "amijax.logs": (),
+    "amijax.failures": (),
+    "amijax.problems": ("petab",),
+    "amijax.problems.points": ("petab",),
+    "amijax.models": ("petab", "amici"),
+    "amijax.compilation": ("petab", "amici"),
+    "amijax.objective": ("petab", "amici"),
+    "amijax.scaling": ("jax",),
+    "amijax.jax_objective": ("jax",),
+    "amijax.comparison": ("petab", "amici", "jax"),
+    "amijax.cli": ("petab",),
+    "amijax.figures": ("petab", "amici", "jax", "plotly"),
+}
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_a_module_loads_no_more_than_it_may(module):
+    code = f"import sys, {module}; print(*(n for n in {HEAVY} if n in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert set(done.stdout.split()) <= set(ALLOWED[module])
+
+
+def test_streamlit_and_plotly_stay_in_their_places():
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        inside_ui = PACKAGE / "ui" in path.parents
+        assert inside_ui or "import streamlit" not in text, path
+        assert path.name == "figures.py" or "plotly.graph_objects" not in text, path
+
+
+def test_public_names_load():
+    import amijax
+
+    for name in amijax.__all__:
+        assert getattr(amijax, name) is not None

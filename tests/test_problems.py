@@ -1,0 +1,157 @@
+"""Finding and opening problems, and the sentences for what can't be opened."""
+
+import numpy as np
+import pytest
+from petab_files import write_decay
+
+from amijax import ProblemError, list_problems, load_problem
+from amijax.problems.catalogue import DEFAULT_PROBLEM
+
+EMBEDDED = [info.problem_id for info in list_problems() if info.source == "embedded"]
+
+
+def test_the_default_problem_comes_first():
+    assert list_problems()[0].problem_id == DEFAULT_PROBLEM == load_problem().problem_id
+
+
+@pytest.mark.parametrize("problem_id", EMBEDDED)
+def test_embedded_problems_open(problem_id):
+    problem = load_problem(problem_id)
+    n = problem.n_parameters
+    assert len(problem.parameter_names) == len(problem.scales) == n
+    for array in (
+        problem.nominal_theta,
+        problem.lower_theta,
+        problem.upper_theta,
+        problem.nominal_p,
+    ):
+        assert array.shape == (n,)
+        assert array.dtype == np.float64
+        assert not array.flags.writeable
+    assert (problem.lower_theta <= problem.nominal_theta).all()
+    assert (problem.nominal_theta <= problem.upper_theta).all()
+    np.testing.assert_allclose(problem.linear(problem.nominal_theta), problem.nominal_p, rtol=1e-14)
+    table = problem.petab_problem.parameter_df.loc[list(problem.parameter_ids)]
+    np.testing.assert_array_equal(problem.lower_p, table["lowerBound"])
+    assert problem.description
+
+
+def test_boehm_record():
+    problem = load_problem()
+    assert problem.parameter_ids[0] == "Epo_degradation_BaF3"
+    assert problem.fixed_parameters == {"ratio": 0.693, "specC17": 0.107}
+    assert problem.reference == "https://doi.org/10.1021/pr5006923"
+    assert set(problem.scales) == {"log10"}
+    assert (problem.n_states, problem.n_measurements) == (8, 48)
+    np.testing.assert_allclose(problem.lower_theta, -5)
+
+
+def test_teaching_problem_has_all_scales():
+    assert set(load_problem("Conversion_Reaction").scales) == {"lin", "log", "log10"}
+
+
+@pytest.mark.collection
+def test_the_whole_local_collection_opens(collection):
+    known = {info.problem_id: info for info in list_problems()}
+    folders = [folder.name for folder in collection.iterdir() if folder.is_dir()]
+    assert len(folders) >= 20
+    for name in folders:
+        assert known[name].source == ("embedded" if name in EMBEDDED else "collection")
+        problem = load_problem(known[name].path)
+        assert problem.problem_id == name
+        assert np.isfinite(problem.nominal_theta).all()
+
+
+def test_path_and_id_of_a_yaml_file(tmp_path):
+    path = write_decay(tmp_path / "mine")
+    assert load_problem(path).problem_id == "decay"
+    assert load_problem(str(path)).parameter_ids == ("k",)
+    renamed = path.rename(path.with_name("problem.yaml"))
+    assert load_problem(renamed).problem_id == "mine"
+
+
+@pytest.mark.parametrize("scale", ["lin", "log", "log10"])
+def test_theta_from(tmp_path, scale):
+    problem = load_problem(write_decay(tmp_path, scale=scale))
+    function = {"lin": float, "log": np.log, "log10": np.log10}[scale]
+    np.testing.assert_allclose(problem.theta_from({"k": 2.0}, linear=True), [function(2.0)])
+    np.testing.assert_array_equal(problem.theta_from({"k": 0.5}), [0.5])
+    np.testing.assert_allclose(problem.theta_from({}), [function(0.8)])
+
+
+def test_theta_from_complains():
+    problem = load_problem()
+    with pytest.raises(ProblemError, match="fixed in the parameter table"):
+        problem.theta_from({"ratio": 1.0})
+    with pytest.raises(ProblemError, match="no such parameter"):
+        problem.theta_from({"k_fos": 1.0})
+    with pytest.raises(ProblemError, match="above 0"):
+        problem.theta_from({"k_phos": -1.0}, linear=True)
+
+
+def _yaml(tmp_path, text):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("just text", "not a PEtab problem"),
+        ("a: [1,", "not a readable YAML file"),
+        ("format_version: 2.0.0\n", "PEtab v2"),
+        ("format_version: 1\nproblems: []\n", "exactly one entry"),
+        (
+            "format_version: 1\nproblems:\n- sbml_files: [http://example.org/m.xml]\n",
+            "only local files",
+        ),
+        ("format_version: 1\nproblems:\n- sbml_files: [m.xml]\n", "which is not there"),
+        (
+            "format_version: 1\nproblems:\n- model_files: {m: {location: m.py, language: pysb}}\n",
+            "only SBML models",
+        ),
+    ],
+)
+def test_unusable_yaml_gets_a_sentence(tmp_path, text, sentence):
+    with pytest.raises(ProblemError, match=sentence):
+        load_problem(_yaml(tmp_path, text))
+
+
+def test_unknown_problem_names_those_that_exist(tmp_path):
+    with pytest.raises(ProblemError, match=DEFAULT_PROBLEM):
+        load_problem("Bohm")
+    with pytest.raises(ProblemError, match="is a folder"):
+        load_problem(tmp_path)
+
+
+def test_a_broken_table_gets_a_sentence(tmp_path):
+    path = write_decay(tmp_path)
+    (tmp_path / "parameters.tsv").write_text("nothing\there\n")
+    with pytest.raises(ProblemError, match="can't be read as a PEtab problem"):
+        load_problem(path)
+
+
+def test_nothing_estimated(tmp_path):
+    path = write_decay(tmp_path)
+    table = tmp_path / "parameters.tsv"
+    table.write_text(table.read_text().replace("0.8\t1", "0.8\t0"))
+    with pytest.raises(ProblemError, match="no parameter is estimated"):
+        load_problem(path)
+
+
+def test_timepoint_specific_overrides_are_flattened(tmp_path):
+    path = write_decay(tmp_path, noise="noiseParameter1_obs_A")
+    table = tmp_path / "measurements.tsv"
+    header, *rows = table.read_text().splitlines()
+    noise = ["s1", "s2", "s1", "s2"]
+    table.write_text(
+        header
+        + "\tnoiseParameters\n"
+        + "".join(f"{row}\t{n}\n" for row, n in zip(rows, noise, strict=True))
+    )
+    parameters = tmp_path / "parameters.tsv"
+    parameters.write_text(
+        parameters.read_text() + "s1\tlin\t0.01\t1\t0.1\t1\ns2\tlin\t0.01\t1\t0.2\t1\n"
+    )
+    assert len(load_problem(path).observables) == 2

@@ -4,13 +4,12 @@ import streamlit as st
 
 from amijax.ui import evaluation, parameters, results
 from amijax.ui.compile_panel import compiled_model
-from amijax.ui.page import begin, size_of
+from amijax.ui.page import begin
 
 context = begin("AMICI against JAX")
 session, problem = context.session, context.problem
 
 st.markdown(f"#### {problem.problem_id}")
-st.caption(size_of(problem))
 summary = st.container()
 left, right = st.columns(2, gap="medium")
 with left:

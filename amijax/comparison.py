@@ -90,7 +90,8 @@ class Comparison:
     @property
     def worst(self) -> int | None:
         """Position of the gradient entry with the largest |rel_diff|; None if all entries agree
-        exactly or are NaN."""
+        exactly or are NaN.
+        """
         size = np.nan_to_num(np.abs(self.gradient_rel_diff), nan=0.0, posinf=np.inf)
         return int(size.argmax()) if size.any() else None
 

@@ -56,7 +56,8 @@ def signed_scale(values: FloatArray) -> SignedScale:
         return SignedScale(None, (), ())
     floor = int(np.floor(np.log10(sizes.min()))) - (1 if np.log10(sizes.min()) % 1 < 0.1 else 0)
     top = int(np.ceil(np.log10(sizes.max())))
-    step = max(1, -(-(top - floor) // 4))
+    both_signs = (values > 0).any() and (values < 0).any()
+    step = max(1, -(-(top - floor) // (2 if both_signs else 4)))
     exponents = range(floor + step, top + 1, step)
     positive = [(float(e - floor), f"10<sup>{e}</sup>") for e in exponents]
     finite = values[np.isfinite(values)]
@@ -82,31 +83,35 @@ def gradient_figure(comparisons: Mapping[Precision, Comparison], precision: Prec
     )
     _add_bars(figure, chosen)
     _add_rel_diffs(figure, comparisons, precision)
-    row = _ROW_HEIGHT if n < _MANY else _DENSE_ROW_HEIGHT
+    many = n >= _MANY
+    plot_height = n * (_DENSE_ROW_HEIGHT if many else _ROW_HEIGHT)
+    top, bottom = (116, 16) if many else (48, 62)  # the x axes are on top where one must scroll
+    legend_y = 1 + (top - 40) / plot_height if many else 1.0
+    figure.update_xaxes(side="top" if many else "bottom")
     figure.update_layout(
-        height=110 + row * n,
-        margin={"l": 8, "r": 8, "t": 48, "b": 44},
+        height=top + plot_height + bottom,
+        margin={"l": 8, "r": 8, "t": top, "b": bottom},
         barmode="group",
         bargap=0.25,
         bargroupgap=0.0,
-        legend=_legend("left"),
-        legend2=_legend("right"),
+        legend=_legend("left", legend_y),
+        legend2=_legend("right", legend_y),
         hoverlabel={"namelength": -1},
     )
     figure.update_yaxes(
-        autorange="reversed",
+        range=[n - 0.5, -0.5],  # the first parameter on top
         type="category",
         automargin=True,
         showgrid=False,
-        tickfont={"size": 12 if n < _MANY else 10},
+        tickfont={"size": 10 if many else 12},
         dtick=1,
     )
     return figure
 
 
-def _legend(side: str) -> dict[str, object]:
+def _legend(side: str, y: float) -> dict[str, object]:
     x = 0.0 if side == "left" else 1.0
-    return {"orientation": "h", "x": x, "xanchor": side, "y": 1.0, "yanchor": "bottom"}
+    return {"orientation": "h", "x": x, "xanchor": side, "y": y, "yanchor": "bottom"}
 
 
 def _add_bars(figure: go.Figure, comparison: Comparison) -> None:
@@ -153,7 +158,7 @@ def _add_bars(figure: go.Figure, comparison: Comparison) -> None:
         col=1,
     )
     if scale.floor is not None:
-        figure.update_xaxes(tickvals=scale.ticks, ticktext=scale.labels, row=1, col=1)
+        figure.update_xaxes(tickvals=scale.ticks, ticktext=scale.labels, tickangle=0, row=1, col=1)
 
 
 def _add_rel_diffs(
@@ -177,7 +182,7 @@ def _add_rel_diffs(
             y=comparisons[name].parameter_ids,
             x=position,
             mode="markers",
-            name=f"rel_diff {name}",
+            name=name,
             legend="legend2",
             marker={
                 "color": JAX_COLOUR if strong else OTHER_COLOUR,

@@ -12,14 +12,14 @@ _SBML = """<?xml version="1.0" encoding="UTF-8"?>
       <species id="A" name="{species_name}" compartment="cell" initialConcentration="2"
         hasOnlySubstanceUnits="false" boundaryCondition="false" constant="false"/>
     </listOfSpecies>
-    <listOfParameters><parameter id="k" value="1" constant="true"/></listOfParameters>
+    <listOfParameters><parameter id="rate" value="1" constant="true"/></listOfParameters>
     <listOfReactions>
       <reaction id="decay" reversible="false" fast="false">
         <listOfReactants>
           <speciesReference species="A" stoichiometry="1" constant="true"/>
         </listOfReactants>
         <kineticLaw><math xmlns="http://www.w3.org/1998/Math/MathML">
-          <apply><times/><ci>cell</ci><ci>k</ci><ci>A</ci></apply></math></kineticLaw>
+          <apply><times/><ci>cell</ci><ci>rate</ci><ci>A</ci></apply></math></kineticLaw>
       </reaction>
     </listOfReactions>
   </model>
@@ -35,17 +35,20 @@ def write_decay(
     *,
     scale: str = "log10",
     nominal: float = 0.8,
+    rate: str = "rate",
     extra_parameters: str = "",
     noise: str = "0.1",
     model_id: str = "decay_model",
     species_name: str = "A",
 ) -> Path:
-    """Write dA/dt = -k A with A(0) = 2 as a PEtab problem; return its YAML file."""
+    """Write dA/dt = -rate A with A(0) = 2 as a PEtab problem; return its YAML file."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.xml").write_text(_SBML.format(model_id=model_id, species_name=species_name))
+    (folder / "model.xml").write_text(
+        _SBML.format(model_id=model_id, species_name=species_name).replace("rate", rate)
+    )
     (folder / "parameters.tsv").write_text(
         "parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\testimate\n"
-        f"k\t{scale}\t0.001\t100\t{nominal}\t1\n{extra_parameters}"
+        f"{rate}\t{scale}\t0.001\t100\t{nominal}\t1\n{extra_parameters}"
     )
     (folder / "conditions.tsv").write_text("conditionId\nc0\n")
     (folder / "observables.tsv").write_text(

@@ -96,7 +96,7 @@ def test_paste(app):
     assert "ratio" in text
 
 
-def test_a_failure_is_a_sentence_in_place_of_the_chart(app, monkeypatch):
+def test_a_failure_is_a_sentence_in_place_of_the_chart(app):
     from amijax.objective import SolverSettings
 
     app.session_state["amijax_session"].solver = SolverSettings(max_steps=5)
@@ -123,6 +123,7 @@ def test_other_problems(app, conversion):
 
 @pytest.mark.parametrize("page", ["pages/about.py"])
 def test_every_page_opens_cold(page):
-    opened = AppTest.from_file(str(REPOSITORY / page), default_timeout=TIMEOUT).run()
+    opened = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    opened.switch_page(page).run()
     assert not opened.exception
     assert opened.sidebar.selectbox(key="problem").value == "Boehm_JProteomeRes2014"

@@ -59,7 +59,7 @@ def test_evaluate_prints_one_json_object_and_nothing_else(boehm):
 
 @pytest.mark.parametrize(
     ("options", "theta"),
-    [(["--set", "k=0.5"], 0.5), (["--linear", "--set", "k=10"], 1.0), ([], np.log10(0.8))],
+    [(["--set", "rate=0.5"], 0.5), (["--linear", "--set", "rate=10"], 1.0), ([], np.log10(0.8))],
 )
 def test_set_scaled_and_linear(tmp_path, options, theta):
     result = run("evaluate", write_decay(tmp_path), "--json", *options)

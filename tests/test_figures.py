@@ -81,7 +81,7 @@ def test_exact_agreement_has_its_own_tick():
     axis = figure.layout.xaxis2
     assert axis.ticktext[0] == "exact"
     strong = figure.data[-1]
-    assert strong.name == "rel_diff float64"  # drawn last, over the other
+    assert strong.name == "float64"  # drawn last, over the other
     np.testing.assert_array_equal(strong.x, axis.tickvals[0])
 
 

@@ -65,7 +65,7 @@ def test_the_whole_local_collection_opens(collection):
 def test_path_and_id_of_a_yaml_file(tmp_path):
     path = write_decay(tmp_path / "mine")
     assert load_problem(path).problem_id == "decay"
-    assert load_problem(str(path)).parameter_ids == ("k",)
+    assert load_problem(str(path)).parameter_ids == ("rate",)
     renamed = path.rename(path.with_name("problem.yaml"))
     assert load_problem(renamed).problem_id == "mine"
 
@@ -74,8 +74,8 @@ def test_path_and_id_of_a_yaml_file(tmp_path):
 def test_theta_from(tmp_path, scale):
     problem = load_problem(write_decay(tmp_path, scale=scale))
     function = {"lin": float, "log": np.log, "log10": np.log10}[scale]
-    np.testing.assert_allclose(problem.theta_from({"k": 2.0}, linear=True), [function(2.0)])
-    np.testing.assert_array_equal(problem.theta_from({"k": 0.5}), [0.5])
+    np.testing.assert_allclose(problem.theta_from({"rate": 2.0}, linear=True), [function(2.0)])
+    np.testing.assert_array_equal(problem.theta_from({"rate": 0.5}), [0.5])
     np.testing.assert_allclose(problem.theta_from({}), [function(0.8)])
 
 
@@ -130,6 +130,11 @@ def test_a_broken_table_gets_a_sentence(tmp_path):
     (tmp_path / "parameters.tsv").write_text("nothing\there\n")
     with pytest.raises(ProblemError, match="can't be read as a PEtab problem"):
         load_problem(path)
+
+
+def test_ids_that_amici_reserves_get_a_sentence(tmp_path):
+    with pytest.raises(ProblemError, match="AMICI reserves the id k"):
+        load_problem(write_decay(tmp_path, rate="k"))
 
 
 def test_nothing_estimated(tmp_path):

@@ -20,6 +20,9 @@ from amijax.problems.problem import Problem, ProblemError
 from amijax.scales import Scale, to_scaled
 
 DEFAULT_PROBLEM = "Boehm_JProteomeRes2014"
+# AMICI renames model quantities of these names, after which PEtab's mapping misses them.
+_RESERVED = {"x", "k", "p", "y", "w", "h"}
+
 EMBEDDED = Path(__file__).parent / "embedded"
 
 _DOI = re.compile(r"(?:doi\.org/|doi:?\s*|/doi/)(10\.\d{4,9}/[^\s<>\"]+)", re.IGNORECASE)
@@ -98,8 +101,10 @@ def _open(path: Path, problem_id: str) -> Problem:
     except Exception as error:  # petab raises whatever its readers raise
         raise ProblemError(f"{path} can't be read as a PEtab problem: {error}") from error
     _check_complete(petab_problem, path)
+    _check_ids(petab_problem, path)
+    _drop_empty_columns(petab_problem)
     _flatten(petab_problem)
-    _globalise_local_parameters(petab_problem)
+    _simplify_sbml(petab_problem)
     return _record(petab_problem, path, problem_id)
 
 
@@ -170,6 +175,23 @@ def _check_complete(problem: petab.Problem, path: Path) -> None:
         )
 
 
+def _check_ids(problem: petab.Problem, path: Path) -> None:
+    sbml_ids = {item.getIdAttribute() for item in problem.model.sbml_model.getListOfParameters()}
+    if reserved := sorted(_RESERVED & (sbml_ids | set(problem.parameter_df.index))):
+        raise ProblemError(
+            f"{path}: AMICI reserves the id {' and the id '.join(reserved)} for itself and can't "
+            "map a parameter of that name; rename it in the model and in the tables."
+        )
+
+
+def _drop_empty_columns(problem: petab.Problem) -> None:
+    """Drop optional columns without any value: they mean nothing, and pandas warns about them."""
+    table = problem.measurement_df
+    optional = (C.PREEQUILIBRATION_CONDITION_ID, C.OBSERVABLE_PARAMETERS, C.NOISE_PARAMETERS)
+    empty = [name for name in optional if name in table and table[name].isna().all()]
+    problem.measurement_df = table.drop(columns=empty)
+
+
 def _flatten(problem: petab.Problem) -> None:
     """Replicate observables with timepoint-specific overrides: AMICI can't express them."""
     numeric_noise = not petab.lint.observable_table_has_nontrivial_noise_formula(
@@ -181,9 +203,13 @@ def _flatten(problem: petab.Problem) -> None:
         petab.flatten_timepoint_specific_output_overrides(problem)
 
 
-def _globalise_local_parameters(problem: petab.Problem) -> None:
-    """Make SBML's local parameters global once, as AMICI's import and mapping both do."""
+def _simplify_sbml(problem: petab.Problem) -> None:
+    """Make local parameters global and expand functions once, as AMICI's import does."""
     converter = libsbml.SBMLLocalParameterConverter()
+    problem.model.sbml_document.convert(converter.getDefaultProperties())
+    # AMICI's mapping evaluates initial assignments as Python: no function may have a name of
+    # the model's choice, such as exec.
+    converter = libsbml.SBMLFunctionDefinitionConverter()
     problem.model.sbml_document.convert(converter.getDefaultProperties())
 
 

@@ -6,16 +6,27 @@ import streamlit as st
 
 from amijax.compilation import CompileJob, running_job, start_compile
 from amijax.models import CompiledModel, find_model, model_key
-from amijax.problems import Problem
+from amijax.paths import cache_dir
+from amijax.problems import Problem, ProblemError
 
 _PHASES = ("import", "code generation", "C++ build", "load")
 
 
 def compiled_model(problem: Problem) -> CompiledModel | None:
     """The problem's compiled model; while there is none, draw its compilation instead."""
-    if (model := _known_model(problem)) is not None:
-        return model
-    job = running_job(model_key(problem)) or start_compile(problem)
+    try:
+        if (model := _known_model(problem)) is not None:
+            return model
+        job = running_job(model_key(problem)) or start_compile(problem)
+    except ProblemError as error:
+        st.error(f"{problem.problem_id} is not compiled. {error}")
+        return None
+    except OSError as error:
+        st.error(
+            f"The cache folder {cache_dir()} can't be used: {error}. Make room, or name another "
+            "folder in AMIJAX_CACHE_DIR and start again."
+        )
+        return None
     state = job.progress().state
     if state == "failed":
         _show_failure(problem, job)
@@ -68,10 +79,7 @@ def _show_failure(problem: Problem, job: CompileJob) -> None:
 
 
 def _retry_button(problem: Problem, label: str) -> None:
-    st.button(
-        label,
-        key="retry_compile",
-        icon=":material/refresh:",
-        on_click=start_compile,
-        args=(problem,),
-    )
+    def retry() -> None:
+        start_compile(problem)
+
+    st.button(label, key="retry_compile", icon=":material/refresh:", on_click=retry)

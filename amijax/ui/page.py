@@ -9,7 +9,7 @@ import streamlit as st
 from amijax._version import __version__
 from amijax.comparison import Precision
 from amijax.jax_setup import set_up_jax
-from amijax.problems import Problem, ProblemError, ProblemInfo, list_problems
+from amijax.problems import Problem, ProblemError, list_problems
 from amijax.ui import resources
 from amijax.ui.session import Session, current
 
@@ -59,14 +59,12 @@ def begin(title: str) -> Context:
 
 
 def _pick_problem() -> Problem:
-    infos = {info.problem_id: info for info in list_problems()}
     chosen = st.selectbox(
         "Problem",
-        list(infos),
+        [info.problem_id for info in list_problems()],
         key="problem",
         bind="query-params",
         required=True,
-        format_func=lambda name: _label(infos[name]),
         help="PEtab problems: those that come with amijax, and those of the local collection "
         "that AMIJAX_COLLECTION names.",
     )
@@ -77,12 +75,8 @@ def _pick_problem() -> Problem:
         st.stop()
 
 
-def _label(info: ProblemInfo) -> str:
-    return info.problem_id if info.source == "embedded" else f"{info.problem_id} (collection)"
-
-
 def _describe(problem: Problem) -> None:
-    st.caption(size_of(problem))
+    st.caption(_size_of(problem))
     with st.expander("About this problem"):
         st.markdown(problem.description or "The model's author left no description.")
         if problem.reference:
@@ -92,7 +86,7 @@ def _describe(problem: Problem) -> None:
             st.caption(f"Fixed parameters: {fixed}")
 
 
-def size_of(problem: Problem) -> str:
+def _size_of(problem: Problem) -> str:
     """A problem's size in words."""
     counts = (
         (problem.n_states, "state"),

@@ -143,7 +143,7 @@ def _buttons(session: Session, problem: Problem) -> None:
 
 def _paste_form(session: Session, problem: Problem) -> None:
     st.markdown("Lines such as `k_phos 4.2`, a JSON object, or all values in the table's order.")
-    text = st.text_area("Parameters", key="paste_text", height=160, label_visibility="collapsed")
+    st.text_area("Parameters", key="paste_text", height=160, label_visibility="collapsed")
     linear = st.radio(
         "The values are",
         ["on the parameters' scales", "linear"],
@@ -155,4 +155,4 @@ def _paste_form(session: Session, problem: Problem) -> None:
         reading = read_text(problem, st.session_state["paste_text"], linear=linear == "linear")
         session.move_to(problem.theta_from(reading.values, base=session.theta), reading.complaints)
 
-    st.button("Apply", key="paste_apply", type="primary", on_click=apply, disabled=not text.strip())
+    st.button("Apply", key="paste_apply", type="primary", on_click=apply)

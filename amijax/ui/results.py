@@ -34,7 +34,7 @@ def metrics(comparison: Comparison) -> None:
     )
     columns[4].metric(
         "time, AMICI in JAX",
-        f"{comparison.timings.jax_wall * 1e3:.1f} ms",
+        _duration(comparison.timings.jax_wall),
         help="Value and gradient, one simulation, without JAX's compilation",
     )
 
@@ -84,28 +84,26 @@ def tables(comparison: Comparison) -> None:
     llh, gradient = st.columns([1, 2])
     with llh:
         st.markdown("Log-likelihood")
-        st.dataframe(
-            _readable(comparison.llh_frame(), full),
-            key="llh_table",
-            column_config=_columns(full),
-            alt="Log-likelihood from AMICI and JAX",
-        )
+        _grid(comparison.llh_frame(), "llh_table", full, "Log-likelihood from AMICI and JAX")
         _timings(comparison)
     with gradient:
         st.markdown("Gradient with respect to the parameters on their scales")
-        table = comparison.gradient_frame()
+        _grid(comparison.gradient_frame(), "gradient_table", full, "Gradient from AMICI and JAX")
+
+
+def _grid(table: pd.DataFrame, key: str, full: bool, alt: str) -> None:
+    with st.container(key=key):
         st.dataframe(
             _readable(table, full),
-            key="gradient_table",
             column_config=_columns(full),
             height=min(len(table), 16) * 35 + 38,
-            alt="Gradient from AMICI and JAX",
+            alt=alt,
         )
 
 
 def _timings(comparison: Comparison) -> None:
     def wall_and_cpu(wall: float, cpu: float) -> str:
-        return f"{wall * 1e3:.1f} ms (simulation {cpu * 1e3:.1f} ms CPU)"
+        return f"{_duration(wall)} (simulation {_duration(cpu)} CPU)"
 
     seconds = comparison.timings
     st.markdown("Time")
@@ -113,7 +111,7 @@ def _timings(comparison: Comparison) -> None:
         {
             "AMICI": wall_and_cpu(seconds.amici_wall, seconds.amici_cpu),
             "AMICI in JAX": wall_and_cpu(seconds.jax_wall, seconds.jax_cpu),
-            "JAX's compilation": f"{seconds.jax_compile * 1e3:.0f} ms, first call only",
+            "JAX's compilation": f"{_duration(seconds.jax_compile)}, first call only",
         },
         border="horizontal",
     )
@@ -143,6 +141,10 @@ def _columns(full: bool) -> dict[str, Any]:
 
 def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}g}" if np.isfinite(value) else "—"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def _relative(value: float) -> str:

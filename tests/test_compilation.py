@@ -1,0 +1,249 @@
+"""Compile jobs: dedupe, cancel, kill, failures, and the environment that they run in."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tiny_problem import tiny_problem
+
+from amijax import compilation
+from amijax.compilation import running_job, start_compile
+from amijax.model_cache import PHASES, ModelFolders
+from amijax.models import CompileError, find_model, get_model, model_key
+
+ROOT = Path(__file__).parents[1]
+GET = (
+    "import sys; from amijax.models import get_model; from amijax.problems import load_problem\n"
+    "seen = []\n"
+    "get_model(load_problem(sys.argv[1]), on_progress=lambda p: seen.append((p.state, p.phase)))\n"
+    "print('queued' in [s for s, _ in seen])\n"
+)
+
+
+@pytest.fixture
+def problem(tmp_path, monkeypatch):
+    """A tiny problem and an empty cache."""
+    monkeypatch.setenv("AMIJAX_CACHE_DIR", str(tmp_path / "cache"))
+    return tiny_problem(tmp_path / "problem")
+
+
+def wait_for_phase(job, phase, seconds=60.0):
+    end = time.monotonic() + seconds
+    while (progress := job.progress()).phase != phase:
+        assert not progress.is_over, job.failure
+        assert time.monotonic() < end, progress
+        time.sleep(0.02)
+
+
+def wait_for_compiler(folders, seconds=60.0):
+    """Wait until the C++ compiler itself runs for this build."""
+    end = time.monotonic() + seconds
+    while "Build Command" not in (folders.log.read_text() if folders.log.exists() else ""):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(0.3)
+
+
+def processes_below(folder: Path) -> list[str]:
+    """Command lines of the processes that work below a folder."""
+    if not Path("/proc/self").exists():
+        pytest.skip("needs /proc")
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line and int(entry.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem):
+    threads = ThreadPoolExecutor(8)
+    jobs = set(threads.map(lambda _: start_compile(problem), range(8)))
+    assert len(jobs) == 1
+    job = jobs.pop()
+    assert running_job(model_key(problem)) is job
+    wait_for_phase(job, "C++ build")
+    assert [phase for phase, _ in job.progress().phases] == ["import", "code generation"]
+    assert job.progress().log_tail
+    done = job.wait(60)
+    assert done.state == "done"
+    assert [phase for phase, _ in done.phases] == list(PHASES)
+    assert job.failure is None
+    assert running_job(job.key) is None
+    assert find_model(problem) is not None
+    folders = ModelFolders.of(job.key)
+    assert not folders.building.exists()
+    assert not folders.source.exists()
+
+
+def test_cancel_stops_the_compilers_and_the_next_try_works(problem, tmp_path):
+    job = start_compile(problem)
+    wait_for_compiler(ModelFolders.of(job.key))
+    job.cancel()
+    assert job.wait(10).state == "cancelled"
+    assert processes_below(tmp_path / "cache") == []
+    assert running_job(job.key) is job
+    assert find_model(problem) is None
+    assert get_model(problem).load() is not None
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_a_killed_compile_leaves_nothing_that_disturbs(problem, tmp_path, whole_group):
+    job = start_compile(problem)
+    wait_for_compiler(ModelFolders.of(job.key))
+    (os.killpg if whole_group else os.kill)(job._process.pid, signal.SIGKILL)
+    progress = job.wait(10)
+    assert progress.state == "failed"
+    assert "status -9" in job.failure.message
+    assert job.failure.log_tail
+    if not whole_group:  # else ninja could not end the compilers: they work on into the void
+        assert processes_below(tmp_path / "cache") == []
+    assert get_model(problem).load() is not None
+
+
+def test_two_processes_compile_once_and_both_get_it(problem, tmp_path):
+    command = [sys.executable, "-c", GET, str(tmp_path / "problem" / "tiny.yaml")]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    waited = [process.communicate(timeout=120)[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(waited) == ["False", "True"]
+    folders = ModelFolders.of(model_key(problem))
+    assert folders.phases.read_text().count('"phase": "C++ build"') == 1
+    assert find_model(problem) is not None
+
+
+@pytest.mark.usefixtures("problem")
+def test_a_process_that_ends_takes_its_job_along(tmp_path):
+    code = GET.splitlines()[0] + (
+        "\nimport time; from amijax.compilation import start_compile\n"
+        "start_compile(load_problem(sys.argv[1])); time.sleep(1)"
+    )
+    yaml = str(tmp_path / "problem" / "tiny.yaml")
+    subprocess.run([sys.executable, "-c", code, yaml], cwd=ROOT, check=True, timeout=60)
+    assert processes_below(tmp_path / "cache") == []
+
+
+def test_without_a_compiler_the_failure_says_how_to_get_one(problem, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(CompileError, match=r"No C\+\+ compiler was found.*apt install") as caught:
+        get_model(problem)
+    assert "conda" in caught.value.failure.remedy
+
+
+def test_a_compiler_that_is_not_there_is_named(problem, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CompileError, match="'no-such-compiler' that CXX names"):
+        get_model(problem)
+
+
+def test_a_failing_build_is_readable_and_a_retry_works(problem, tmp_path, monkeypatch):
+    broken = tmp_path / "broken-c++"
+    broken.write_text("#!/bin/sh\necho this compiler is broken >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(CompileError, match=r"C\+\+ build of the model failed"):
+        get_model(problem)
+    log = ModelFolders.of(model_key(problem)).log.read_text()
+    assert "this compiler is broken" in log
+    assert "building file by file" in log
+    job = running_job(model_key(problem))
+    assert job.progress().state == "failed"
+    monkeypatch.delenv("CXX")
+    assert get_model(problem).load() is not None
+
+
+def test_failing_code_generation_is_readable(tmp_path, monkeypatch):
+    monkeypatch.setenv("AMIJAX_CACHE_DIR", str(tmp_path / "cache"))
+    delay = (
+        '<apply><csymbol encoding="text" '
+        'definitionURL="http://www.sbml.org/sbml/symbols/delay"> delay </csymbol>'
+        "<ci> A </ci><cn> 1 </cn></apply>"
+    )
+    problem = tiny_problem(tmp_path / "problem", rate=delay)
+    with pytest.raises(CompileError, match="AMICI can't turn this model into code") as caught:
+        get_model(problem)
+    assert any("delay" in line for line in caught.value.failure.log_tail)
+    assert "Traceback" in ModelFolders.of(model_key(problem)).log.read_text()
+
+
+def test_no_environment_needs_to_be_activated_and_the_parent_stays_quiet(
+    problem, monkeypatch, capfd
+):
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    assert get_model(problem) is not None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_unity_build_that_fails_falls_back_to_the_plain_one(problem, tmp_path, monkeypatch):
+    # A compiler that knows no unity units.
+    picky = tmp_path / "picky-c++"
+    picky.write_text('#!/bin/sh\ncase "$*" in *Unity*) exit 1;; esac\nexec c++ "$@"\n')
+    picky.chmod(0o755)
+    monkeypatch.setenv("CXX", str(picky))
+    assert get_model(problem).load() is not None
+    assert "building file by file" in ModelFolders.of(model_key(problem)).log.read_text()
+
+
+def test_macros_of_one_file_do_not_reach_the_next(tmp_path, monkeypatch):
+    # Events bring `#define sx0 sx[0]`; the initial assignment a function with a `double *sx0`.
+    math = 'xmlns="http://www.w3.org/1998/Math/MathML"'
+    initial = (
+        f'<listOfInitialAssignments><initialAssignment symbol="A"><math {math}><ci> kd </ci></math>'
+        "</initialAssignment></listOfInitialAssignments>"
+    )
+    events = (
+        "<listOfEvents>"
+        f'<event id="dose" useValuesFromTriggerTime="true"><trigger initialValue="true" '
+        f'persistent="true"><math {math}><apply><lt/><ci> A </ci><cn> 0.1 </cn></apply></math>'
+        f'</trigger><listOfEventAssignments><eventAssignment variable="A"><math {math}>'
+        "<cn> 1 </cn></math></eventAssignment></listOfEventAssignments></event></listOfEvents>"
+    )
+    problem = tiny_problem(tmp_path / "problem", initial=initial, events=events)
+    before = problem.petab_problem.model.sbml_model
+    assert before.getNumEvents() == before.getNumInitialAssignments() == 1
+    monkeypatch.setenv("AMIJAX_CACHE_DIR", str(tmp_path / "cache"))
+    assert get_model(problem).load() is not None
+    log = ModelFolders.of(model_key(problem)).log.read_text()
+    assert "file by file" not in log
+    assert "redefined" not in log
+
+
+def test_the_time_limit_ends_a_build(problem, tmp_path, monkeypatch):
+    slow = tmp_path / "slow-c++"  # for the model's code, not for CMake's own checks
+    slow.write_text('#!/bin/sh\ncase "$*" in *building*Unity*) sleep 60;; esac\nexec c++ "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("CXX", str(slow))
+    monkeypatch.setenv("AMIJAX_COMPILE_TIMEOUT", "6")
+    with pytest.raises(CompileError, match=r"longer than the limit of 6 s"):
+        get_model(problem)
+    assert processes_below(tmp_path / "cache") == []
+
+
+def test_waiting_has_an_end_but_the_job_goes_on(problem):
+    with pytest.raises(CompileError, match=r"not compiled within 0.1 s"):
+        get_model(problem, timeout=0.1)
+    job = running_job(model_key(problem))
+    assert not job.progress().is_over
+    job.cancel()
+
+
+def test_jobs_use_no_threads_once_they_are_over(problem, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    job = start_compile(problem)
+    job.wait(30)
+    time.sleep(0.1)
+    assert not [t for t in threading.enumerate() if t.name == f"compile {job.key}"]
+    assert compilation.running_job(job.key) is job

@@ -59,15 +59,15 @@ def compile_command(problems: tuple[str, ...]) -> None:
     from amijax.models import CompileError, find_model, get_model
 
     failed = False
-    for name in problems:
-        problem = _load(name)
-        if (model := find_model(problem)) is None:
-            try:
-                model = get_model(problem, on_progress=_phase_printer(problem.problem_id))
-            except CompileError as error:
-                click.echo(f"{problem.problem_id}: {error}", err=True)
-                failed = True
-                continue
+    for problem in [_load(name) for name in problems]:
+        try:
+            known = find_model(problem)
+            model = known or get_model(problem, on_progress=_phase_printer(problem.problem_id))
+        except (CompileError, ProblemError) as error:
+            click.echo(f"{problem.problem_id}: {error}", err=True)
+            failed = True
+            continue
+        if known is None:
             state = f"compiled in {model.seconds['total']:.1f} s"
         else:
             state = f"was compiled before (in {model.seconds['total']:.1f} s)"
@@ -124,7 +124,7 @@ def evaluate_command(
 
     set_up_jax()
     from amijax.comparison import compare
-    from amijax.models import CompileError, get_model
+    from amijax.models import CompileError, DamagedModelError, get_model
     from amijax.objective import AmiciObjective, SolverSettings
 
     default = SolverSettings()
@@ -139,7 +139,7 @@ def evaluate_command(
     try:
         model = get_model(opened, on_progress=_phase_printer(opened.problem_id))
         objective = AmiciObjective(opened, settings, model=model)
-    except (CompileError, ProblemError) as error:
+    except (CompileError, DamagedModelError, ProblemError) as error:
         raise click.ClickException(str(error)) from error
     comparison = compare(objective, theta, precision)
     click.echo(

@@ -17,7 +17,6 @@ __all__ = [
     "find_model",
     "get_model",
     "model_key",
-    "start_compile",
 ]
 
 _POLL_SECONDS = 0.2

@@ -26,7 +26,8 @@ def pytest_runtest_makereport(item: pytest.Item):
     report = outcome.get_result()
     required = set(os.environ.get("AMIJAX_REQUIRE", "").replace(",", " ").split())
     if report.skipped and not hasattr(report, "wasxfail"):
-        missing = required & {marker.name for marker in item.iter_markers()}
+        markers = {marker.name for marker in item.iter_markers()}
+        missing = required & ({"browser"} if "browser" in markers else markers)
         if missing:
             report.outcome = "failed"
             report.longrepr = f"skipped, but AMIJAX_REQUIRE asks for {', '.join(missing)}"

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import evaluation, parameters, results
+from amijax.ui import evaluation, failure, parameters, results
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
 
@@ -16,14 +16,15 @@ with left:
     parameters.edit(session, problem)
 with right:
     model = compiled_model(problem)
-    comparisons = evaluation.evaluate(session, problem, model) if model else None
-    if comparisons:
-        chosen = comparisons[context.precision]
+    result = evaluation.evaluate(context, model) if model else None
+    if result:
+        chosen = result.comparisons[context.precision]
+        failure.settings_used(result)
         if chosen.failure:
-            results.failed(chosen)
+            failure.show(context, result, chosen)
         else:
-            results.charts(comparisons, context.precision)
-if comparisons:
+            results.charts(result.comparisons, context.precision)
+if result:
     with summary:
-        results.metrics(comparisons[context.precision])
-    results.tables(comparisons[context.precision])
+        results.metrics(chosen)
+    results.tables(chosen)

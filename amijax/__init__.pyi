@@ -6,9 +6,9 @@ from .models import CompileError as CompileError
 from .models import get_model as get_model
 from .objective import AmiciObjective as AmiciObjective
 from .objective import Evaluation as Evaluation
-from .objective import SolverSettings as SolverSettings
 from .problems import Problem as Problem
 from .problems import ProblemError as ProblemError
 from .problems import ProblemInfo as ProblemInfo
 from .problems import list_problems as list_problems
 from .problems import load_problem as load_problem
+from .solver import SolverSettings as SolverSettings

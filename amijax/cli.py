@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from amijax._version import __version__
 from amijax.problems import Problem, ProblemError, list_problems, load_problem
+from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice
 
 if TYPE_CHECKING:
     from amijax.comparison import Comparison, Precision
@@ -97,8 +99,23 @@ def compile_command(problems: tuple[str, ...]) -> None:
     show_default=True,
     help="Whether --set gives values on the PEtab scale or on linear scale.",
 )
-@click.option("--rtol", type=float, help="Relative tolerance.  [default: 1e-8]")
-@click.option("--atol", type=float, help="Absolute tolerance.  [default: 1e-16]")
+@click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
+@click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")
+@click.option("--max-steps", type=int, help="Most solver steps between outputs.  [default: auto]")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=DEFAULT_TIME_LIMIT,
+    show_default=True,
+    help="Seconds for one simulation.",
+)
+@click.option(
+    "--sensitivities",
+    type=click.Choice(["auto", "forward", "adjoint"]),
+    default="auto",
+    show_default=True,
+    help="How AMICI computes the gradient; auto is the faster one whose result agrees.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def evaluate_command(
     problem: str,
@@ -107,12 +124,17 @@ def evaluate_command(
     scaled: bool,
     rtol: float | None,
     atol: float | None,
+    max_steps: int | None,
+    time_limit: float,
+    sensitivities: Literal["auto", "forward", "adjoint"],
     as_json: bool,
 ) -> None:
     """Log-likelihood and gradient from AMICI and from AMICI inside JAX.
 
     Gradients are with respect to the parameters on their PEtab scale; rel_diff is
-    (amici - jax) / |amici|. Exit status: 0 done, 1 the simulation failed, 2 wrong use.
+    (amici - jax) / |amici|. Without --rtol and --atol, AMICI's default tolerances are tried
+    first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
+    failed, 2 wrong use.
     """
     opened = _load(problem)
     try:
@@ -123,25 +145,30 @@ def evaluate_command(
     from amijax.jax_setup import set_up_jax
 
     set_up_jax()
+    from amijax.auto import settle
     from amijax.comparison import compare
     from amijax.models import CompileError, DamagedModelError, get_model
-    from amijax.objective import AmiciObjective, SolverSettings
+    from amijax.objective import AmiciObjective
 
-    default = SolverSettings()
     try:
-        settings = replace(
-            default,
-            rtol=default.rtol if rtol is None else rtol,
-            atol=default.atol if atol is None else atol,
+        choice = SolverChoice(
+            rtol=rtol,
+            atol=atol,
+            max_steps=max_steps,
+            time_limit=time_limit,
+            sensitivities=sensitivities,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
         model = get_model(opened, on_progress=_phase_printer(opened.problem_id))
-        objective = AmiciObjective(opened, settings, model=model)
+        objective = AmiciObjective(opened, model=model, num_threads=os.process_cpu_count() or 1)
     except (CompileError, DamagedModelError, ProblemError) as error:
         raise click.ClickException(str(error)) from error
-    comparison = compare(objective, theta, precision)
+    settled = settle(objective, theta, choice)
+    for attempt in settled.attempts:
+        click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)
+    comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     click.echo(
         json.dumps(comparison_as_json(comparison), indent=2, allow_nan=False)
         if as_json
@@ -153,7 +180,6 @@ def evaluate_command(
 def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
     """A comparison as what `evaluate --json` prints: NaN and infinities are None."""
     failure = comparison.failure
-    solver = comparison.solver
     return {
         "problem": comparison.problem_id,
         "precision": comparison.precision,
@@ -178,20 +204,15 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
             }
             for name, row in comparison.gradient_frame().to_dict("index").items()
         ],
-        "solver": {
-            "rtol": solver.rtol,
-            "atol": solver.atol,
-            "sensitivities": solver.sensitivities,
-        },
+        "solver": comparison.solver.as_dict(),
         "seconds": asdict(comparison.timings),
     }
 
 
 def _comparison_as_text(comparison: Comparison) -> str:
-    solver, seconds = comparison.solver, comparison.timings
+    seconds = comparison.timings
     lines = [
-        f"{comparison.problem_id}, JAX in {comparison.precision}, rtol {solver.rtol:g}, "
-        f"atol {solver.atol:g}, {solver.sensitivities} sensitivities",
+        f"{comparison.problem_id}, JAX in {comparison.precision}, {comparison.solver}",
     ]
     if comparison.failure:
         lines += ["", f"Failed: {comparison.failure}"]

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from amijax.failures import Failure
 from amijax.jax_objective import JaxEvaluation, JaxObjective
-from amijax.objective import AmiciObjective, Evaluation, SolverSettings
+from amijax.objective import AmiciObjective, Evaluation
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, Scale
+from amijax.solver import SolverSettings
 
 Precision = Literal["float32", "float64"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
@@ -59,7 +60,7 @@ class Comparison:
         p: the point on linear scale.
         llh_amici, llh_jax, llh_rel_diff: the log-likelihood.
         gradient_amici, gradient_jax, gradient_rel_diff: its gradient.
-        failure_amici, failure_jax: why a side has no result.
+        failure_amici, failure_jax: why a side has no result; JAX's is not tried if AMICI's failed.
         solver: the settings that both sides used.
         timings: durations.
     """
@@ -145,6 +146,8 @@ def compare(
 ) -> Comparison:
     """Evaluate llh and gradient with AMICI alone and with AMICI inside JAX.
 
+    Where AMICI alone fails, which may have taken long, JAX's side is not tried.
+
     Args:
         objective: the problem and its solver settings.
         theta: shape (n_parameters,), on the PEtab scale.
@@ -158,22 +161,29 @@ def compare(
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be float32 or float64, but is {precision!r}.")
     amici = amici or objective.evaluate(theta)
-    inside = jax_objective_of(objective).evaluate(amici.theta.astype(precision))
+    inside = (
+        jax_objective_of(objective).evaluate(amici.theta.astype(precision))
+        if amici.failure is None
+        else None
+    )
     return _record(objective.problem, precision, amici, inside)
 
 
-def compare_precisions(objective: AmiciObjective, theta: ArrayLike) -> dict[Precision, Comparison]:
+def compare_precisions(
+    objective: AmiciObjective, theta: ArrayLike, *, amici: Evaluation | None = None
+) -> dict[Precision, Comparison]:
     """`compare` in both precisions, against one and the same evaluation by AMICI.
 
     Args:
         objective: the problem and its solver settings.
         theta: shape (n_parameters,), on the PEtab scale.
+        amici: AMICI's side, if it is at hand.
 
     Raises:
         PrecisionError: JAX's 64-bit mode is off.
         ValueError: theta has the wrong shape.
     """
-    amici = objective.evaluate(theta)
+    amici = amici or objective.evaluate(theta)
     return {
         precision: compare(objective, theta, precision, amici=amici) for precision in PRECISIONS
     }
@@ -207,11 +217,14 @@ class _Weak:
 
 
 def _record(
-    problem: Problem, precision: Precision, amici: Evaluation, inside: JaxEvaluation
+    problem: Problem, precision: Precision, amici: Evaluation, inside: JaxEvaluation | None
 ) -> Comparison:
-    host: Any = inside.host
     assert amici.gradient is not None
-    assert inside.gradient is not None
+    host: Any = None if inside is None else inside.host
+    llh, gradient = np.nan, np.full_like(amici.theta, np.nan)
+    if inside is not None:
+        assert inside.gradient is not None
+        llh, gradient = float(inside.llh), inside.gradient.astype(np.float64)
     return Comparison(
         problem_id=problem.problem_id,
         parameter_ids=problem.parameter_ids,
@@ -221,20 +234,20 @@ def _record(
         theta=amici.theta,
         p=problem.linear(amici.theta),
         llh_amici=amici.llh,
-        llh_jax=float(inside.llh),
-        llh_rel_diff=float(rel_diff(amici.llh, inside.llh)),
+        llh_jax=llh,
+        llh_rel_diff=float(rel_diff(amici.llh, llh)),
         gradient_amici=amici.gradient,
-        gradient_jax=inside.gradient.astype(np.float64),
-        gradient_rel_diff=rel_diff(amici.gradient, inside.gradient),
+        gradient_jax=gradient,
+        gradient_rel_diff=rel_diff(amici.gradient, gradient),
         failure_amici=amici.failure,
-        failure_jax=_jax_failure(inside),
+        failure_jax=None if inside is None else _jax_failure(inside),
         solver=amici.solver,
         timings=Timings(
             amici_wall=amici.wall_seconds,
             amici_cpu=amici.cpu_seconds,
-            jax_wall=inside.wall_seconds,
-            jax_cpu=host.cpu_seconds if host is not None else 0.0,
-            jax_compile=inside.compile_seconds,
+            jax_wall=0.0 if inside is None else inside.wall_seconds,
+            jax_cpu=0.0 if host is None else host.cpu_seconds,
+            jax_compile=0.0 if inside is None else inside.compile_seconds,
         ),
     )
 

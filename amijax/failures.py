@@ -10,6 +10,7 @@ import numpy as np
 from amijax.scales import FloatArray
 
 NOT_RUN = -1001
+MAX_TIME_EXCEEDED = -1000
 
 
 @dataclass(frozen=True)

@@ -4,53 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
-from amici.sim.sundials.petab.v1 import create_edatas, fill_in_parameters
-from amici.sim.sundials.petab.v1._parameter_mapping import create_parameter_mapping
 from numpy.typing import ArrayLike
 
-from amijax.failures import NOT_RUN, Failure, input_failure, integration_failure, output_failure
-from amijax.logs import quiet_amici
+from amijax.failures import (
+    MAX_TIME_EXCEEDED,
+    NOT_RUN,
+    Failure,
+    input_failure,
+    integration_failure,
+    output_failure,
+)
 from amijax.models import CompiledModel, get_model
-from amijax.problems.problem import Problem, ProblemError
+from amijax.preparation import prepare
+from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, to_linear
-
-
-@dataclass(frozen=True)
-class SolverSettings:
-    """How AMICI integrates. The defaults are AMICI's own, but for the time limit.
-
-    Attributes:
-        rtol: relative tolerance.
-        atol: absolute tolerance.
-        max_steps: most solver steps between two outputs.
-        time_limit: seconds for one simulation (one condition).
-        sensitivities: forward or adjoint sensitivity equations.
-    """
-
-    rtol: float = 1e-8
-    atol: float = 1e-16
-    max_steps: int = 10_000
-    time_limit: float = 60.0
-    sensitivities: Literal["forward", "adjoint"] = "forward"
-
-    def __post_init__(self) -> None:
-        for name in ("rtol", "atol", "max_steps", "time_limit"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise ValueError(f"{name} must be a number above 0, but is {value!r}.")
-        if self.sensitivities not in ("forward", "adjoint"):
-            raise ValueError(
-                f"sensitivities must be 'forward' or 'adjoint', but is {self.sensitivities!r}."
-            )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings by name."""
-        return asdict(self)
+from amijax.solver import SolverSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,23 +49,6 @@ class Evaluation:
     wall_seconds: float
     cpu_seconds: float
     solver: SolverSettings
-
-
-class _Condition(NamedTuple):
-    """How theta enters one simulation and how its sensitivities come back."""
-
-    label: str
-    free_parameters: FloatArray  # the model's, on the PEtab scale; fixed ones already filled in
-    targets: np.ndarray  # positions in free_parameters, AMICI's plist ...
-    sources: np.ndarray  # ... and in theta, whose entries are written to them
-
-
-class _Prepared(NamedTuple):
-    """Everything that does not change between calls: built once, shared by all of them."""
-
-    model: Any
-    conditions: tuple[_Condition, ...]
-    edatas: tuple[Any, ...]
 
 
 class _Workspace(NamedTuple):
@@ -133,7 +90,10 @@ class AmiciObjective:
         self.problem = problem
         self.solver = solver or SolverSettings()
         self.num_threads = num_threads
-        self._prepared = _prepare(problem, (model or get_model(problem)).load())
+        self.model = model or get_model(problem)
+        self._loaded = self.model.load()
+        self._prepared = prepare(problem, self._loaded)
+        self._model = _with_steady_state(self._loaded, self.solver)
         self._idle: deque[_Workspace] = deque()
 
     def with_solver(self, solver: SolverSettings) -> AmiciObjective:
@@ -142,9 +102,27 @@ class AmiciObjective:
         other.problem = self.problem
         other.solver = solver
         other.num_threads = self.num_threads
+        other.model = self.model
+        other._loaded = self._loaded
         other._prepared = self._prepared
+        other._model = _with_steady_state(self._loaded, solver)
         other._idle = deque()
         return other
+
+    @property
+    def condition_labels(self) -> tuple[str, ...]:
+        """The simulations in order: `condition`, or `condition+preequilibration`."""
+        return tuple(condition.label for condition in self._prepared.conditions)
+
+    @property
+    def edatas(self) -> tuple[Any, ...]:
+        """AMICI's ExpData of the simulations in order; to be read only."""
+        return self._prepared.edatas
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the model has events or discontinuities, in AMICI's count."""
+        return bool(self._loaded.ne > 0)
 
     @property
     def scales(self) -> tuple[str, ...]:
@@ -191,29 +169,40 @@ class AmiciObjective:
                 f"theta must have shape ({self.problem.n_parameters},), one value for each free "
                 f"parameter of {self.problem.problem_id}, but has shape {theta.shape}."
             )
-        p = to_linear(theta, self.problem.scales)
-        failure = input_failure(self.problem.parameter_ids, theta, p)
-        cpu_seconds = 0.0
-        llh, sllh = np.nan, np.full(theta.shape, np.nan)
+        failure = input_failure(
+            self.problem.parameter_ids, theta, to_linear(theta, self.problem.scales)
+        )
         if failure is None:
-            rdatas = self._simulate(theta, gradient)
-            cpu_seconds = sum(rdata.cpu_time_total for rdata in rdatas) * 1e-3  # AMICI's are ms
-            failure = self._failure(rdatas, gradient)
-            if failure is None:
-                llh = float(sum(rdata.llh for rdata in rdatas))
-                if gradient:
-                    sllh = self._aggregate(rdatas)
+            return self._evaluation(theta, self.simulate(theta, gradient=gradient), gradient, start)
         return Evaluation(
             theta=theta,
-            llh=llh,
-            gradient=sllh if gradient else None,
+            llh=np.nan,
+            gradient=np.full(theta.shape, np.nan) if gradient else None,
             failure=failure,
             wall_seconds=time.perf_counter() - start,
-            cpu_seconds=cpu_seconds,
+            cpu_seconds=0.0,
             solver=self.solver,
         )
 
-    def _simulate(self, theta: FloatArray, gradient: bool) -> list[Any]:
+    def simulate(
+        self,
+        theta: FloatArray,
+        *,
+        gradient: bool = False,
+        everything: bool = False,
+        failfast: bool = True,
+        only: Sequence[int] | None = None,
+    ) -> list[Any]:
+        """Run AMICI and return its ReturnData, one for each condition.
+
+        Args:
+            theta: shape (n_parameters,), finite, on the PEtab scale.
+            gradient: with sensitivities.
+            everything: with trajectories, observables and residuals; without them there is
+                only what the likelihood needs.
+            failfast: leave out the conditions after one that failed (status -1001).
+            only: positions of the conditions to simulate; all if not given.
+        """
         try:
             workspace = self._idle.pop()
         except IndexError:
@@ -222,30 +211,72 @@ class AmiciObjective:
             values = condition.free_parameters.copy()
             values[condition.targets] = theta[condition.sources]
             edata.free_parameters = values
-        workspace.solver.set_sensitivity_order(
+        solver = workspace.solver
+        solver.set_sensitivity_order(
             sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
         )
+        # Copying trajectories out of the solver takes time.
+        solver.set_return_data_reporting_mode(
+            sundials.RDataReporting.full if everything else sundials.RDataReporting.likelihood
+        )
+        edatas = workspace.edatas if only is None else [workspace.edatas[i] for i in only]
         rdatas = sundials.run_simulations(
-            self._prepared.model,
-            workspace.solver,
-            workspace.edatas,
-            failfast=True,
-            num_threads=min(self.num_threads, len(workspace.edatas)),  # idle threads cost time
+            self._model,
+            solver,
+            edatas,
+            failfast=failfast,
+            num_threads=min(self.num_threads, len(edatas)),  # idle threads cost time
         )
         self._idle.append(workspace)
         # The views' own accessors cost more than all the rest of this call.
         return [rdata.ptr for rdata in rdatas]
 
+    def gradient_within(self, theta: ArrayLike, cpu_seconds: float) -> Evaluation | None:
+        """Evaluate condition by condition; None once AMICI has used more CPU time than allowed.
+
+        Args:
+            theta: shape (n_parameters,), finite, on the PEtab scale.
+            cpu_seconds: AMICI's CPU time, summed over conditions.
+        """
+        start = time.perf_counter()
+        theta = np.array(theta, dtype=np.float64)
+        limited = self.with_solver(replace(self.solver, time_limit=cpu_seconds))
+        rdatas: list[Any] = []
+        used = 0.0
+        for i in range(len(self._prepared.conditions)):
+            rdatas += limited.simulate(theta, gradient=True, only=[i])
+            used += rdatas[-1].cpu_time_total * 1e-3
+            if used > cpu_seconds or rdatas[-1].status == MAX_TIME_EXCEEDED:
+                return None
+        return self._evaluation(theta, rdatas, True, start)
+
+    def _evaluation(
+        self, theta: FloatArray, rdatas: list[Any], gradient: bool, start: float
+    ) -> Evaluation:
+        failure = self._failure(rdatas, gradient)
+        llh, sllh = np.nan, None
+        if failure is None:
+            llh = float(sum(rdata.llh for rdata in rdatas))
+        if gradient:
+            sllh = self._aggregate(rdatas) if failure is None else np.full(theta.shape, np.nan)
+        return Evaluation(
+            theta=theta,
+            llh=llh,
+            gradient=sllh,
+            failure=failure,
+            wall_seconds=time.perf_counter() - start,
+            cpu_seconds=sum(rdata.cpu_time_total for rdata in rdatas) * 1e-3,  # AMICI's are ms
+            solver=self.solver,
+        )
+
     def _new_workspace(self) -> _Workspace:
-        solver = self._prepared.model.create_solver()
+        solver = self._model.create_solver()
         settings = self.solver
         solver.set_relative_tolerance(settings.rtol)
         solver.set_absolute_tolerance(settings.atol)
         solver.set_max_steps(settings.max_steps)
         solver.set_max_time(settings.time_limit)
         solver.set_sensitivity_method(sundials.SensitivityMethod[settings.sensitivities])
-        # Nothing else is read, and copying trajectories out of the solver takes time.
-        solver.set_return_data_reporting_mode(sundials.RDataReporting.likelihood)
         return _Workspace(solver, [sundials.ExpData(edata) for edata in self._prepared.edatas])
 
     def _failure(self, rdatas: list[Any], gradient: bool) -> Failure | None:
@@ -273,70 +304,15 @@ class AmiciObjective:
         return gradient
 
 
-def _prepare(problem: Problem, model: Any) -> _Prepared:
-    """Build the parameter mapping and the ExpData objects of all conditions."""
-    quiet_amici()
-    petab_problem = problem.petab_problem
-    mapping = create_parameter_mapping(
-        petab_problem=petab_problem,
-        simulation_conditions=problem.simulation_conditions,
-        scaled_parameters=True,
-        amici_model=model,
+def _with_steady_state(model: Any, settings: SolverSettings) -> Any:
+    """The model, or a copy where the settings ask for another way to steady states."""
+    modes = (
+        sundials.SteadyStateComputationMode[settings.steady_state],
+        sundials.SteadyStateSensitivityMode[settings.steady_state_sensitivities],
     )
-    edatas = create_edatas(
-        amici_model=model,
-        petab_problem=petab_problem,
-        simulation_conditions=problem.simulation_conditions,
-    )
-    nominal = dict(zip(problem.parameter_ids, problem.nominal_theta, strict=True))
-    reached = mapping.free_symbols
-    fill_in_parameters(
-        edatas=edatas,
-        problem_parameters={name: nominal[name] for name in nominal if name in reached},
-        scaled_parameters=True,
-        parameter_mapping=mapping,
-        amici_model=model,
-    )
-    model_ids = model.get_free_parameter_ids()
-    conditions = tuple(
-        _prepare_condition(problem, model_ids, mapping_for_condition, edata)
-        for mapping_for_condition, edata in zip(mapping, edatas, strict=True)
-    )
-    return _Prepared(model, conditions, tuple(edatas))
-
-
-def _prepare_condition(
-    problem: Problem, model_ids: tuple[str, ...], mapping: Any, edata: Any
-) -> _Condition:
-    positions = {name: i for i, name in enumerate(problem.parameter_ids)}
-    for fixed in (mapping.map_sim_fix, mapping.map_preeq_fix):
-        if estimated := sorted({str(v) for v in fixed.values() if v in positions}):
-            raise ProblemError(
-                f"{problem.problem_id}: AMICI treats model quantities set by "
-                f"{', '.join(estimated)} as constants in condition {edata.id}, so there is no "
-                "gradient with respect to them. Set initial values of preequilibrated "
-                "conditions by numbers or by fixed parameters."
-            )
-    free = {**mapping.map_sim_fix, **mapping.map_sim_var}
-    targets, sources = [], []
-    for i, model_id in enumerate(model_ids):
-        value = mapping.map_sim_var[model_id]
-        # An initial value may refer to a model parameter that the mapping sets in turn.
-        while isinstance(value, str) and value not in positions:
-            value = free[value]
-        if isinstance(value, str):
-            if mapping.scale_map_sim_var[model_id] != problem.scales[positions[value]]:
-                raise ProblemError(
-                    f"{problem.problem_id}: AMICI takes {value} on another scale than the "
-                    f"parameter table gives ({problem.scales[positions[value]]})."
-                )
-            targets.append(i)
-            sources.append(positions[value])
-    if targets:
-        edata.plist = targets
-    return _Condition(
-        label=edata.id,
-        free_parameters=np.array(edata.free_parameters, dtype=np.float64),
-        targets=np.array(targets, dtype=np.intp),
-        sources=np.array(sources, dtype=np.intp),
-    )
+    own = (model.get_steady_state_computation_mode(), model.get_steady_state_sensitivity_mode())
+    if own != modes:
+        model = model.clone()
+        model.set_steady_state_computation_mode(modes[0])
+        model.set_steady_state_sensitivity_mode(modes[1])
+    return model

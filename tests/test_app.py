@@ -97,14 +97,36 @@ def test_paste(app):
 
 
 def test_a_failure_is_a_sentence_in_place_of_the_chart(app):
-    from amijax.objective import SolverSettings
-
-    app.session_state["amijax_session"].solver = SolverSettings(max_steps=5)
-    app.run()
+    app.text_input(key="max_steps").set_value("5").run()
     assert not app.exception
     assert any("steps" in error.value for error in app.error)
     assert not app.get("plotly_chart")
     assert any("What to try" in markdown.value for markdown in app.markdown)
+    app.button(key="solver_reset").click().run()
+    assert app.get("plotly_chart")
+
+
+def test_a_remedy_is_carried_out(app):
+    app.text_input(key="max_steps").set_value("5").run()
+    remedy = next(b for b in app.button if b.label.startswith("Allow ten times"))
+    remedy.click().run()
+    assert not app.exception
+    assert app.text_input(key="max_steps").value == "50"
+
+
+@pytest.mark.parametrize(("key", "text"), [("rtol", "small"), ("atol", "-1"), ("max_steps", "nan")])
+def test_a_senseless_solver_setting_is_a_sentence(app, key, text):
+    app.text_input(key=key).set_value(text).run()
+    assert not app.exception
+    assert app.warning
+    assert app.get("plotly_chart")
+
+
+def test_solver_settings_reach_the_result(app):
+    app.text_input(key="rtol").set_value("1e-3").run()
+    rough = tables(app)[0].loc["llh", "amici"]
+    app.text_input(key="rtol").set_value("1e-10").run()
+    assert tables(app)[0].loc["llh", "amici"] != rough
 
 
 def test_full_digits(app):

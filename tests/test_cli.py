@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from petab_files import write_decay
 
 from amijax.cli import main
+from amijax.solver import SolverSettings
 
 
 def run(*arguments):
@@ -54,7 +55,7 @@ def test_evaluate_prints_one_json_object_and_nothing_else(boehm):
     assert result["llh"]["amici"] == llh
     assert [row["amici"] for row in result["gradient"]] == list(gradient)
     assert set(result["gradient"][0]) == {"parameter", "scale", "theta", "amici", "jax", "rel_diff"}
-    assert result["solver"] == {"rtol": 1e-8, "atol": 1e-16, "sensitivities": "forward"}
+    assert result["solver"] == SolverSettings().as_dict()
 
 
 @pytest.mark.parametrize(

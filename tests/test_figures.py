@@ -7,7 +7,7 @@ import pytest
 
 from amijax.comparison import Comparison, Timings, rel_diff
 from amijax.figures import gradient_figure, signed_scale
-from amijax.objective import SolverSettings
+from amijax.solver import SolverSettings
 
 
 def comparison(amici, jax, precision="float32"):

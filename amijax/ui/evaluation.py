@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
+from amijax.auto import Settled, settle
 from amijax.comparison import Comparison, Precision, compare_precisions
-from amijax.models import CompiledModel
-from amijax.problems import Problem, ProblemError
+from amijax.diagnosis import Diagnosis, diagnose
+from amijax.models import CompiledModel, DamagedModelError
+from amijax.problems import ProblemError
+from amijax.ui.page import Context
 from amijax.ui.resources import objective_for
-from amijax.ui.session import Session
 
-_KEY = "amijax_comparisons"
+_KEY = "amijax_result"
 
 
-def evaluate(
-    session: Session, problem: Problem, model: CompiledModel
-) -> dict[Precision, Comparison] | None:
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the page shows of a point.
+
+    Attributes:
+        comparisons: in both precisions.
+        settled: the solver settings that were found, and those that failed before.
+        diagnosis: what is behind a failure of AMICI, None if there is none.
+    """
+
+    comparisons: dict[Precision, Comparison]
+    settled: Settled
+    diagnosis: Diagnosis | None
+
+
+def evaluate(context: Context, model: CompiledModel) -> Result | None:
     """Compare at the current point in both precisions, so that switching between them is instant.
 
     Where AMICI can't express the problem, say so and return None.
     """
-    point = (model.key, session.solver, session.theta.tobytes())
+    theta = context.session.theta
+    point = (model.key, context.choice, theta.tobytes())
     known = st.session_state.get(_KEY)
-    if known is None or known[0] != point:
-        try:
-            objective = objective_for(problem, model, session.solver)
-        except ProblemError as error:
-            st.error(str(error))
-            return None
-        with st.spinner("Simulating", show_time=True):
-            known = (point, compare_precisions(objective, session.theta))
-        st.session_state[_KEY] = known
-    return known[1]
+    if known is not None and known[0] == point:
+        result: Result = known[1]
+        return result
+    try:
+        objective = objective_for(context.problem, model)
+    except (DamagedModelError, ProblemError) as error:
+        st.error(str(error))
+        return None
+    with st.spinner("Simulating", show_time=True):
+        settled = settle(objective, theta, context.choice)
+        comparisons = compare_precisions(settled.objective, theta, amici=settled.evaluation)
+        diagnosis = diagnose(settled.objective, theta) if settled.evaluation.failure else None
+    result = Result(comparisons, settled, diagnosis)
+    st.session_state[_KEY] = (point, result)
+    return result

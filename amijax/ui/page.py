@@ -10,8 +10,10 @@ from amijax._version import __version__
 from amijax.comparison import Precision
 from amijax.jax_setup import set_up_jax
 from amijax.problems import Problem, ProblemError, list_problems
+from amijax.solver import SolverChoice
 from amijax.ui import resources
 from amijax.ui.session import Session, current
+from amijax.ui.solver_settings import choose
 
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
@@ -27,11 +29,12 @@ _X64_HELP = (
 
 @dataclass(frozen=True)
 class Context:
-    """What the sidebar says: the session, its problem and JAX's precision."""
+    """What the sidebar says: the session, its problem, JAX's precision, the solver."""
 
     session: Session
     problem: Problem
     precision: Precision
+    choice: SolverChoice
 
 
 def begin(title: str) -> Context:
@@ -50,12 +53,12 @@ def begin(title: str) -> Context:
         x64 = st.toggle(
             "64-bit JAX (x64)", value=True, key="x64", bind="query-params", help=_X64_HELP
         )
-        _solver_summary(session)
+        choice = choose(problem)
         st.divider()
         for path, label, icon in PAGES:
             st.page_link(path, label=label, icon=icon)
         st.caption(f"Version {__version__}")
-    return Context(session, problem, "float64" if x64 else "float32")
+    return Context(session, problem, "float64" if x64 else "float32", choice)
 
 
 def _pick_problem() -> Problem:
@@ -95,19 +98,3 @@ def _size_of(problem: Problem) -> str:
         (len(problem.simulation_conditions), "condition"),
     )
     return ", ".join(f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts)
-
-
-def _solver_summary(session: Session) -> None:
-    solver = session.solver
-    with st.expander("Solver"):
-        st.table(
-            {
-                "relative tolerance": f"{solver.rtol:g}",
-                "absolute tolerance": f"{solver.atol:g}",
-                "steps at most": f"{solver.max_steps:,}",
-                "time limit": f"{solver.time_limit:g} s per simulation",
-                "sensitivities": solver.sensitivities,
-            },
-            border="horizontal",
-        )
-        st.caption("SUNDIALS CVODES through AMICI, on the PEtab scale, for both sides alike.")

@@ -7,7 +7,7 @@ import os
 import streamlit as st
 
 from amijax.models import CompiledModel
-from amijax.objective import AmiciObjective, SolverSettings
+from amijax.objective import AmiciObjective
 from amijax.problems import Problem, load_problem
 
 
@@ -22,21 +22,15 @@ def problem_for(problem_id: str) -> Problem:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the compiled model")
-def _prepared(_problem: Problem, _model: CompiledModel, key: str) -> AmiciObjective:  # noqa: ARG001
+def _objective(_problem: Problem, _model: CompiledModel, key: str) -> AmiciObjective:  # noqa: ARG001
     return AmiciObjective(_problem, model=_model, num_threads=os.process_cpu_count() or 1)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _with_solver(
-    _problem: Problem, _model: CompiledModel, key: str, solver: SolverSettings
-) -> AmiciObjective:
-    return _prepared(_problem, _model, key).with_solver(solver)
-
-
-def objective_for(problem: Problem, model: CompiledModel, solver: SolverSettings) -> AmiciObjective:
-    """The objective of a compiled problem, shared by all sessions with the same settings.
+def objective_for(problem: Problem, model: CompiledModel) -> AmiciObjective:
+    """The objective of a compiled problem, shared by all sessions.
 
     Raises:
+        DamagedModelError: the compiled model was damaged meanwhile.
         ProblemError: AMICI can't express the problem.
     """
-    return _with_solver(problem, model, model.key, solver)
+    return _objective(problem, model, model.key)

@@ -53,19 +53,6 @@ def charts(comparisons: Mapping[Precision, Comparison], precision: Precision) ->
         )
 
 
-def failed(comparison: Comparison) -> None:
-    """A failure in words, in the place of the charts."""
-    failure = comparison.failure
-    assert failure is not None
-    side = "AMICI" if comparison.failure_amici else f"AMICI inside JAX ({comparison.precision})"
-    where = f"Condition `{failure.condition}`" if failure.condition else "Before any simulation"
-    when = f", time {failure.time:g}" if failure.time is not None else ""
-    code = f", status {failure.status} ({failure.status_name})" if failure.status else ""
-    st.error(f"**{side} has no result.** {failure.message}.")
-    st.markdown(f"{where}{when}{code}.")
-    st.markdown(f"**What to try:** {failure.remedy}")
-
-
 def tables(comparison: Comparison) -> None:
     """The llh and gradient tables of the notebook, full digits on demand, and the download."""
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import streamlit as st
 
-from amijax.objective import SolverSettings
 from amijax.problems import Problem
 from amijax.scales import FloatArray
 
@@ -24,7 +23,6 @@ class Session:
         base: the point that the parameter table's cells start from.
         version: changes when the table must forget its edits.
         seed: of the latest random point.
-        solver: solver settings.
         notes: sentences about the latest paste.
     """
 
@@ -33,7 +31,6 @@ class Session:
     base: FloatArray = field(default_factory=lambda: np.zeros(0))
     version: int = 0
     seed: int = 0
-    solver: SolverSettings = field(default_factory=SolverSettings)
     notes: tuple[str, ...] = ()
 
     def open(self, problem: Problem) -> None:

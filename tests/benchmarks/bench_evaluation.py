@@ -37,7 +37,7 @@ PROBLEMS = [
 
 def raw(objective, gradient):
     """AMICI alone on ExpData that are ready."""
-    model = objective._prepared.model
+    model = objective._loaded
     edatas = objective._new_workspace().edatas
     solver = model.create_solver()
     solver.set_sensitivity_method(sundials.SensitivityMethod.forward)
@@ -48,7 +48,7 @@ def raw(objective, gradient):
 
 def notebook(objective, gradient):
     """A callback around simulate_petab; it computes sensitivities for the value, too."""
-    problem, model = objective.problem, objective._prepared.model
+    problem, model = objective.problem, objective._loaded
     solver = model.create_solver()
     solver.set_sensitivity_order(sundials.SensitivityOrder.first)
     solver.set_sensitivity_method(sundials.SensitivityMethod.forward)

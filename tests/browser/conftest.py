@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pages import idle
+
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
@@ -81,10 +83,3 @@ def new_page(chromium):
     yield open_page
     for context in contexts:
         context.close()
-
-
-def idle(page):
-    """Wait until the script is not running."""
-    page.wait_for_selector(
-        "[data-testid='stApp'][data-test-script-state='notRunning']", timeout=120_000
-    )

@@ -5,9 +5,12 @@ import time
 
 import pytest
 
+from pages import idle
+
 pytestmark = pytest.mark.browser
 
 CHART = ".st-key-gradient_chart"
+PARAMETERS = "[class*='st-key-parameters_']"
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +25,18 @@ def server(start_server, boehm):  # noqa: ARG001 - the model is in the cache of 
     return start_server()
 
 
-def table(page, key):
-    """The cells of a data grid by row header, from its accessible table."""
-    rows = page.evaluate(
-        "key => [...document.querySelectorAll(`.st-key-${key} table[role='grid'] tr`)]"
+def cells(page, selector):
+    """The texts of a data grid's cells, from its accessible table."""
+    return page.evaluate(
+        "selector => [...document.querySelectorAll(`${selector} table[role='grid'] tr`)]"
         ".map(row => [...row.querySelectorAll('th, td')].map(cell => cell.textContent))",
-        key,
+        selector,
     )
+
+
+def table(page, key):
+    """A data grid's cells by row header and column."""
+    rows = cells(page, f".st-key-{key}")
     return {row[0]: dict(zip(rows[0], row, strict=False)) for row in rows[1:]}
 
 
@@ -45,13 +53,20 @@ def until(page, condition, seconds=30):
 
 def type_value(page, row, text):
     """Type into the value column of the parameter table's row (0 is the first)."""
-    grid = page.locator("[class*='st-key-parameters_'] [data-testid='stDataFrame']").first
-    box = grid.bounding_box()
-    page.mouse.click(box["x"] + 40, box["y"] + 35 * (row + 1) + 17)
-    page.wait_for_timeout(300)  # the grid takes focus asynchronously
-    for key in ("ArrowRight", "ArrowRight", *text, "Enter"):
-        page.keyboard.press(key)
-        page.wait_for_timeout(50)
+    grid = page.locator(f"{PARAMETERS} [data-testid='stDataFrame']").first
+    for _ in range(6):  # a grid that is just being redrawn loses keystrokes
+        idle(page)
+        box = grid.bounding_box()
+        page.mouse.click(box["x"] + 40, box["y"] + 35 * (row + 1) + 17)
+        page.wait_for_timeout(300)
+        for key in ("ArrowRight", "ArrowRight", *text, "Enter"):
+            page.keyboard.press(key)
+            page.wait_for_timeout(50)
+        page.wait_for_timeout(1500)
+        idle(page)
+        if text in cells(page, PARAMETERS)[row + 1]:
+            return
+    raise AssertionError(f"{text!r} could not be typed")
 
 
 def no_traceback(page):

@@ -1,0 +1,247 @@
+"""What is behind a failed evaluation: condition by condition, measurement by measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import amici.sim.sundials as sundials
+import numpy as np
+from numpy.typing import ArrayLike
+
+from amijax.failures import Failure, integration_failure
+from amijax.objective import AmiciObjective
+from amijax.problems.problem import Problem
+from amijax.scales import FloatArray, to_linear
+from amijax.solver import LADDER, SolverSettings
+
+_MAX_SUSPECTS = 12
+_TIME_LIMIT = 10.0  # seconds for each condition: a diagnosis should not take minutes
+
+
+@dataclass(frozen=True)
+class ConditionOutcome:
+    """How the simulation of one condition ended.
+
+    Attributes:
+        condition: its label.
+        llh: its share of the log-likelihood, NaN if it failed.
+        failure: why it failed, None if it worked.
+    """
+
+    condition: str
+    llh: float
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class SuspectMeasurement:
+    """A measurement whose share of the log-likelihood is not finite.
+
+    Attributes:
+        condition, observable, time, measurement: which one.
+        simulation: what the model gives for it.
+        sigma: its noise scale.
+        reason: what is wrong, in words.
+    """
+
+    condition: str
+    observable: str
+    time: float
+    measurement: float
+    simulation: float
+    sigma: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class SuspectParameter:
+    """A parameter at or beyond a bound, or whose linear value is no finite number above 0."""
+
+    parameter: str
+    theta: float
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Remedy:
+    """Something to try; what is not None can be done at once.
+
+    Attributes:
+        text: what it is, as an imperative.
+        solver: settings to use.
+        theta: point to go to.
+    """
+
+    text: str
+    solver: SolverSettings | None = None
+    theta: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What is known of a failed evaluation.
+
+    Attributes:
+        conditions: how each condition ended; empty if the parameters could not be simulated.
+        measurements: those that make the log-likelihood NaN or infinite.
+        parameters: those that stand out.
+        remedies: what to try, the likeliest first.
+    """
+
+    conditions: tuple[ConditionOutcome, ...]
+    measurements: tuple[SuspectMeasurement, ...]
+    parameters: tuple[SuspectParameter, ...]
+    remedies: tuple[Remedy, ...]
+
+
+def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = True) -> Diagnosis:
+    """Look closer at a point where an evaluation failed: all conditions, even after a failure.
+
+    Each condition is given 10 s at most, or the objective's time limit if that is shorter.
+
+    Args:
+        objective: the problem and the settings that failed.
+        theta: shape (n_parameters,), on the PEtab scale.
+        gradient: whether it was an evaluation with gradient.
+    """
+    theta = np.array(theta, dtype=np.float64)
+    problem = objective.problem
+    conditions: tuple[ConditionOutcome, ...] = ()
+    measurements: tuple[SuspectMeasurement, ...] = ()
+    if np.isfinite(to_linear(theta, problem.scales)).all() and np.isfinite(theta).all():
+        limit = min(_TIME_LIMIT, objective.solver.time_limit)
+        limited = objective.with_solver(replace(objective.solver, time_limit=limit))
+        rdatas = limited.simulate(theta, gradient=gradient, everything=True, failfast=False)
+        labels = objective.condition_labels
+        conditions = tuple(
+            _outcome(label, rdata) for label, rdata in zip(labels, rdatas, strict=True)
+        )
+        measurements = tuple(
+            suspect
+            for label, rdata, edata in zip(labels, rdatas, objective.edatas, strict=True)
+            if rdata.status == 0 and not np.isfinite(rdata.llh)
+            for suspect in _suspect_measurements(problem, label, rdata, edata)
+        )
+    parameters = _suspect_parameters(problem, theta)
+    integration = any(c.failure is not None for c in conditions)
+    return Diagnosis(
+        conditions,
+        measurements,
+        parameters,
+        _remedies(problem, theta, objective.solver, integration, bool(parameters)),
+    )
+
+
+def _outcome(label: str, rdata: Any) -> ConditionOutcome:
+    if rdata.status >= 0:
+        return ConditionOutcome(label, float(rdata.llh), None)
+    failure = integration_failure(
+        label,
+        rdata.t_last,
+        rdata.status,
+        sundials.simulation_status_to_str(rdata.status),
+        [message.message for message in rdata.messages],
+    )
+    return ConditionOutcome(label, float("nan"), failure)
+
+
+def _suspect_measurements(
+    problem: Problem, label: str, rdata: Any, edata: Any
+) -> list[SuspectMeasurement]:
+    ids = list(problem.observables.index)
+    shape = (rdata.nt, len(ids))
+    measured = np.array(edata.get_measurements()).reshape(shape)
+    simulated, sigma = (np.array(values).reshape(shape) for values in (rdata.y, rdata.sigmay))
+    logarithmic = np.array(["log" in str(t) for t in _transformations(problem)])
+    times = np.array(rdata.ts)
+    found = []
+    for i, j in zip(*np.nonzero(np.isfinite(measured)), strict=True):
+        y, s, m = simulated[i, j], sigma[i, j], measured[i, j]
+        if not np.isfinite(y):
+            reason = "the simulated value is not finite"
+        elif not np.isfinite(s) or s <= 0:
+            reason = "the noise scale is not a number above 0"
+        elif logarithmic[j] and y <= 0:
+            reason = "the simulated value has no logarithm"
+        elif logarithmic[j] and m <= 0:
+            reason = "the measurement has no logarithm"
+        else:
+            continue
+        found.append(
+            SuspectMeasurement(label, ids[j], float(times[i]), float(m), float(y), float(s), reason)
+        )
+    return found
+
+
+def _transformations(problem: Problem) -> list[str]:
+    """For each observable, its transformation or, where it says log there, its distribution."""
+    table = problem.observables
+    columns = [c for c in ("observableTransformation", "noiseDistribution") if c in table]
+    return [" ".join(str(v) for v in row) for row in table[columns].to_numpy()]
+
+
+def _suspect_parameters(problem: Problem, theta: FloatArray) -> tuple[SuspectParameter, ...]:
+    found = []
+    linear = to_linear(theta, problem.scales)
+    for i, name in enumerate(problem.parameter_ids):
+        value, lower, upper = theta[i], problem.lower_theta[i], problem.upper_theta[i]
+        scale = problem.scales[i]
+        if not np.isfinite(value):
+            reason = "is not a finite number"
+        elif not np.isfinite(linear[i]):
+            reason = "overflows on linear scale"
+        elif scale != "lin" and linear[i] == 0:
+            reason = "underflows to 0 on linear scale"
+        elif value < lower or value > upper:
+            reason = f"is outside its bounds {lower:.6g} to {upper:.6g}"
+        elif value in (lower, upper) and value != problem.nominal_theta[i]:
+            reason = "is at its bound"
+        else:
+            continue
+        found.append(SuspectParameter(name, float(value), reason))
+    return tuple(found[:_MAX_SUSPECTS])
+
+
+def _remedies(
+    problem: Problem,
+    theta: FloatArray,
+    solver: SolverSettings,
+    integration: bool,
+    suspects: bool,
+) -> tuple[Remedy, ...]:
+    remedies = []
+    inside = np.clip(
+        np.where(np.isfinite(theta), theta, problem.nominal_theta),
+        problem.lower_theta,
+        problem.upper_theta,
+    )
+    if suspects and (inside != theta).any():
+        remedies.append(Remedy("Bring all parameters back into their bounds", theta=inside))
+    if integration:
+        looser = next((rung for rung in LADDER if rung.atol > solver.atol), None)
+        if looser is not None:
+            tried = replace(
+                solver, rtol=looser.rtol, atol=looser.atol,
+                max_steps=max(solver.max_steps, looser.max_steps),
+            )  # fmt: skip
+            remedies.append(
+                Remedy(f"Use atol {looser.atol:g} (costs accuracy of the gradient)", solver=tried)
+            )
+        if solver.sensitivities == "adjoint":
+            remedies.append(
+                Remedy("Use forward sensitivities", solver=replace(solver, sensitivities="forward"))
+            )
+        remedies.append(
+            Remedy(
+                "Allow ten times the steps and the time",
+                solver=replace(
+                    solver, max_steps=10 * solver.max_steps, time_limit=10 * solver.time_limit
+                ),
+            )
+        )
+    if (theta != problem.nominal_theta).any():
+        remedies.append(Remedy("Go back to the nominal point", theta=problem.nominal_theta))
+        halfway = (inside + problem.nominal_theta) / 2
+        remedies.append(Remedy("Go halfway back to nominal", theta=halfway))
+    return tuple(remedies)

@@ -1,0 +1,94 @@
+"""A failed simulation on the page: what happened, what is behind it, and buttons that mend it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from amijax.comparison import Comparison
+from amijax.diagnosis import Diagnosis, Remedy
+from amijax.solver import SolverChoice
+from amijax.ui.evaluation import Result
+from amijax.ui.page import Context
+from amijax.ui.solver_settings import apply_choice
+
+
+def settings_used(result: Result) -> None:
+    """Which solver settings produced the result, where auto had to leave AMICI's defaults."""
+    failed = result.settled.attempts
+    if not failed or result.settled.evaluation.failure:
+        return
+    st.info(
+        f"Simulated with {result.settled.evaluation.solver}, since AMICI's default tolerances "
+        f"failed: {failed[0].failure.message.split(' (AMICI')[0].lower()}. "  # type: ignore[union-attr]
+        "A larger absolute tolerance makes gradients less accurate."
+    )
+
+
+def show(context: Context, result: Result, comparison: Comparison) -> None:
+    """A failure in words, in the place of the charts."""
+    failure = comparison.failure
+    assert failure is not None
+    side = "AMICI" if comparison.failure_amici else f"AMICI inside JAX ({comparison.precision})"
+    where = f"Condition `{failure.condition}`" if failure.condition else "Before any simulation"
+    when = f", time {failure.time:g}" if failure.time is not None else ""
+    code = f", status {failure.status} ({failure.status_name})" if failure.status else ""
+    st.error(f"**{side} has no result.** {failure.message}.")
+    st.markdown(f"{where}{when}{code}, with {comparison.solver}.")
+    st.markdown(f"**What to try:** {failure.remedy}")
+    if result.diagnosis is not None:
+        _remedies(context, result.diagnosis)
+        _details(result.diagnosis)
+
+
+def _remedies(context: Context, diagnosis: Diagnosis) -> None:
+    def carry_out(remedy: Remedy) -> None:
+        if remedy.theta is not None:
+            context.session.move_to(remedy.theta)
+        if remedy.solver is not None:
+            asked = remedy.solver
+            apply_choice(
+                SolverChoice(
+                    rtol=asked.rtol,
+                    atol=asked.atol,
+                    max_steps=asked.max_steps,
+                    time_limit=asked.time_limit,
+                    sensitivities=asked.sensitivities,
+                )
+            )
+
+    with st.container(horizontal=True):
+        for i, remedy in enumerate(diagnosis.remedies):
+            st.button(remedy.text, key=f"remedy_{i}", on_click=carry_out, args=(remedy,))
+
+
+def _details(diagnosis: Diagnosis) -> None:
+    for parameter in diagnosis.parameters:
+        st.markdown(f"- `{parameter.parameter}` = {parameter.theta:.6g} {parameter.reason}.")
+    if diagnosis.measurements:
+        count = len(diagnosis.measurements)
+        st.markdown(f"Measurements that make the log-likelihood not finite ({count}):")
+        st.dataframe(pd.DataFrame([vars(m) for m in diagnosis.measurements]), hide_index=True)
+    if diagnosis.conditions:
+        worked = [c for c in diagnosis.conditions if c.failure is None]
+        share = sum(c.llh for c in worked if np.isfinite(c.llh))
+        st.markdown(
+            f"{len(worked)} of {len(diagnosis.conditions)} conditions could be simulated; "
+            f"their share of the log-likelihood is {share:.6g}."
+        )
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "condition": [c.condition for c in diagnosis.conditions],
+                    "llh": [c.llh for c in diagnosis.conditions],
+                    "time reached": [c.failure and c.failure.time for c in diagnosis.conditions],
+                    "status": [
+                        "ok" if c.failure is None else c.failure.status_name
+                        for c in diagnosis.conditions
+                    ],
+                }
+            ),
+            hide_index=True,
+            height=min(len(diagnosis.conditions), 8) * 35 + 38,
+        )

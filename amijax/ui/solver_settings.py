@@ -1,0 +1,110 @@
+"""The sidebar's solver settings; empty fields and "auto" are left to be found."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import streamlit as st
+
+from amijax.problems import Problem
+from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
+
+_KEYS = ("rtol", "atol", "max_steps", "time_limit", "sensitivities")
+_STEADY_KEYS = ("steady_state", "steady_state_sensitivities")
+
+
+def choose(problem: Problem) -> SolverChoice:
+    """Draw the settings, folded, and return what they say; senseless ones get a sentence."""
+    with st.expander("Solver", key="solver"):
+        numbers, complaints = _numbers()
+        options: list[Literal["auto", "forward", "adjoint"]] = ["auto", "forward", "adjoint"]
+        sensitivities = st.segmented_control(
+            "Sensitivities",
+            options,
+            default=options[0],
+            required=True,
+            key="sensitivities",
+            bind="query-params",
+            help="How AMICI computes the gradient. auto: both are timed once per problem; the "
+            "faster one is used if their gradients agree.",
+        )
+        steady = _steady_state() if _has_steady_states(problem) else {}
+        st.button("Back to auto", key="solver_reset", on_click=_reset)
+        st.caption("SUNDIALS CVODES through AMICI, on the PEtab scale, for both sides alike.")
+        try:
+            choice = SolverChoice(sensitivities=sensitivities, **numbers, **steady)
+        except ValueError as error:
+            complaints.append(str(error))
+            choice = SolverChoice()
+        for complaint in complaints:
+            st.warning(complaint)
+    if complaints:
+        st.caption(":material/warning: A solver setting can't be used; auto is used instead.")
+    return choice
+
+
+def apply_choice(choice: SolverChoice) -> None:
+    """Fill the settings in; for callbacks, which run before the widgets are drawn."""
+    for key in ("rtol", "atol", "time_limit"):
+        value = getattr(choice, key)
+        st.session_state[key] = "" if value is None else f"{value:g}"
+    st.session_state["max_steps"] = "" if choice.max_steps is None else str(choice.max_steps)
+    st.session_state["sensitivities"] = choice.sensitivities
+
+
+def _reset() -> None:
+    for key in (*_KEYS, *_STEADY_KEYS):
+        st.session_state.pop(key, None)
+    apply_choice(SolverChoice())
+    st.session_state["time_limit"] = ""
+
+
+def _numbers() -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    complaints: list[str] = []
+    fields = (
+        ("rtol", "Relative tolerance", "auto", float, "AMICI's default is 1e-8."),
+        (
+            "atol", "Absolute tolerance", "auto", float,
+            "AMICI's default is 1e-16. auto tries larger ones until the simulation works; "
+            "larger ones make the gradient less accurate.",
+        ),
+        ("max_steps", "Steps at most", "auto", int, "Between two outputs; AMICI: 10 000."),
+        (
+            "time_limit", "Time limit in s", f"{DEFAULT_TIME_LIMIT:g}", float,
+            "For one simulation (one condition), for each try.",
+        ),
+    )  # fmt: skip
+    columns = st.columns(2)
+    for i, (key, label, placeholder, kind, explanation) in enumerate(fields):
+        text = columns[i % 2].text_input(
+            label, key=key, placeholder=placeholder, bind="query-params", help=explanation
+        )
+        if not text.strip():
+            continue
+        try:
+            values[key] = kind(float(text))
+        except (ValueError, OverflowError):
+            complaints.append(f"{label}: “{text[:20]}” is not a number; type one like 1e-10.")
+    return values, complaints
+
+
+def _has_steady_states(problem: Problem) -> bool:
+    return "preequilibrationConditionId" in problem.simulation_conditions
+
+
+def _steady_state() -> dict[str, Any]:
+    options = list(get_args(SteadyState))
+    labels = {
+        "newtonOnly": "Newton's method",
+        "integrationOnly": "integration",
+        "integrateIfNewtonFails": "Newton, else integration",
+    }
+    titles = ("Steady state by", "Its sensitivities by")
+    return {
+        key: st.selectbox(
+            title, options, index=options.index("integrationOnly"), key=key,
+            format_func=labels.__getitem__, persist_state="session",
+        )
+        for key, title in zip(_STEADY_KEYS, titles, strict=True)
+    }  # fmt: skip

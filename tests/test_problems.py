@@ -56,7 +56,7 @@ def test_the_whole_local_collection_opens(collection):
     folders = [folder.name for folder in collection.iterdir() if folder.is_dir()]
     assert len(folders) >= 20
     for name in folders:
-        assert known[name].source == ("embedded" if name in EMBEDDED else "collection")
+        assert known[name].source == ("embedded" if name in EMBEDDED else "local collection")
         problem = load_problem(known[name].path)
         assert problem.problem_id == name
         assert np.isfinite(problem.nominal_theta).all()
@@ -95,6 +95,14 @@ def _yaml(tmp_path, text):
     return path
 
 
+def _whole(extra="", *, model="m.xml", table="t.tsv"):
+    tables = "".join(f"  {kind}_files: [{table}]\n" for kind in ("condition", "measurement"))
+    return (
+        f"format_version: 1\nparameter_file: p.tsv\nproblems:\n- sbml_files: [{model}]\n{tables}"
+        "  observable_files: [o.tsv]\n" + (f"  {extra}\n" if extra else "")
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -106,7 +114,22 @@ def _yaml(tmp_path, text):
             "format_version: 1\nproblems:\n- sbml_files: [http://example.org/m.xml]\n",
             "only local files",
         ),
-        ("format_version: 1\nproblems:\n- sbml_files: [m.xml]\n", "which is not there"),
+        ("format_version: 1\nproblems:\n- sbml_files: [m.xml]\n", "no parameter_file and no"),
+        (_whole(), "which is not there"),
+        (_whole("model_files: {m: {language: sbml}}"), "belong to PEtab v2"),
+        (_whole("mapping_files: [m.tsv]"), "belong to PEtab v2"),
+        (_whole(model="/m.xml"), "relative to the YAML file"),
+        (_whole(model="m.xml.gz"), r"ends in \.xml"),
+        (_whole(table="t.tsv.zip"), r"ends in \.tsv"),
+        (_whole(table="s3://x/t.tsv"), "only local files"),
+        (_whole(table="[a.tsv]"), "not a list of file names"),
+        (_whole() + "extensions: {sciml: {required: true}}\n", "extension 'sciml'"),
+        (_whole().replace("version: 1", "version: 3"), "only PEtab v1"),
+        ("[" * 50, "nested deeply"),
+        ("x: &x [1]\ny: [" + "*x," * 50 + "]\n", "full of aliases"),
+        ("x: &x [*x]\n", "not a"),
+        ("x: 2020-99-99\n", "not a readable YAML file"),
+        ("#" * 200_000, "more than the 100,000"),
         (
             "format_version: 1\nproblems:\n- model_files: {m: {location: m.py, language: pysb}}\n",
             "only SBML models",

@@ -1,6 +1,21 @@
 """Where PEtab problems come from."""
 
 from amijax.problems.catalogue import ProblemInfo, list_problems, load_problem
+from amijax.problems.collection import Download, DownloadProgress, OnDownload, download_problem
+from amijax.problems.features import ProblemFeatures
+from amijax.problems.fetching import DownloadError
 from amijax.problems.problem import Problem, ProblemError
 
-__all__ = ["Problem", "ProblemError", "ProblemInfo", "list_problems", "load_problem"]
+__all__ = [
+    "Download",
+    "DownloadError",
+    "DownloadProgress",
+    "OnDownload",
+    "Problem",
+    "ProblemError",
+    "ProblemFeatures",
+    "ProblemInfo",
+    "download_problem",
+    "list_problems",
+    "load_problem",
+]

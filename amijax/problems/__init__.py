@@ -4,12 +4,14 @@ from amijax.problems.catalogue import ProblemInfo, list_problems, load_problem
 from amijax.problems.collection import Download, DownloadProgress, OnDownload, download_problem
 from amijax.problems.features import ProblemFeatures
 from amijax.problems.fetching import DownloadError
+from amijax.problems.priors import ObjectivePrior, log_prior, objective_priors
 from amijax.problems.problem import Problem, ProblemError
 
 __all__ = [
     "Download",
     "DownloadError",
     "DownloadProgress",
+    "ObjectivePrior",
     "OnDownload",
     "Problem",
     "ProblemError",
@@ -18,4 +20,6 @@ __all__ = [
     "download_problem",
     "list_problems",
     "load_problem",
+    "log_prior",
+    "objective_priors",
 ]

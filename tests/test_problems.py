@@ -153,6 +153,9 @@ def test_a_broken_table_gets_a_sentence(tmp_path):
     (tmp_path / "parameters.tsv").write_text("nothing\there\n")
     with pytest.raises(ProblemError, match="can't be read as a PEtab problem"):
         load_problem(path)
+    (tmp_path / "parameters.tsv").write_bytes(b"\xff")
+    with pytest.raises(ProblemError, match="not encoded in UTF-8"):
+        load_problem(path)
 
 
 def test_ids_that_amici_reserves_get_a_sentence(tmp_path):
@@ -183,3 +186,55 @@ def test_timepoint_specific_overrides_are_flattened(tmp_path):
         parameters.read_text() + "s1\tlin\t0.01\t1\t0.1\t1\ns2\tlin\t0.01\t1\t0.2\t1\n"
     )
     assert len(load_problem(path).observables) == 2
+
+
+def test_a_problem_in_several_files(tmp_path):
+    path = write_decay(tmp_path)
+    (tmp_path / "more").mkdir()
+    for name, row in (
+        ("conditions", "c1\t3"),
+        ("observables", "obs_B\t2 * A\tsigma"),
+        ("measurements", "obs_B\tc1\t1.0\t1\nobs_B\tc1\t1.0\tinf"),
+        ("parameters", "sigma\tlin\t0.01\t1\t0.1\t1"),
+    ):
+        header = (tmp_path / f"{name}.tsv").read_text().splitlines()[0]
+        header += "\tA" if name == "conditions" else ""
+        (tmp_path / "more" / f"{name}.tsv").write_text(f"{header}\n{row}\n")
+        text = path.read_text().replace(f"[{name}.tsv]", f"[{name}.tsv, more/{name}.tsv]")
+        text = text.replace("file: parameters.tsv", "file: [parameters.tsv, more/parameters.tsv]")
+        path.write_text(text)
+    problem = load_problem(path)
+    assert problem.parameter_ids == ("k", "sigma")
+    assert list(problem.observables.index) == ["obs_A", "obs_B"]
+    assert (problem.n_measurements, len(problem.simulation_conditions)) == (6, 2)
+
+
+def test_neighbours_of_ones_own_files_are_read_but_looked_at(tmp_path):
+    path = write_decay(tmp_path / "mine")
+    (tmp_path / "mine" / "model.xml").rename(tmp_path / "model.xml")
+    path.write_text(path.read_text().replace("model.xml", "../model.xml"))
+    assert load_problem(path).n_states == 1
+    text = (tmp_path / "model.xml").read_text()
+    (tmp_path / "model.xml").write_text(text.replace("?>", '?><!DOCTYPE sbml SYSTEM "x">'))
+    with pytest.raises(ProblemError, match=r"model.xml has a DOCTYPE declaration"):
+        load_problem(path)
+    (tmp_path / "model.xml").write_text(text.replace('id="A"', ""))
+    with pytest.raises(ProblemError, match="not valid SBML"):
+        load_problem(path)
+
+
+def test_scale_may_be_left_out_and_no_other_column(tmp_path):
+    path = write_decay(tmp_path, scale="lin")
+    table = tmp_path / "parameters.tsv"
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
+    table.write_text("".join("\t".join([r[0], *r[2:]]) + "\n" for r in rows))
+    assert load_problem(path).scales == ("lin",)
+    table.write_text("".join("\t".join([r[0], *r[3:]]) + "\n" for r in rows))
+    with pytest.raises(ProblemError, match="parameter table has no column lowerBound"):
+        load_problem(path)
+
+
+@pytest.mark.parametrize(("scale", "nominal"), [("log10", 0), ("log", -1), ("lin", "inf")])
+def test_a_nominal_value_must_be_a_number_on_its_scale(tmp_path, scale, nominal):
+    with pytest.raises(ProblemError, match="no nominalValue that is a number on its scale"):
+        load_problem(write_decay(tmp_path, scale=scale, nominal=nominal))

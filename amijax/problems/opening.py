@@ -46,7 +46,10 @@ def open_problem(
             _drop_empty_columns(problem)
             _flatten(problem)
             _simplify_sbml(problem)
-            return _record(problem, path, problem_id)
+            record = _record(problem, path, problem_id)
+            if record.simulation_conditions.empty:
+                raise ProblemError(f"{path}: the measurement table names no condition to simulate.")
+            return record
     except ProblemError:
         raise
     except Exception as error:  # petab and pandas raise what they like on odd tables
@@ -120,6 +123,7 @@ def _check_complete(problem: petab.Problem, path: Path) -> None:
     missing = [name for name, part in parts.items() if part is None]
     if missing:
         raise ProblemError(f"{path} has no {' and no '.join(missing)}.")
+    _check_columns(problem, path)
     document = problem.model.sbml_document
     for i in range(document.getNumErrors()):
         error = document.getError(i)
@@ -147,6 +151,22 @@ def _drop_empty_columns(problem: petab.Problem) -> None:
     optional = (C.PREEQUILIBRATION_CONDITION_ID, C.OBSERVABLE_PARAMETERS, C.NOISE_PARAMETERS)
     empty = [name for name in optional if name in table and table[name].isna().all()]
     problem.measurement_df = table.drop(columns=empty)
+
+
+def _check_columns(problem: petab.Problem, path: Path) -> None:
+    # A table without parameterScale is on linear scale, here as in much other software.
+    parameters = {*C.PARAMETER_DF_REQUIRED_COLS, C.NOMINAL_VALUE} - {C.PARAMETER_SCALE}
+    for name, table, required in (
+        ("parameter", problem.parameter_df, parameters),
+        ("condition", problem.condition_df, {C.CONDITION_ID}),
+        ("observable", problem.observable_df, C.OBSERVABLE_DF_REQUIRED_COLS),
+        ("measurement", problem.measurement_df, C.MEASUREMENT_DF_REQUIRED_COLS),
+    ):
+        if missing := sorted(set(required) - {*table.columns, table.index.name}):
+            raise ProblemError(
+                f"{path}: the {name} table has no column {' and no '.join(missing)}, which a "
+                "PEtab problem needs."
+            )
 
 
 def _flatten(problem: petab.Problem) -> None:

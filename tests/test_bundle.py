@@ -384,21 +384,36 @@ def test_a_formula_that_never_ends(decay):
 IMPATIENT = BundleLimits(check_seconds=5.0, check_bytes=1_500_000_000)
 
 
-def test_function_definitions_that_double(decay):
+def with_functions(decay, count, body):
+    """A model whose functions f0 ... call each other; `body` is what one makes of the last."""
     math = '<math xmlns="http://www.w3.org/1998/Math/MathML"><lambda><bvar><ci>x</ci></bvar>'
-    call = "<apply><ci>f{0}</ci><ci>x</ci></apply>"
-    functions = f'<functionDefinition id="f0">{math}<ci>x</ci></lambda></math></functionDefinition>'
-    for i in range(40):
-        body = f"<apply><plus/>{call.format(i)}{call.format(i)}</apply>"
+    functions = ""
+    for i in range(count):
+        last = f"<apply><ci>f{i - 1}</ci><ci>x</ci></apply>" if i else "<ci>x</ci>"
         functions += (
-            f'<functionDefinition id="f{i + 1}">{math}{body}</lambda></math></functionDefinition>'
+            f'<functionDefinition id="f{i}">{math}{body(last)}</lambda></math></functionDefinition>'
         )
     model = decay["model.xml"].decode()
     model = model.replace(
         "<listOfCompartments>",
         f"<listOfFunctionDefinitions>{functions}</listOfFunctionDefinitions><listOfCompartments>",
-    ).replace("<ci>k</ci>", "<apply><ci>f40</ci><ci>k</ci></apply>")
-    refused(with_model(decay, model), "took more than 5 s|more time or memory", limits=IMPATIENT)
+    ).replace("<ci>k</ci>", f"<apply><ci>f{count - 1}</ci><ci>k</ci></apply>")
+    return with_model(decay, model)
+
+
+def test_function_definitions_that_double(decay):
+    bomb = with_functions(decay, 40, lambda last: f"<apply><plus/>{last}{last}</apply>")
+    refused(bomb, "took more than 5 s|more time or memory", limits=IMPATIENT)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_function_definitions_that_nest(decay):
+    def body(last):
+        return "<apply><minus/>" * 50 + last + "</apply>" * 50
+
+    assert open_bundle(with_functions(decay, 3, body)).problem.n_states == 1
+    with pytest.raises(ProblemError, match="expanded nests XML elements more than 400 deep"):
+        open_bundle(with_functions(decay, 20, body))
 
 
 # What nobody thought of

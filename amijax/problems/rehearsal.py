@@ -14,7 +14,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from petab.v1 import C
 from petab.v1.lint import lint_problem
 from petab.v1.math import sympify_petab
 
+from amijax.problems.inspection import check_sbml
 from amijax.problems.limits import BundleLimits
 from amijax.problems.opening import open_problem, read_tables_and_model
 from amijax.problems.problem import ProblemError
@@ -176,9 +177,9 @@ def read_everything(yaml_path: Path, limits: BundleLimits) -> tuple[Finding, ...
                 ) from error
     document = problem.petab_problem.model.sbml_document.clone()
     document.convert(libsbml.SBMLFunctionDefinitionConverter().getDefaultProperties())
-    size = len(libsbml.writeSBMLToString(document))
-    if size > limits.unpacked_bytes:
-        raise ProblemError("The model's function definitions expand to more than can be handled.")
+    expanded = libsbml.writeSBMLToString(document).encode()
+    deeper = replace(limits, sbml_depth=4 * limits.sbml_depth)
+    check_sbml(expanded, "with its function definitions expanded", deeper)
     return findings
 
 

@@ -70,7 +70,7 @@ def test_a_zip_opens_and_opens_again(decay, tmp_path):
     opened = open_bundle(data)
     assert isinstance(opened, Bundle)
     assert opened.problem.problem_id == "decay"
-    assert opened.problem.parameter_ids == ("k",)
+    assert opened.problem.parameter_ids == ("rate",)
     assert opened.findings == ()
     assert opened.problem.source.is_relative_to(cache_dir() / "uploads" / opened.key)
     assert {path.name for path in opened.problem.source.parent.iterdir()} == set(decay)
@@ -326,7 +326,7 @@ def test_xml_that_could_harm(decay, prolog, encoding, sentence):
 
 def test_deep_formulas_never_reach_libsbml(decay):
     deep = "<apply><minus/>" * 30_000 + "<cn>1</cn>" + "</apply>" * 30_000
-    model = decay["model.xml"].decode().replace("<ci>k</ci>", deep)
+    model = decay["model.xml"].decode().replace("<ci>rate</ci>", deep)
     refused(with_model(decay, model), "more than 100 deep")
 
 
@@ -397,7 +397,7 @@ def with_functions(decay, count, body):
     model = model.replace(
         "<listOfCompartments>",
         f"<listOfFunctionDefinitions>{functions}</listOfFunctionDefinitions><listOfCompartments>",
-    ).replace("<ci>k</ci>", f"<apply><ci>f{count - 1}</ci><ci>k</ci></apply>")
+    ).replace("<ci>rate</ci>", f"<apply><ci>f{count - 1}</ci><ci>rate</ci></apply>")
     return with_model(decay, model)
 
 

@@ -39,7 +39,7 @@ def test_every_type_on_every_scale_has_scipys_density(tmp_path, kind, scale):
     parameters, distribution = TYPES[kind]
     problem = with_prior(tmp_path, kind, parameters, scale=scale)
     for p in POINTS:
-        theta = problem.theta_from({"k": p}, linear=True)
+        theta = problem.theta_from({"rate": p}, linear=True)
         x = theta[0] if kind.startswith("parameterScale") else p
         expected = distribution().logpdf(x)
         np.testing.assert_allclose(log_prior(problem, theta), expected, rtol=1e-13)
@@ -52,7 +52,7 @@ def test_petabs_own_density_differs_by_the_jacobian_of_the_scale_only(tmp_path, 
     problem = with_prior(tmp_path, kind, text, scale=scale)
     theirs = Prior(kind, tuple(map(float, text.split(";"))), None, transformation=scale)
     for p in (0.5, 0.8, 1.7):
-        theta = problem.theta_from({"k": p}, linear=True)
+        theta = problem.theta_from({"rate": p}, linear=True)
         slope = linear_slope(problem.linear(theta), problem.scales)[0]
         jacobian = np.log(slope) if kind.startswith("parameterScale") else 0.0
         expected = np.log(theirs.pdf(problem.linear(theta)[0])) + jacobian

@@ -204,7 +204,7 @@ def test_a_problem_in_several_files(tmp_path):
         text = text.replace("file: parameters.tsv", "file: [parameters.tsv, more/parameters.tsv]")
         path.write_text(text)
     problem = load_problem(path)
-    assert problem.parameter_ids == ("k", "sigma")
+    assert problem.parameter_ids == ("rate", "sigma")
     assert list(problem.observables.index) == ["obs_A", "obs_B"]
     assert (problem.n_measurements, len(problem.simulation_conditions)) == (6, 2)
 

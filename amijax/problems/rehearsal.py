@@ -27,7 +27,7 @@ from petab.v1.math import sympify_petab
 from amijax.problems.inspection import check_sbml
 from amijax.problems.limits import BundleLimits
 from amijax.problems.opening import open_problem, read_tables_and_model
-from amijax.problems.problem import ProblemError
+from amijax.problems.problem import Problem, ProblemError
 
 _PACKAGE_HOME = Path(__file__).parents[2]
 _MAX_FINDINGS = 200
@@ -175,12 +175,15 @@ def read_everything(yaml_path: Path, limits: BundleLimits) -> tuple[Finding, ...
                     f"{column} {str(formula)[:120]!r} is not a formula that PEtab allows: "
                     f"{str(error)[:200]}"
                 ) from error
-    document = problem.petab_problem.model.sbml_document.clone()
-    document.convert(libsbml.SBMLFunctionDefinitionConverter().getDefaultProperties())
-    expanded = libsbml.writeSBMLToString(document).encode()
+    _check_expanded(problem, limits)
+    return findings
+
+
+def _check_expanded(problem: Problem, limits: BundleLimits) -> None:
+    # Reading has expanded function definitions; what is done next recurses through the result.
+    expanded = libsbml.writeSBMLToString(problem.petab_problem.model.sbml_document).encode()
     deeper = replace(limits, sbml_depth=4 * limits.sbml_depth)
     check_sbml(expanded, "with its function definitions expanded", deeper)
-    return findings
 
 
 def main(yaml_path: str, settings: str) -> None:

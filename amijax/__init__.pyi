@@ -6,9 +6,17 @@ from .models import CompileError as CompileError
 from .models import get_model as get_model
 from .objective import AmiciObjective as AmiciObjective
 from .objective import Evaluation as Evaluation
+from .problems import DownloadError as DownloadError
 from .problems import Problem as Problem
 from .problems import ProblemError as ProblemError
+from .problems import ProblemFeatures as ProblemFeatures
 from .problems import ProblemInfo as ProblemInfo
+from .problems import download_problem as download_problem
 from .problems import list_problems as list_problems
 from .problems import load_problem as load_problem
+from .problems import log_prior as log_prior
+from .problems.bundle import Bundle as Bundle
+from .problems.bundle import open_bundle as open_bundle
+from .problems.limits import BundleLimits as BundleLimits
+from .solver import SolverChoice as SolverChoice
 from .solver import SolverSettings as SolverSettings

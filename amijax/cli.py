@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from amijax._version import __version__
-from amijax.problems import Problem, ProblemError, list_problems, load_problem
+from amijax.cli_problems import download_command, download_printer, list_command, table
+from amijax.problems import DownloadError, Problem, ProblemError, load_problem
 from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice
 
 if TYPE_CHECKING:
     from amijax.comparison import Comparison, Precision
 
-PROBLEM_HELP = "PROBLEM is an id that `list` names, or the path of a PEtab YAML file."
+PROBLEM_HELP = (
+    "PROBLEM is an id that `list` names, or the path of a PEtab YAML file. A problem of the "
+    "collection that is not here yet is downloaded."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,30 +32,8 @@ def main() -> None:
     """AMICI and JAX side by side for PEtab problems."""
 
 
-@main.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def list_command(as_json: bool) -> None:
-    """List the problems there are."""
-    rows = []
-    for info in list_problems():
-        problem = load_problem(info.problem_id)
-        rows.append(
-            {
-                "problem": info.problem_id,
-                "source": info.source,
-                "states": problem.n_states,
-                "parameters": problem.n_parameters,
-                "measurements": problem.n_measurements,
-                "conditions": len(problem.simulation_conditions),
-                "reference": problem.reference,
-                "path": str(info.path),
-            }
-        )
-    if as_json:
-        click.echo(json.dumps({"problems": rows}, indent=2))
-        return
-    columns = ["problem", "source", "states", "parameters", "measurements", "reference"]
-    _print_table([[row[c] if row[c] is not None else "" for c in columns] for row in rows], columns)
+main.add_command(list_command)
+main.add_command(download_command)
 
 
 @main.command("compile", epilog=PROBLEM_HELP)
@@ -219,7 +201,7 @@ def _comparison_as_text(comparison: Comparison) -> str:
     rows = [["llh", "", "", *_numbers(comparison.llh_frame().iloc[0])]]
     for name, row in comparison.gradient_frame().iterrows():
         rows.append([name, row["scale"], f"{row['theta']:.6g}", *_numbers(row)])
-    lines += ["", *_table(rows, ["", "scale", "theta", "amici", "jax", "rel_diff"]), ""]
+    lines += ["", *table(rows, ["", "scale", "theta", "amici", "jax", "rel_diff"]), ""]
     lines.append(
         f"AMICI {seconds.amici_wall * 1e3:.1f} ms, AMICI in JAX {seconds.jax_wall * 1e3:.1f} ms "
         f"(and {seconds.jax_compile * 1e3:.0f} ms once for JAX's compilation)"
@@ -233,7 +215,9 @@ def _numbers(row: Any) -> list[str]:
 
 def _load(name: str) -> Problem:
     try:
-        return load_problem(name)
+        return load_problem(name, on_download=download_printer())
+    except DownloadError as error:
+        raise click.ClickException(str(error)) from error
     except ProblemError as error:
         raise click.UsageError(str(error)) from error
 
@@ -268,15 +252,3 @@ def _phase_printer(problem_id: str) -> Callable[[Any], None]:
 
 def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _table(rows: list[list[Any]], columns: list[str]) -> list[str]:
-    cells = [columns, *[[str(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
-    ]
-
-
-def _print_table(rows: list[list[Any]], columns: list[str]) -> None:
-    click.echo("\n".join(_table(rows, columns)))

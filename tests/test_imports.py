@@ -19,6 +19,8 @@ ALLOWED = {
     "amijax.failures": (),
     "amijax.problems": ("petab",),
     "amijax.problems.points": ("petab",),
+    "amijax.problems.bundle": ("petab",),
+    "amijax.problems.priors": ("petab",),
     "amijax.models": ("petab", "amici"),
     "amijax.compilation": ("petab", "amici"),
     "amijax.objective": ("petab", "amici"),

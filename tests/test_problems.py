@@ -56,7 +56,7 @@ def test_the_whole_local_collection_opens(collection):
     folders = [folder.name for folder in collection.iterdir() if folder.is_dir()]
     assert len(folders) >= 20
     for name in folders:
-        assert known[name].source == ("embedded" if name in EMBEDDED else "collection")
+        assert known[name].source == ("embedded" if name in EMBEDDED else "local collection")
         problem = load_problem(known[name].path)
         assert problem.problem_id == name
         assert np.isfinite(problem.nominal_theta).all()
@@ -95,6 +95,14 @@ def _yaml(tmp_path, text):
     return path
 
 
+def _whole(extra="", *, model="m.xml", table="t.tsv"):
+    tables = "".join(f"  {kind}_files: [{table}]\n" for kind in ("condition", "measurement"))
+    return (
+        f"format_version: 1\nparameter_file: p.tsv\nproblems:\n- sbml_files: [{model}]\n{tables}"
+        "  observable_files: [o.tsv]\n" + (f"  {extra}\n" if extra else "")
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -106,7 +114,22 @@ def _yaml(tmp_path, text):
             "format_version: 1\nproblems:\n- sbml_files: [http://example.org/m.xml]\n",
             "only local files",
         ),
-        ("format_version: 1\nproblems:\n- sbml_files: [m.xml]\n", "which is not there"),
+        ("format_version: 1\nproblems:\n- sbml_files: [m.xml]\n", "no parameter_file and no"),
+        (_whole(), "which is not there"),
+        (_whole("model_files: {m: {language: sbml}}"), "belong to PEtab v2"),
+        (_whole("mapping_files: [m.tsv]"), "belong to PEtab v2"),
+        (_whole(model="/m.xml"), "relative to the YAML file"),
+        (_whole(model="m.xml.gz"), r"ends in \.xml"),
+        (_whole(table="t.tsv.zip"), r"ends in \.tsv"),
+        (_whole(table="s3://x/t.tsv"), "only local files"),
+        (_whole(table="[a.tsv]"), "not a list of file names"),
+        (_whole() + "extensions: {sciml: {required: true}}\n", "extension 'sciml'"),
+        (_whole().replace("version: 1", "version: 3"), "only PEtab v1"),
+        ("[" * 50, "nested deeply"),
+        ("x: &x [1]\ny: [" + "*x," * 50 + "]\n", "full of aliases"),
+        ("x: &x [*x]\n", "not a"),
+        ("x: 2020-99-99\n", "not a readable YAML file"),
+        ("#" * 200_000, "more than the 100,000"),
         (
             "format_version: 1\nproblems:\n- model_files: {m: {location: m.py, language: pysb}}\n",
             "only SBML models",
@@ -129,6 +152,9 @@ def test_a_broken_table_gets_a_sentence(tmp_path):
     path = write_decay(tmp_path)
     (tmp_path / "parameters.tsv").write_text("nothing\there\n")
     with pytest.raises(ProblemError, match="can't be read as a PEtab problem"):
+        load_problem(path)
+    (tmp_path / "parameters.tsv").write_bytes(b"\xff")
+    with pytest.raises(ProblemError, match="not encoded in UTF-8"):
         load_problem(path)
 
 
@@ -160,3 +186,55 @@ def test_timepoint_specific_overrides_are_flattened(tmp_path):
         parameters.read_text() + "s1\tlin\t0.01\t1\t0.1\t1\ns2\tlin\t0.01\t1\t0.2\t1\n"
     )
     assert len(load_problem(path).observables) == 2
+
+
+def test_a_problem_in_several_files(tmp_path):
+    path = write_decay(tmp_path)
+    (tmp_path / "more").mkdir()
+    for name, row in (
+        ("conditions", "c1\t3"),
+        ("observables", "obs_B\t2 * A\tsigma"),
+        ("measurements", "obs_B\tc1\t1.0\t1\nobs_B\tc1\t1.0\tinf"),
+        ("parameters", "sigma\tlin\t0.01\t1\t0.1\t1"),
+    ):
+        header = (tmp_path / f"{name}.tsv").read_text().splitlines()[0]
+        header += "\tA" if name == "conditions" else ""
+        (tmp_path / "more" / f"{name}.tsv").write_text(f"{header}\n{row}\n")
+        text = path.read_text().replace(f"[{name}.tsv]", f"[{name}.tsv, more/{name}.tsv]")
+        text = text.replace("file: parameters.tsv", "file: [parameters.tsv, more/parameters.tsv]")
+        path.write_text(text)
+    problem = load_problem(path)
+    assert problem.parameter_ids == ("rate", "sigma")
+    assert list(problem.observables.index) == ["obs_A", "obs_B"]
+    assert (problem.n_measurements, len(problem.simulation_conditions)) == (6, 2)
+
+
+def test_neighbours_of_ones_own_files_are_read_but_looked_at(tmp_path):
+    path = write_decay(tmp_path / "mine")
+    (tmp_path / "mine" / "model.xml").rename(tmp_path / "model.xml")
+    path.write_text(path.read_text().replace("model.xml", "../model.xml"))
+    assert load_problem(path).n_states == 1
+    text = (tmp_path / "model.xml").read_text()
+    (tmp_path / "model.xml").write_text(text.replace("?>", '?><!DOCTYPE sbml SYSTEM "x">'))
+    with pytest.raises(ProblemError, match=r"model.xml has a DOCTYPE declaration"):
+        load_problem(path)
+    (tmp_path / "model.xml").write_text(text.replace('id="A"', ""))
+    with pytest.raises(ProblemError, match="not valid SBML"):
+        load_problem(path)
+
+
+def test_scale_may_be_left_out_and_no_other_column(tmp_path):
+    path = write_decay(tmp_path, scale="lin")
+    table = tmp_path / "parameters.tsv"
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
+    table.write_text("".join("\t".join([r[0], *r[2:]]) + "\n" for r in rows))
+    assert load_problem(path).scales == ("lin",)
+    table.write_text("".join("\t".join([r[0], *r[3:]]) + "\n" for r in rows))
+    with pytest.raises(ProblemError, match="parameter table has no column lowerBound"):
+        load_problem(path)
+
+
+@pytest.mark.parametrize(("scale", "nominal"), [("log10", 0), ("log", -1), ("lin", "inf")])
+def test_a_nominal_value_must_be_a_number_on_its_scale(tmp_path, scale, nominal):
+    with pytest.raises(ProblemError, match="no nominalValue that is a number on its scale"):
+        load_problem(write_decay(tmp_path, scale=scale, nominal=nominal))

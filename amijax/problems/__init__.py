@@ -1,6 +1,25 @@
 """Where PEtab problems come from."""
 
 from amijax.problems.catalogue import ProblemInfo, list_problems, load_problem
+from amijax.problems.collection import Download, DownloadProgress, OnDownload, download_problem
+from amijax.problems.features import ProblemFeatures
+from amijax.problems.fetching import DownloadError
+from amijax.problems.priors import ObjectivePrior, log_prior, objective_priors
 from amijax.problems.problem import Problem, ProblemError
 
-__all__ = ["Problem", "ProblemError", "ProblemInfo", "list_problems", "load_problem"]
+__all__ = [
+    "Download",
+    "DownloadError",
+    "DownloadProgress",
+    "ObjectivePrior",
+    "OnDownload",
+    "Problem",
+    "ProblemError",
+    "ProblemFeatures",
+    "ProblemInfo",
+    "download_problem",
+    "list_problems",
+    "load_problem",
+    "log_prior",
+    "objective_priors",
+]

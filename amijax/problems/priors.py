@@ -1,0 +1,137 @@
+"""Priors of the parameter table: what they are, and their log-density at a point."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from petab.v1 import C
+
+from amijax.problems.problem import Problem, ProblemError
+from amijax.scales import FloatArray
+
+
+@dataclass(frozen=True)
+class ObjectivePrior:
+    """The objective prior of one free parameter.
+
+    Attributes:
+        parameter: its id.
+        type: PEtab's name of the distribution. Those that begin with `parameterScale` are of the
+            parameter on its PEtab scale, the others of the parameter on linear scale.
+        location, scale: the two objectivePriorParameters: lower and upper end of a uniform
+            distribution, mean and standard deviation of a normal one, location and scale of a
+            Laplace one; for `logNormal` and `logLaplace` those of the natural logarithm.
+    """
+
+    parameter: str
+    type: str
+    location: float
+    scale: float
+
+    @property
+    def on_parameter_scale(self) -> bool:
+        """Whether the distribution is of the parameter on its PEtab scale."""
+        return self.type in C.PARAMETER_SCALE_PRIOR_TYPES
+
+    def log_density(self, value: float) -> float:
+        """Log-density at a value on the distribution's own scale; -inf outside of its support."""
+        a, b = self.location, self.scale
+        if self.type in (C.UNIFORM, C.PARAMETER_SCALE_UNIFORM):
+            return -math.log(b - a) if a <= value <= b else -math.inf
+        logarithmic = self.type in (C.LOG_NORMAL, C.LOG_LAPLACE)
+        if logarithmic and value <= 0:
+            return -math.inf
+        # The density of x is that of log(x) times d log(x) / dx = 1 / x.
+        x, jacobian = (math.log(value), -math.log(value)) if logarithmic else (value, 0.0)
+        z = (x - a) / b
+        if self.type in (C.NORMAL, C.PARAMETER_SCALE_NORMAL, C.LOG_NORMAL):
+            return jacobian - 0.5 * z * z - math.log(b) - 0.5 * math.log(2 * math.pi)
+        return jacobian - abs(z) - math.log(2 * b)
+
+
+def objective_priors(problem: Problem) -> tuple[ObjectivePrior, ...]:
+    """The objective priors that the parameter table gives for free parameters, in its order.
+
+    A parameter without objectivePriorType has none here: PEtab's default for it,
+    parameterScaleUniform within the bounds, is "equivalent to no prior". An explicit
+    parameterScaleUniform without parameters lies within the bounds.
+
+    Raises:
+        ProblemError: a type is unknown, or its parameters are not two numbers that fit it.
+    """
+    table = problem.petab_problem.parameter_df
+    if C.OBJECTIVE_PRIOR_TYPE not in table:
+        return ()
+    priors = []
+    for i, parameter in enumerate(problem.parameter_ids):
+        row = table.loc[parameter]
+        kind = row[C.OBJECTIVE_PRIOR_TYPE]
+        if isinstance(kind, str) and kind.strip():
+            shown = row.get(C.OBJECTIVE_PRIOR_PARAMETERS)
+            bounds = (problem.lower_theta[i], problem.upper_theta[i])
+            priors.append(_prior(problem.problem_id, parameter, kind.strip(), shown, bounds))
+    return tuple(priors)
+
+
+def log_prior(problem: Problem, theta: FloatArray) -> float | None:
+    """The log-density of the objective priors at theta, summed; None if there are none.
+
+    Each density is that of the variable that PEtab defines the prior of: the parameter on its
+    PEtab scale for `parameterScale...`, the linear parameter for the others. No Jacobian is added
+    to bring them to one scale, and none is renormalised to the part within the bounds, so that
+    llh + log-prior is minus the objective of pyPESTO (pypesto/objective/priors.py), up to the
+    constant of explicit parameterScaleUniform priors, which pyPESTO leaves out. PEtab's own
+    classes (petab.v1.priors.Prior) take all densities of the linear parameter, truncated and
+    renormalised at the bounds: for `parameterScale...` theirs differ by the Jacobian, which
+    depends on theta, for the others by a constant. Bounds do not enter here: a theta beyond
+    them has a finite log-prior unless a uniform prior ends there.
+
+    Args:
+        problem: gives the priors.
+        theta: shape (n_parameters,), on the PEtab scale.
+
+    Raises:
+        ProblemError: a prior can't be used; the message says which.
+    """
+    priors = objective_priors(problem)
+    if not priors:
+        return None
+    theta = np.asarray(theta, dtype=np.float64)
+    linear = problem.linear(theta)
+    total = 0.0
+    for prior in priors:
+        i = problem.parameter_ids.index(prior.parameter)
+        value = float((theta if prior.on_parameter_scale else linear)[i])
+        total += math.nan if math.isnan(value) else prior.log_density(value)
+    return total
+
+
+def _prior(
+    problem_id: str, parameter: str, kind: str, shown: object, bounds: tuple[float, float]
+) -> ObjectivePrior:
+    what = f"{problem_id}: the objective prior of {parameter}"
+    if kind not in C.PRIOR_TYPES:
+        raise ProblemError(
+            f"{what} has the unknown type {kind[:40]!r}; PEtab has {', '.join(C.PRIOR_TYPES)}."
+        )
+    empty = shown is None or shown != shown or not str(shown).strip()
+    if empty and kind == C.PARAMETER_SCALE_UNIFORM:
+        first, second = bounds
+    else:
+        try:
+            first, second = (float(text) for text in str(shown).split(C.PARAMETER_SEPARATOR))
+        except ValueError as error:
+            raise ProblemError(
+                f"{what} has the parameters {str(shown)[:40]!r}; two numbers with a semicolon "
+                "between them were expected."
+            ) from error
+    uniform = kind in (C.UNIFORM, C.PARAMETER_SCALE_UNIFORM)
+    width = second - first if uniform else second
+    if not (width > 0 and math.isfinite(first) and math.isfinite(second)):
+        raise ProblemError(
+            f"{what} has the parameters {first:g} and {second:g}; "
+            + ("the end must be above the beginning." if uniform else "the scale must be above 0.")
+        )
+    return ObjectivePrior(parameter, kind, float(first), float(second))

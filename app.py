@@ -27,4 +27,5 @@ with right:
 if result:
     with summary:
         results.metrics(chosen)
+    results.prior(problem, chosen)
     results.tables(chosen)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from amijax._version import __version__
+from amijax.cli_check import check_command
 from amijax.cli_problems import download_command, download_printer, list_command, table
 from amijax.problems import DownloadError, Problem, ProblemError, load_problem
 from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice
@@ -34,6 +35,7 @@ def main() -> None:
 
 main.add_command(list_command)
 main.add_command(download_command)
+main.add_command(check_command)
 
 
 @main.command("compile", epilog=PROBLEM_HELP)

@@ -86,13 +86,11 @@ class Diagnosis:
         conditions: how each condition ended; empty if the parameters could not be simulated.
         measurements: those that make the log-likelihood NaN or infinite.
         parameters: those that stand out.
-        remedies: what to try, the likeliest first.
     """
 
     conditions: tuple[ConditionOutcome, ...]
     measurements: tuple[SuspectMeasurement, ...]
     parameters: tuple[SuspectParameter, ...]
-    remedies: tuple[Remedy, ...]
 
 
 def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = True) -> Diagnosis:
@@ -123,14 +121,34 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
             if rdata.status == 0 and not np.isfinite(rdata.llh)
             for suspect in _suspect_measurements(problem, label, rdata, edata)
         )
-    parameters = _suspect_parameters(problem, theta)
-    integration = any(c.failure is not None for c in conditions)
-    return Diagnosis(
-        conditions,
-        measurements,
-        parameters,
-        _remedies(problem, theta, objective.solver, integration, bool(parameters)),
+    return Diagnosis(conditions, measurements, _suspect_parameters(problem, theta))
+
+
+def suggest(objective: AmiciObjective, theta: ArrayLike, failure: Failure) -> tuple[Remedy, ...]:
+    """What to try after a failure, the likeliest first.
+
+    Args:
+        objective: the problem and the settings that failed.
+        theta: shape (n_parameters,), on the PEtab scale.
+        failure: of AMICI alone, or of AMICI inside JAX.
+    """
+    theta = np.array(theta, dtype=np.float64)
+    problem = objective.problem
+    remedies = []
+    inside = np.clip(
+        np.where(np.isfinite(theta), theta, problem.nominal_theta),
+        problem.lower_theta,
+        problem.upper_theta,
     )
+    if (inside != theta).any():
+        remedies.append(Remedy("Bring all parameters back into their bounds", theta=inside))
+    if failure.status < 0:
+        remedies += _solver_remedies(objective.solver)
+    if (theta != problem.nominal_theta).any():
+        remedies.append(Remedy("Go back to the nominal point", theta=problem.nominal_theta))
+        halfway = (inside + problem.nominal_theta) / 2
+        remedies.append(Remedy("Go halfway back to nominal", theta=halfway))
+    return tuple(remedies)
 
 
 def _outcome(label: str, rdata: Any) -> ConditionOutcome:
@@ -203,45 +221,17 @@ def _suspect_parameters(problem: Problem, theta: FloatArray) -> tuple[SuspectPar
     return tuple(found[:_MAX_SUSPECTS])
 
 
-def _remedies(
-    problem: Problem,
-    theta: FloatArray,
-    solver: SolverSettings,
-    integration: bool,
-    suspects: bool,
-) -> tuple[Remedy, ...]:
+def _solver_remedies(solver: SolverSettings) -> list[Remedy]:
     remedies = []
-    inside = np.clip(
-        np.where(np.isfinite(theta), theta, problem.nominal_theta),
-        problem.lower_theta,
-        problem.upper_theta,
-    )
-    if suspects and (inside != theta).any():
-        remedies.append(Remedy("Bring all parameters back into their bounds", theta=inside))
-    if integration:
-        looser = next((rung for rung in LADDER if rung.atol > solver.atol), None)
-        if looser is not None:
-            tried = replace(
-                solver, rtol=looser.rtol, atol=looser.atol,
-                max_steps=max(solver.max_steps, looser.max_steps),
-            )  # fmt: skip
-            remedies.append(
-                Remedy(f"Use atol {looser.atol:g} (costs accuracy of the gradient)", solver=tried)
-            )
-        if solver.sensitivities == "adjoint":
-            remedies.append(
-                Remedy("Use forward sensitivities", solver=replace(solver, sensitivities="forward"))
-            )
-        remedies.append(
-            Remedy(
-                "Allow ten times the steps and the time",
-                solver=replace(
-                    solver, max_steps=10 * solver.max_steps, time_limit=10 * solver.time_limit
-                ),
-            )
-        )
-    if (theta != problem.nominal_theta).any():
-        remedies.append(Remedy("Go back to the nominal point", theta=problem.nominal_theta))
-        halfway = (inside + problem.nominal_theta) / 2
-        remedies.append(Remedy("Go halfway back to nominal", theta=halfway))
-    return tuple(remedies)
+    looser = next((rung for rung in LADDER if rung.atol > solver.atol), None)
+    if looser is not None:
+        steps = max(solver.max_steps, looser.max_steps)
+        tried = replace(solver, rtol=looser.rtol, atol=looser.atol, max_steps=steps)
+        text = f"Use atol {looser.atol:g} (costs accuracy of the gradient)"
+        remedies.append(Remedy(text, solver=tried))
+    if solver.sensitivities == "adjoint":
+        forward = replace(solver, sensitivities="forward")
+        remedies.append(Remedy("Use forward sensitivities", solver=forward))
+    more = replace(solver, max_steps=10 * solver.max_steps, time_limit=10 * solver.time_limit)
+    remedies.append(Remedy("Allow ten times the steps and the time", solver=more))
+    return remedies

@@ -15,7 +15,7 @@ def app(boehm):
     """The first page on the Boehm model, which is compiled already."""
     page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT).run()
     assert not page.exception
-    assert page.session_state["amijax_session"].problem_id == boehm.problem.problem_id
+    assert page.session_state["amijax_session"].name == boehm.problem.problem_id
     return page
 
 
@@ -30,7 +30,7 @@ def tables(page):
 def type_value(page, row, text):
     """Type into the parameter table's value column."""
     session = page.session_state["amijax_session"]
-    key = f"parameters_{session.problem_id}_{session.version}"
+    key = f"parameters_{session.name}_{session.version}"
     page.session_state[key] = {
         "edited_rows": {row: {"value": text}},
         "added_rows": [],

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from amijax.comparison import Comparison
-from amijax.diagnosis import Diagnosis, Remedy
+from amijax.diagnosis import Diagnosis, Remedy, suggest
 from amijax.solver import SolverChoice
 from amijax.ui.evaluation import Result
 from amijax.ui.page import Context
@@ -37,12 +37,13 @@ def show(context: Context, result: Result, comparison: Comparison) -> None:
     st.error(f"**{side} has no result.** {failure.message}.")
     st.markdown(f"{where}{when}{code}, with {comparison.solver}.")
     st.markdown(f"**What to try:** {failure.remedy}")
+    objective = result.settled.objective
+    _remedies(context, suggest(objective, context.session.theta, failure))
     if result.diagnosis is not None:
-        _remedies(context, result.diagnosis)
         _details(result.diagnosis)
 
 
-def _remedies(context: Context, diagnosis: Diagnosis) -> None:
+def _remedies(context: Context, remedies: tuple[Remedy, ...]) -> None:
     def carry_out(remedy: Remedy) -> None:
         if remedy.theta is not None:
             context.session.move_to(remedy.theta)
@@ -59,7 +60,7 @@ def _remedies(context: Context, diagnosis: Diagnosis) -> None:
             )
 
     with st.container(horizontal=True):
-        for i, remedy in enumerate(diagnosis.remedies):
+        for i, remedy in enumerate(remedies):
             st.button(remedy.text, key=f"remedy_{i}", on_click=carry_out, args=(remedy,))
 
 
@@ -73,9 +74,9 @@ def _details(diagnosis: Diagnosis) -> None:
     if diagnosis.conditions:
         worked = [c for c in diagnosis.conditions if c.failure is None]
         share = sum(c.llh for c in worked if np.isfinite(c.llh))
+        shared = f"; their share of the log-likelihood is {share:.6g}" if worked else ""
         st.markdown(
-            f"{len(worked)} of {len(diagnosis.conditions)} conditions could be simulated; "
-            f"their share of the log-likelihood is {share:.6g}."
+            f"{len(worked)} of {len(diagnosis.conditions)} conditions could be simulated{shared}."
         )
         st.dataframe(
             pd.DataFrame(

@@ -9,14 +9,15 @@ import streamlit as st
 from amijax._version import __version__
 from amijax.comparison import Precision
 from amijax.jax_setup import set_up_jax
-from amijax.problems import Problem, ProblemError, list_problems
+from amijax.problems import Problem
 from amijax.solver import SolverChoice
-from amijax.ui import resources
+from amijax.ui import picker
 from amijax.ui.session import Session, current
 from amijax.ui.solver_settings import choose
 
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
+    ("pages/collection.py", "Problems", ":material/library_books:"),
     ("pages/about.py", "About", ":material/info:"),
 )
 
@@ -47,35 +48,24 @@ def begin(title: str) -> Context:
     with st.sidebar:
         st.markdown("### amijax")
         st.caption("AMICI inside JAX, and where the digits go")
-        problem = _pick_problem()
-        session.open(problem)
-        _describe(problem)
+        name = picker.pick(session)
+        about = st.container()
         x64 = st.toggle(
             "64-bit JAX (x64)", value=True, key="x64", bind="query-params", help=_X64_HELP
         )
-        choice = choose(problem)
+        settings = st.container()
         st.divider()
         for path, label, icon in PAGES:
             st.page_link(path, label=label, icon=icon)
         st.caption(f"Version {__version__}")
+    # Outside the sidebar: a download or a refusal is shown in the page.
+    problem = picker.open_picked(session, name)
+    session.open(problem, name)
+    with about:
+        _describe(problem)
+    with settings:
+        choice = choose(problem)
     return Context(session, problem, "float64" if x64 else "float32", choice)
-
-
-def _pick_problem() -> Problem:
-    chosen = st.selectbox(
-        "Problem",
-        [info.problem_id for info in list_problems()],
-        key="problem",
-        bind="query-params",
-        required=True,
-        help="PEtab problems: those that come with amijax, and those of the local collection "
-        "that AMIJAX_COLLECTION names.",
-    )
-    try:
-        return resources.problem_for(chosen)
-    except ProblemError as error:
-        st.error(f"{chosen} can't be opened. {error}")
-        st.stop()
 
 
 def _describe(problem: Problem) -> None:

@@ -20,7 +20,7 @@ def edit(session: Session, problem: Problem) -> None:
     _buttons(session, problem)
     for note in session.notes:
         st.warning(note)
-    key = f"parameters_{problem.problem_id}_{session.version}"
+    key = f"parameters_{session.name}_{session.version}"
     if key not in st.session_state:
         session.base = session.theta.copy()  # edits made before another page was visited
     complaints = _apply_edits(session, problem, _edited_rows(key))

@@ -9,6 +9,7 @@ import streamlit as st
 from amijax.models import CompiledModel
 from amijax.objective import AmiciObjective
 from amijax.problems import Problem, load_problem
+from amijax.problems.bundle import reopen_bundle
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the problem")
@@ -19,6 +20,16 @@ def problem_for(problem_id: str) -> Problem:
         ProblemError: it can't be opened.
     """
     return load_problem(problem_id)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the upload")
+def upload_for(key: str) -> Problem:
+    """An uploaded problem by its key.
+
+    Raises:
+        ProblemError: it is not kept any more.
+    """
+    return reopen_bundle(key).problem
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the compiled model")

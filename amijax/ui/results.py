@@ -11,6 +11,7 @@ import streamlit as st
 
 from amijax.comparison import Comparison, Precision
 from amijax.figures import gradient_figure
+from amijax.problems import Problem, log_prior
 
 _VISIBLE_CHART = 620
 
@@ -24,9 +25,10 @@ def metrics(comparison: Comparison) -> None:
         "rel_diff of llh", _relative(comparison.llh_rel_diff), help="(amici − jax) / |amici|"
     )
     worst = comparison.worst
+    nothing = "—" if comparison.failure else "all exact"
     columns[3].metric(
         "worst gradient entry",
-        "all exact" if worst is None else _relative(comparison.gradient_rel_diff[worst]),
+        nothing if worst is None else _relative(comparison.gradient_rel_diff[worst]),
         help="The gradient entry with the largest |rel_diff|",
         delta=None if worst is None else comparison.parameter_ids[worst],
         delta_color="off",
@@ -50,6 +52,16 @@ def charts(comparisons: Mapping[Precision, Comparison], precision: Precision) ->
             height=int(figure.layout.height),
             config={"displaylogo": False},
             alt="Gradient entries from AMICI and JAX, and their relative differences",
+        )
+
+
+def prior(problem: Problem, comparison: Comparison) -> None:
+    """The log-prior and its sum with llh, where the problem has objective priors."""
+    value = log_prior(problem, comparison.theta)
+    if value is not None:
+        st.caption(
+            f"Log-prior {value:.8g}; llh + log-prior {comparison.llh_amici + value:.8g}. "
+            "The tables are about llh alone."
         )
 
 
@@ -84,6 +96,7 @@ def _grid(table: pd.DataFrame, key: str, full: bool, alt: str) -> None:
             _readable(table, full),
             column_config=_columns(full),
             height=min(len(table), 16) * 35 + 38,
+            placeholder="—",
             alt=alt,
         )
 
@@ -131,6 +144,8 @@ def _number(value: float, digits: int) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if seconds == 0:
+        return "not run"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 

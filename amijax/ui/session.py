@@ -18,7 +18,8 @@ class Session:
     """The state behind all pages of one browser session.
 
     Attributes:
-        problem_id: the problem that theta belongs to.
+        name: the name of the problem that theta belongs to, as the sidebar lists it.
+        uploads: key of each uploaded problem, by its name in the sidebar.
         theta: the current point, all of it usable, on the PEtab scale.
         base: the point that the parameter table's cells start from.
         version: changes when the table must forget its edits.
@@ -26,17 +27,18 @@ class Session:
         notes: sentences about the latest paste.
     """
 
-    problem_id: str = ""
+    name: str = ""
+    uploads: dict[str, str] = field(default_factory=dict)
     theta: FloatArray = field(default_factory=lambda: np.zeros(0))
     base: FloatArray = field(default_factory=lambda: np.zeros(0))
     version: int = 0
     seed: int = 0
     notes: tuple[str, ...] = ()
 
-    def open(self, problem: Problem) -> None:
-        """Start at a problem's nominal point, unless it is open already."""
-        if self.problem_id != problem.problem_id:
-            self.problem_id = problem.problem_id
+    def open(self, problem: Problem, name: str) -> None:
+        """Start at a problem's nominal point, unless it is open already under that name."""
+        if self.name != name:
+            self.name = name
             self.move_to(problem.nominal_theta)
             self.seed = 0
 

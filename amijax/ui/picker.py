@@ -1,0 +1,66 @@
+"""Picking a problem in the sidebar, and having it here: download, progress, refusals."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from amijax.problems import (
+    DownloadProgress,
+    Problem,
+    ProblemError,
+    download_problem,
+    list_problems,
+)
+from amijax.ui import resources
+from amijax.ui.session import Session
+
+_HELP = (
+    "Problems that come with amijax, those uploaded in this session, and the PEtab benchmark "
+    "collection, whose problems are downloaded when they are picked."
+)
+
+
+def pick(session: Session) -> str:
+    """Draw the picker; return the chosen name, an id or that of an upload."""
+    names = [*(info.problem_id for info in list_problems()), *session.uploads]
+    chosen: str = st.selectbox(
+        "Problem", names, key="problem", bind="query-params", required=True, help=_HELP
+    )
+    return chosen
+
+
+def go_to(name: str) -> None:
+    """Open a problem on the first page; to be called while a page is drawn."""
+    st.session_state.pop("problem", None)
+    st.switch_page("app.py", query_params={"problem": name})
+
+
+def open_picked(session: Session, name: str) -> Problem:
+    """The picked problem; where it can't be had, say why and end the page here."""
+    try:
+        if name in session.uploads:
+            return resources.upload_for(session.uploads[name])
+        info = next(info for info in list_problems() if info.problem_id == name)
+        if not info.is_here:
+            _download(name)
+        return resources.problem_for(name)
+    except ProblemError as error:
+        st.error(f"{name} can't be opened. {error}")
+        st.button("Try again", key="retry_open", icon=":material/refresh:")
+        st.caption("Pick another problem in the sidebar meanwhile.")
+        st.stop()
+
+
+def _download(name: str) -> None:
+    bar = st.progress(0.0, f"Downloading {name} from the benchmark collection")
+
+    def show(progress: DownloadProgress) -> None:
+        done = min(progress.files_done / max(progress.files_total, 1), 1.0)
+        bar.progress(
+            done,
+            f"Downloading {name}: file {min(progress.files_done + 1, progress.files_total)} of "
+            f"{progress.files_total}, {progress.bytes_done / 1e3:,.0f} kB",
+        )
+
+    download_problem(name, show)
+    bar.empty()

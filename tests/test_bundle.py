@@ -5,6 +5,7 @@ import stat
 import struct
 import zipfile
 
+import libsbml
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from amijax import ProblemError
 from amijax.paths import cache_dir
 from amijax.problems import bundle as bundle_module
 from amijax.problems.bundle import Bundle, open_bundle, remove_bundle, reopen_bundle
+from amijax.problems.expansion import expanded_extent
 from amijax.problems.limits import BundleLimits
 from amijax.problems.rehearsal import read_everything
 
@@ -403,7 +405,25 @@ def with_functions(decay, count, body):
 
 def test_function_definitions_that_double(decay):
     bomb = with_functions(decay, 40, lambda last: f"<apply><plus/>{last}{last}</apply>")
-    refused(bomb, "took more than 5 s|more time or memory", limits=IMPATIENT)
+    refused(bomb, "becomes too large")
+    calls = "<ci>x</ci>"
+    for _ in range(40):
+        calls = f"<apply><ci>f0</ci>{calls}</apply>"
+    model = with_functions(decay, 1, lambda last: f"<apply><plus/>{last}{last}</apply>")
+    bomb = model["model.xml"].decode().replace("<ci>rate</ci>", calls)
+    refused(with_model(decay, bomb), "becomes too large")
+
+
+def test_function_definitions_in_any_order_and_in_a_circle(decay):
+    bomb = with_functions(decay, 40, lambda last: f"<apply><plus/>{last}{last}</apply>")
+    first, *rest = bomb["model.xml"].decode().split("<functionDefinition ")
+    *rest, last = rest
+    last, end = last.split("</listOfFunctionDefinitions>")
+    backwards = "<functionDefinition ".join([first, last, *reversed(rest)])
+    refused(with_model(decay, f"{backwards}</listOfFunctionDefinitions>{end}"), "too large")
+    circle = with_functions(decay, 3, lambda last: last)["model.xml"].decode()
+    circle = circle.replace("<ci>x</ci></lambda>", "<apply><ci>f2</ci><ci>x</ci></apply></lambda>")
+    refused(with_model(decay, circle), "too deeply nested")
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -412,8 +432,21 @@ def test_function_definitions_that_nest(decay):
         return "<apply><minus/>" * 50 + last + "</apply>" * 50
 
     assert open_bundle(with_functions(decay, 3, body)).problem.n_states == 1
-    with pytest.raises(ProblemError, match="expanded nests XML elements more than 400 deep"):
-        open_bundle(with_functions(decay, 20, body))
+    remove_bundle(kept()[0])
+    refused(with_functions(decay, 300, body), "becomes too deeply nested")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9])
+def test_the_extent_of_expanded_functions_is_libsbmls(decay, count):
+    def body(last):
+        return f"<apply><minus/>{last}<apply><divide/>{last}<cn>2</cn></apply></apply>"
+
+    model = with_functions(decay, count, body)["model.xml"]
+    document = libsbml.readSBMLFromString(model.decode())
+    document.convert(libsbml.SBMLFunctionDefinitionConverter().getDefaultProperties())
+    expected = expanded_extent(libsbml.writeSBMLToString(document).encode())
+    assert expected.size > 2**count
+    assert expanded_extent(model) == expected
 
 
 # What nobody thought of

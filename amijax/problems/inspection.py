@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from xml.parsers import expat
 
+from amijax.problems.expansion import Extent, expanded_extent
 from amijax.problems.limits import BundleLimits
 from amijax.problems.problem import ProblemError
 
@@ -24,6 +25,7 @@ _SBML = re.compile(r"http://www\.sbml\.org/sbml/level\d")
 _PACKAGE = re.compile(r"http://www\.sbml\.org/sbml/level\d+/version\d+/([A-Za-z0-9]+)")
 # Drawings and annotations without influence on the equations, and two more functions for them.
 _HARMLESS = ("core", "layout", "render", "groups", "fbc", "l3v2extendedmath")
+_EXPANDED_DEPTH = 3  # of the nesting before; recursion through the result ends at a thousand
 _COUNTED = {"species": "species", "reaction": "reactions", "parameter": "parameters"}
 
 
@@ -50,6 +52,18 @@ def check_sbml(data: bytes, name: str, limits: BundleLimits) -> None:
         _Scan(name, limits).run(data)
     except expat.ExpatError as error:
         raise ProblemError(f"The model {name} is not well-formed XML: {error}.") from error
+    if b"functionDefinition" in data:
+        _check_expanded(expanded_extent(data), name, limits)
+
+
+def _check_expanded(extent: Extent, name: str, limits: BundleLimits) -> None:
+    if extent.size > limits.sbml_elements or extent.depth > _EXPANDED_DEPTH * limits.sbml_depth:
+        deep = extent.depth > _EXPANDED_DEPTH * limits.sbml_depth
+        what = "deeply nested" if deep else "large"
+        raise ProblemError(
+            f"The model {name} becomes too {what} when the calls of its function definitions are "
+            "expanded, which AMICI needs; use fewer functions that call each other."
+        )
 
 
 def _encoding(data: bytes) -> str | None:

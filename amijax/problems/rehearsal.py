@@ -1,7 +1,7 @@
 """A first reading of an uploaded problem in a process of its own, which may hang or crash.
 
-Formulas such as 9^9^9^9 never finish, function definitions that call each other double at each
-step, and libSBML is a large parser in C++. What this process survives is then done in ours.
+Formulas such as 9^9^9^9 never finish, and libSBML is a large parser in C++. What this process
+survives is then done in ours.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ import subprocess
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import libsbml
 import petab.v1 as petab
 from petab.v1 import C
 from petab.v1.lint import lint_problem
 from petab.v1.math import sympify_petab
 
-from amijax.problems.inspection import check_sbml
 from amijax.problems.limits import BundleLimits
 from amijax.problems.opening import open_problem, read_tables_and_model
-from amijax.problems.problem import Problem, ProblemError
+from amijax.problems.problem import ProblemError
 
 _PACKAGE_HOME = Path(__file__).parents[2]
 _MAX_FINDINGS = 200
@@ -175,15 +173,7 @@ def read_everything(yaml_path: Path, limits: BundleLimits) -> tuple[Finding, ...
                     f"{column} {str(formula)[:120]!r} is not a formula that PEtab allows: "
                     f"{str(error)[:200]}"
                 ) from error
-    _check_expanded(problem, limits)
     return findings
-
-
-def _check_expanded(problem: Problem, limits: BundleLimits) -> None:
-    # Reading has expanded function definitions; what is done next recurses through the result.
-    expanded = libsbml.writeSBMLToString(problem.petab_problem.model.sbml_document).encode()
-    deeper = replace(limits, sbml_depth=4 * limits.sbml_depth)
-    check_sbml(expanded, "with its function definitions expanded", deeper)
 
 
 def main(yaml_path: str, settings: str) -> None:

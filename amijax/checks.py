@@ -69,8 +69,10 @@ class CheckResult:
 
     @property
     def agrees_with_reference(self) -> bool | None:
-        """Whether llh is the reference's; None without a reference, False without a llh."""
-        if self.reference_llh is None:
+        """Whether llh is the reference's; None without a reference or without the problem's
+        files, False where it could not be computed.
+        """
+        if self.reference_llh is None or self.status == "unavailable":
             return None
         if self.llh is None:
             return False

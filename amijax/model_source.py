@@ -39,6 +39,9 @@ _UNUSED_PACKAGES = "layout,render,groups,fbc"
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z0-9_.+:-]*")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|INF|nan|NaN)")
+_LARGEST_EXPONENT = 1000.0  # of a constant; sympy computes powers of integers exactly
+_EXPONENT = re.compile(r"(?:\^|\*\*)[\s(+-]*(\d+\.?\d*(?:[eE][+-]?\d+)?)")
+_TOWER = re.compile(r"(?:\d[\s)]*(?:\^|\*\*)[\s(+-]*){2}\d")
 _SYMBOLS = "http://www.sbml.org/sbml/symbols/"
 
 _COLUMNS = {
@@ -155,6 +158,10 @@ def _sbml(problem: Problem) -> bytes:
     text = libsbml.writeSBMLToString(document)
     try:
         _check_element(ET.fromstring(text))
+    except RecursionError:
+        raise ProblemError(
+            f"{problem.problem_id}: the SBML model's formulas nest too deeply."
+        ) from None
     except (ValueError, ET.ParseError) as error:
         raise ProblemError(
             f"{problem.problem_id}: the SBML model is not compiled, because {error}."
@@ -204,8 +211,22 @@ def _check_math(element: ET.Element, tag: str) -> None:
         raise ValueError(f"its formulas contain <{tag}>")
     elif (element.text or "").strip():
         raise ValueError(f"<{tag}> in a formula contains the text {element.text!r}")
+    if tag == "apply" and len(element) == 3 and element[0].tag == f"{{{_MATHML}}}power":
+        _check_exponent(element[2])
+    if tag == "factorial":
+        raise ValueError("its formulas use factorials, which are not supported")
     if tag == "apply" and len(element) and element[0].tag == f"{{{_MATHML}}}ci":
         raise ValueError(f"its formulas call {element[0].text!r}, which it doesn't define")
+
+
+def _check_exponent(exponent: ET.Element) -> None:
+    """Refuse powers of constants that sympy would work out for ever, such as 9^9^9^9."""
+    if any(child.tag == f"{{{_MATHML}}}ci" for child in exponent.iter()):
+        return
+    numbers = [n.text or "" for n in exponent.iter(f"{{{_MATHML}}}cn")]
+    tower = any(child.tag == f"{{{_MATHML}}}power" for child in exponent.iter())
+    if tower or any(abs(float(n)) > _LARGEST_EXPONENT for n in numbers if n.strip()):
+        raise ValueError("one of its formulas raises a number to an absurdly large power")
 
 
 def _check_table(table: pd.DataFrame, name: str, problem_id: str) -> None:
@@ -230,6 +251,10 @@ def _is_safe(value: Any, column: str) -> bool:
     if column in _WORDS:
         return value in ("", *_WORDS[column])
     if column in _FORMULAS:
+        if _TOWER.search(value) or any(
+            float(n) > _LARGEST_EXPONENT for n in _EXPONENT.findall(value)
+        ):
+            return False
         try:
             sympify_petab(value)
         except Exception:  # its parser raises what it likes

@@ -26,13 +26,16 @@ def pick(session: Session) -> str:
     chosen: str = st.selectbox(
         "Problem", names, key="problem", bind="query-params", required=True, help=_HELP
     )
+    if (destination := session.destination) is not None:
+        session.destination = None
+        st.switch_page(destination)
     return chosen
 
 
-def go_to(name: str) -> None:
-    """Open a problem on the first page; to be called while a page is drawn."""
-    st.session_state.pop("problem", None)
-    st.switch_page("app.py", query_params={"problem": name})
+def go_to(session: Session, name: str) -> None:
+    """Open a problem on the first page; for callbacks, which run before the widgets are drawn."""
+    st.session_state["problem"] = name
+    session.destination = "app.py"
 
 
 def open_picked(session: Session, name: str) -> Problem:

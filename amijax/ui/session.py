@@ -25,6 +25,7 @@ class Session:
         version: changes when the table must forget its edits.
         seed: of the latest random point.
         notes: sentences about the latest paste.
+        destination: the page to switch to before anything is drawn.
     """
 
     name: str = ""
@@ -34,6 +35,7 @@ class Session:
     version: int = 0
     seed: int = 0
     notes: tuple[str, ...] = ()
+    destination: str | None = None
 
     def open(self, problem: Problem, name: str) -> None:
         """Start at a problem's nominal point, unless it is open already under that name."""

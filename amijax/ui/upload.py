@@ -43,7 +43,7 @@ def show(session: Session) -> None:
         (st.error if finding.severity == "error" else st.warning)(f"PEtab: {finding.message}")
     if not bundle.findings:
         st.success(f"{bundle.problem.problem_id}: PEtab's linter finds nothing to object to.")
-    if st.button(
-        f"Open {name}", key="open_upload", type="primary", icon=":material/arrow_forward:"
-    ):
-        go_to(name)
+    st.button(
+        f"Open {name}", key="open_upload", type="primary", icon=":material/arrow_forward:",
+        on_click=go_to, args=(session, name),
+    )  # fmt: skip

@@ -4,5 +4,5 @@ from amijax.ui import collection, upload
 from amijax.ui.page import begin
 
 context = begin("Problems")
-collection.show(context.session)
+collection.show()
 upload.show(context.session)

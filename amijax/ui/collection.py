@@ -10,8 +10,7 @@ import streamlit as st
 from amijax.check_run import CheckRun, latest_checks, start_checks
 from amijax.checks import CheckResult, known_results
 from amijax.problems import ProblemInfo, list_problems
-from amijax.ui.picker import go_to
-from amijax.ui.session import Session
+from amijax.ui.picker import link_to
 
 _STATUS = {
     "ok": "✓ ok",
@@ -22,7 +21,7 @@ _STATUS = {
 }
 
 
-def show(session: Session) -> None:
+def show() -> None:
     """Draw filter, table, and what can be done with the chosen rows."""
     st.markdown("#### Problems")
     st.markdown(
@@ -45,7 +44,7 @@ def show(session: Session) -> None:
         placeholder="—", alt="All problems with features and results of the latest check",
     )  # fmt: skip
     chosen = tuple(shown.index[i] for i in event.selection.rows)
-    _actions(session, infos, chosen)
+    _actions(infos, chosen)
     for name in chosen:
         if name in results and results[name].explanation:
             st.info(f"{name}: {results[name].explanation}")
@@ -94,14 +93,11 @@ def filtered(table: pd.DataFrame, text: str, states: list[str]) -> pd.DataFrame:
     return table[keep]
 
 
-def _actions(session: Session, infos: tuple[ProblemInfo, ...], chosen: tuple[str, ...]) -> None:
+def _actions(infos: tuple[ProblemInfo, ...], chosen: tuple[str, ...]) -> None:
     here = tuple(info.problem_id for info in infos if info.is_here)
     with st.container(horizontal=True):
         if len(chosen) == 1:
-            st.button(
-                f"Open {chosen[0]}", key="open", type="primary", icon=":material/arrow_forward:",
-                on_click=go_to, args=(session, chosen[0]),
-            )  # fmt: skip
+            link_to(chosen[0])
         if chosen and st.button(f"Check the chosen ({len(chosen)})", key="check_chosen"):
             start_checks(chosen)
         if st.button(

@@ -21,21 +21,30 @@ _HELP = (
 
 
 def pick(session: Session) -> str:
-    """Draw the picker; return the chosen name, an id or that of an upload."""
+    """Draw the picker; return the chosen name, an id or that of an upload.
+
+    The address names the problem, too: what it says counts whenever it says something new.
+    """
     names = [*(info.problem_id for info in list_problems()), *session.uploads]
-    chosen: str = st.selectbox(
-        "Problem", names, key="problem", bind="query-params", required=True, help=_HELP
-    )
-    if (destination := session.destination) is not None:
-        session.destination = None
-        st.switch_page(destination)
+    asked = st.query_params.get("problem")
+    if asked in names and asked != session.address:
+        st.session_state["problem"] = asked
+    elif st.session_state.get("problem") not in names:
+        st.session_state["problem"] = session.name if session.name in names else names[0]
+    chosen: str = st.selectbox("Problem", names, key="problem", required=True, help=_HELP)
+    if asked != chosen:
+        st.query_params["problem"] = chosen
+    session.address = chosen
     return chosen
 
 
-def go_to(session: Session, name: str) -> None:
-    """Open a problem on the first page; for callbacks, which run before the widgets are drawn."""
-    st.session_state["problem"] = name
-    session.destination = "app.py"
+def link_to(name: str) -> None:
+    """Draw a link that opens a problem on the first page."""
+    with st.container(key="open_problem"):
+        st.page_link(
+            "app.py", label=f"Open {name}", icon=":material/arrow_forward:",
+            query_params={"problem": name},
+        )  # fmt: skip
 
 
 def open_picked(session: Session, name: str) -> Problem:

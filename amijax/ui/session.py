@@ -19,23 +19,23 @@ class Session:
 
     Attributes:
         name: the name of the problem that theta belongs to, as the sidebar lists it.
+        address: the problem that the page's address named last.
         uploads: key of each uploaded problem, by its name in the sidebar.
         theta: the current point, all of it usable, on the PEtab scale.
         base: the point that the parameter table's cells start from.
         version: changes when the table must forget its edits.
         seed: of the latest random point.
         notes: sentences about the latest paste.
-        destination: the page to switch to before anything is drawn.
     """
 
     name: str = ""
+    address: str | None = None
     uploads: dict[str, str] = field(default_factory=dict)
     theta: FloatArray = field(default_factory=lambda: np.zeros(0))
     base: FloatArray = field(default_factory=lambda: np.zeros(0))
     version: int = 0
     seed: int = 0
     notes: tuple[str, ...] = ()
-    destination: str | None = None
 
     def open(self, problem: Problem, name: str) -> None:
         """Start at a problem's nominal point, unless it is open already under that name."""

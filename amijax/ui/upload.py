@@ -7,7 +7,7 @@ import streamlit as st
 from amijax.problems import ProblemError
 from amijax.problems.bundle import open_bundle
 from amijax.problems.limits import uploads_allowed
-from amijax.ui.picker import go_to
+from amijax.ui.picker import link_to
 from amijax.ui.session import Session
 
 
@@ -43,7 +43,4 @@ def show(session: Session) -> None:
         (st.error if finding.severity == "error" else st.warning)(f"PEtab: {finding.message}")
     if not bundle.findings:
         st.success(f"{bundle.problem.problem_id}: PEtab's linter finds nothing to object to.")
-    st.button(
-        f"Open {name}", key="open_upload", type="primary", icon=":material/arrow_forward:",
-        on_click=go_to, args=(session, name),
-    )  # fmt: skip
+    link_to(name)

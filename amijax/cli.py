@@ -8,15 +8,15 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
 from amijax._version import __version__
 from amijax.cli_check import check_command
 from amijax.cli_problems import download_command, download_printer, list_command, table
-from amijax.problems import DownloadError, Problem, ProblemError, load_problem
-from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice
+from amijax.problems import DownloadError, Problem, ProblemError, load_problem, log_prior
+from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
 
 if TYPE_CHECKING:
     from amijax.comparison import Comparison, Precision
@@ -61,6 +61,16 @@ def compile_command(problems: tuple[str, ...]) -> None:
     sys.exit(1 if failed else 0)
 
 
+def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
+    return click.option(
+        name,
+        type=click.Choice(get_args(SteadyState)),
+        default="integrationOnly",
+        show_default=True,
+        help=f"{explanation} For problems with preequilibration.",
+    )
+
+
 @main.command("evaluate", epilog=PROBLEM_HELP)
 @click.argument("problem", metavar="PROBLEM")
 @click.option(
@@ -100,6 +110,8 @@ def compile_command(problems: tuple[str, ...]) -> None:
     show_default=True,
     help="How AMICI computes the gradient; auto is the faster one whose result agrees.",
 )
+@_steady_state_option("--steady-state", "How a steady state is computed.")
+@_steady_state_option("--steady-state-sensitivities", "How its sensitivities are computed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def evaluate_command(
     problem: str,
@@ -111,6 +123,8 @@ def evaluate_command(
     max_steps: int | None,
     time_limit: float,
     sensitivities: Literal["auto", "forward", "adjoint"],
+    steady_state: SteadyState,
+    steady_state_sensitivities: SteadyState,
     as_json: bool,
 ) -> None:
     """Log-likelihood and gradient from AMICI and from AMICI inside JAX.
@@ -141,6 +155,8 @@ def evaluate_command(
             max_steps=max_steps,
             time_limit=time_limit,
             sensitivities=sensitivities,
+            steady_state=steady_state,
+            steady_state_sensitivities=steady_state_sensitivities,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -153,11 +169,13 @@ def evaluate_command(
     for attempt in settled.attempts:
         click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
-    click.echo(
-        json.dumps(comparison_as_json(comparison), indent=2, allow_nan=False)
-        if as_json
-        else _comparison_as_text(comparison)
-    )
+    if as_json:
+        click.echo(json.dumps(comparison_as_json(comparison), indent=2, allow_nan=False))
+    else:
+        click.echo(_comparison_as_text(comparison))
+        if (prior := log_prior(opened, theta)) is not None:
+            total = comparison.llh_amici + prior
+            click.echo(f"Log-prior {prior:.15g}, llh + log-prior {total:.15g}")
     sys.exit(1 if comparison.failure else 0)
 
 

@@ -9,7 +9,7 @@ import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.failures import Failure, integration_failure
+from amijax.failures import AMICI_ERROR, Failure, integration_failure
 from amijax.objective import AmiciObjective
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, to_linear
@@ -115,11 +115,22 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
         conditions = tuple(
             _outcome(label, rdata) for label, rdata in zip(labels, rdatas, strict=True)
         )
+        # AMICI stops at the first bad noise scale; without measurements it goes on.
+        spoilt = [
+            i
+            for i, rdata in enumerate(rdatas)
+            if rdata.status == AMICI_ERROR or not np.isfinite(rdata.llh)
+        ]
+        bare = (
+            limited.simulate(theta, everything=True, failfast=False, measured=False, only=spoilt)
+            if spoilt
+            else []
+        )
         measurements = tuple(
             suspect
-            for label, rdata, edata in zip(labels, rdatas, objective.edatas, strict=True)
-            if rdata.status == 0 and not np.isfinite(rdata.llh)
-            for suspect in _suspect_measurements(problem, label, rdata, edata)
+            for i, rdata in zip(spoilt, bare, strict=True)
+            if rdata.status >= 0
+            for suspect in _suspect_measurements(problem, labels[i], rdata, objective.edatas[i])
         )
     return Diagnosis(conditions, measurements, _suspect_parameters(problem, theta))
 

@@ -10,6 +10,7 @@ import numpy as np
 from amijax.scales import FloatArray
 
 NOT_RUN = -1001
+AMICI_ERROR = -99
 MAX_TIME_EXCEEDED = -1000
 
 
@@ -84,6 +85,12 @@ def integration_failure(
         status_name: AMICI's name for it.
         messages: what AMICI logged, without repetitions.
     """
+    if status == AMICI_ERROR and any("sigma <= 0" in text for text in messages):
+        return Failure(
+            condition, None, status, status_name,
+            "The noise scale of an observable is not above 0",
+            "Look for a noise parameter at 0, or for a noise formula that becomes 0 or negative.",
+        )  # fmt: skip
     message, remedy = _STATUS.get(status, ("AMICI could not simulate the model", _TOLERANCES))
     # A simulation that stops before its first step reports no time.
     reached = time if np.isfinite(time) else None

@@ -191,6 +191,7 @@ class AmiciObjective:
         gradient: bool = False,
         everything: bool = False,
         failfast: bool = True,
+        measured: bool = True,
         only: Sequence[int] | None = None,
     ) -> list[Any]:
         """Run AMICI and return its ReturnData, one for each condition.
@@ -201,6 +202,8 @@ class AmiciObjective:
             everything: with trajectories, observables and residuals; without them there is
                 only what the likelihood needs.
             failfast: leave out the conditions after one that failed (status -1001).
+            measured: with the measurements; without them there is no likelihood, and nothing
+                that is wrong with it ends a simulation.
             only: positions of the conditions to simulate; all if not given.
         """
         try:
@@ -220,6 +223,8 @@ class AmiciObjective:
             sundials.RDataReporting.full if everything else sundials.RDataReporting.likelihood
         )
         edatas = workspace.edatas if only is None else [workspace.edatas[i] for i in only]
+        if not measured:
+            edatas = [_without_measurements(edata) for edata in edatas]
         rdatas = sundials.run_simulations(
             self._model,
             solver,
@@ -302,6 +307,12 @@ class AmiciObjective:
             if condition.targets.size:  # else AMICI differentiates for all, of which none is ours
                 np.add.at(gradient, condition.sources, rdata.sllh)
         return gradient
+
+
+def _without_measurements(edata: Any) -> Any:
+    bare = sundials.ExpData(edata)
+    bare.set_measurements([float("nan")] * len(edata.get_measurements()))
+    return bare
 
 
 def _with_steady_state(model: Any, settings: SolverSettings) -> Any:

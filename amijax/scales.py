@@ -1,6 +1,7 @@
 """The three parameter scales of PEtab (`lin`, `log`, `log10`) for NumPy arrays."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -22,14 +23,11 @@ def to_linear(theta: ArrayLike, scales: Sequence[Scale]) -> FloatArray:
     Returns:
         float64 array of the same shape; overflow gives `inf`, without a warning.
     """
-    theta = np.asarray(theta, dtype=np.float64)
-    p = theta.copy()
+    p = np.array(theta, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        for i, scale in enumerate(scales):
-            if scale == "log10":
-                p[..., i] = 10.0 ** theta[..., i]
-            elif scale == "log":
-                p[..., i] = np.exp(theta[..., i])
+        for scale, columns in _columns(tuple(scales)):
+            x = p[..., columns]
+            p[..., columns] = 10.0**x if scale == "log10" else np.exp(x)
     return p
 
 
@@ -44,14 +42,11 @@ def to_scaled(p: ArrayLike, scales: Sequence[Scale]) -> FloatArray:
         float64 array of the same shape; the logarithm of 0 is `-inf`, of a negative
         number NaN, without a warning.
     """
-    p = np.asarray(p, dtype=np.float64)
-    theta = p.copy()
+    theta = np.array(p, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        for i, scale in enumerate(scales):
-            if scale == "log10":
-                theta[..., i] = np.log10(p[..., i])
-            elif scale == "log":
-                theta[..., i] = np.log(p[..., i])
+        for scale, columns in _columns(tuple(scales)):
+            x = theta[..., columns]
+            theta[..., columns] = np.log10(x) if scale == "log10" else np.log(x)
     return theta
 
 
@@ -66,9 +61,17 @@ def linear_slope(p: ArrayLike, scales: Sequence[Scale]) -> FloatArray:
     """
     p = np.asarray(p, dtype=np.float64)
     slope = np.ones_like(p)
-    for i, scale in enumerate(scales):
-        if scale == "log10":
-            slope[..., i] = p[..., i] * LN10
-        elif scale == "log":
-            slope[..., i] = p[..., i]
+    for scale, columns in _columns(tuple(scales)):
+        slope[..., columns] = p[..., columns] * (LN10 if scale == "log10" else 1.0)
     return slope
+
+
+@cache
+def _columns(scales: tuple[Scale, ...]) -> tuple[tuple[Scale, slice | np.ndarray], ...]:
+    """Where the logarithmic scales are; a slice where one has all, which is faster."""
+    found: list[tuple[Scale, slice | np.ndarray]] = []
+    for scale in ("log10", "log"):
+        columns = np.array([i for i, name in enumerate(scales) if name == scale], dtype=np.intp)
+        if columns.size:
+            found.append((scale, slice(None) if columns.size == len(scales) else columns))
+    return tuple(found)

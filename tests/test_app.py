@@ -149,3 +149,50 @@ def test_every_page_opens_cold(page):
     opened.switch_page(page).run()
     assert not opened.exception
     assert opened.sidebar.selectbox(key="problem").value == "Boehm_JProteomeRes2014"
+
+
+@pytest.mark.usefixtures("boehm")
+def test_the_problems_page_lists_all_with_results():
+    from amijax.checks import check_problem
+
+    check_problem("Boehm_JProteomeRes2014")
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.switch_page("pages/collection.py").run()
+    assert not page.exception
+    (table,) = [frame.value for frame in page.dataframe if "digits" in frame.value]
+    assert len(table) >= 37
+    assert table.loc["Boehm_JProteomeRes2014", "status"] == "✓ ok"
+    assert table.loc["Boehm_JProteomeRes2014", "digits"] > 6
+    assert table.loc["Froehlich_CellSystems2018", "parameters"] == 4231
+    page.text_input(key="filter").set_value("laplace").run()
+    (table,) = [frame.value for frame in page.dataframe if "digits" in frame.value]
+    assert 0 < len(table) < 37
+    assert table["priors"].str.contains("laplace").any()
+
+
+def test_uploads_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv("AMIJAX_UPLOADS", "off")
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.switch_page("pages/collection.py").run()
+    assert any("switched off" in info.value for info in page.info)
+
+
+def test_a_problem_that_cannot_be_had_is_a_sentence(monkeypatch):
+    monkeypatch.setenv("AMIJAX_COLLECTION_URL", "http://localhost:9/nothing")
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.query_params["problem"] = "Lang_PLOSComputBiol2024"
+    page.run()
+    assert not page.exception
+    assert any("can't be opened" in error.value for error in page.error)
+    assert page.sidebar.selectbox(key="problem").value == "Lang_PLOSComputBiol2024"
+
+
+@pytest.mark.collection
+def test_a_prior_is_shown_beside_llh(collection):  # noqa: ARG001
+    from amijax import get_model, load_problem
+
+    get_model(load_problem("Schwen_PONE2014"))
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.query_params["problem"] = "Schwen_PONE2014"
+    page.run()
+    assert any("Log-prior" in caption.value for caption in page.caption)

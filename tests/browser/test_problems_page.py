@@ -1,0 +1,56 @@
+"""The page of all problems: a check that survives leaving, and an upload, in a real browser."""
+
+from pathlib import Path
+
+import pytest
+
+from pages import idle
+
+pytestmark = pytest.mark.browser
+
+EMBEDDED = Path(__file__).parents[2] / "amijax" / "problems" / "embedded"
+
+
+@pytest.fixture(scope="module")
+def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
+    return start_server()
+
+
+def test_a_check_goes_on_while_other_pages_are_visited(server, new_page):
+    page = new_page(server + "/collection")
+    page.locator("[data-testid='stDataFrame'] canvas").first.wait_for()
+    box = page.locator("[data-testid='stDataFrame']").first.bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 35 * 2 + 17)  # the conversion reaction
+    page.get_by_role("button", name="Check the chosen (1)").click()
+    page.get_by_text("Checking Conversion_Reaction").wait_for(timeout=20_000)
+    page.get_by_role("link", name="About").click()
+    page.get_by_text("About amijax").wait_for()
+    page.wait_for_timeout(8_000)
+    page.get_by_role("link", name="Problems").click()
+    page.get_by_text("The latest run checked 1").wait_for(timeout=60_000)
+    assert page.locator("[data-testid='stException']").count() == 0
+
+
+def test_an_upload_is_checked_and_opened(server, new_page):
+    page = new_page(server + "/collection")
+    files = [str(path) for path in sorted((EMBEDDED / "Conversion_Reaction").iterdir())]
+    page.locator(".st-key-upload input").set_input_files(files)
+    page.get_by_text("finds nothing to object to").wait_for(timeout=60_000)
+    page.locator(".st-key-open_problem a").click()
+    page.locator(".st-key-gradient_chart").wait_for(timeout=60_000)
+    idle(page)
+    assert "background_B" in page.locator(".st-key-gradient_chart").inner_text()
+    assert page.locator("[data-testid='stException']").count() == 0
+
+
+def test_a_hostile_upload_is_refused_with_a_sentence(server, new_page, tmp_path):
+    yaml = tmp_path / "problem.yaml"
+    yaml.write_text(
+        "format_version: 1\nparameter_file: ../../etc/passwd\nproblems:\n"
+        "- condition_files: [c.tsv]\n  measurement_files: [m.tsv]\n"
+        "  observable_files: [o.tsv]\n  sbml_files: [m.xml]\n"
+    )
+    page = new_page(server + "/collection")
+    page.locator(".st-key-upload input").set_input_files([str(yaml)])
+    page.get_by_text("Not opened.").wait_for(timeout=30_000)
+    assert page.locator("[data-testid='stException']").count() == 0

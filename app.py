@@ -28,4 +28,4 @@ if result:
     with summary:
         results.metrics(chosen)
     results.prior(problem, chosen)
-    results.tables(chosen)
+    results.tables(result.comparisons, context.precision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -121,7 +121,7 @@ class Comparison:
 
     def frame(self) -> pd.DataFrame:
         """Everything in one table: the log-likelihood's row, then the gradient's, each with
-        problem, precision and solver settings.
+        problem, precision, solver settings and durations in seconds.
         """
         table = pd.concat(
             [
@@ -133,6 +133,8 @@ class Comparison:
         table["precision"] = self.precision
         for name, value in self.solver.as_dict().items():
             table[name] = value
+        for name, value in asdict(self.timings).items():
+            table[f"{name}_seconds"] = value
         first = ["problem", "precision", "quantity", "parameter", "scale", "theta", "linear"]
         return table[first + [column for column in table if column not in first]]
 

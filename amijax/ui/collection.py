@@ -9,6 +9,7 @@ import streamlit as st
 
 from amijax.check_run import CheckRun, latest_checks, start_checks
 from amijax.checks import CheckResult, known_results
+from amijax.models import compile_seconds
 from amijax.problems import ProblemInfo, list_problems
 from amijax.ui.picker import link_to
 
@@ -31,7 +32,8 @@ def show() -> None:
     )
     infos = list_problems()
     results = known_results()
-    table = problems_table(infos, results)
+    compiled = _compile_seconds(tuple(info.problem_id for info in infos if info.is_here))
+    table = problems_table(infos, results, compiled)
     left, right = st.columns([2, 3])
     text = left.text_input("Filter", key="filter", placeholder="part of a name, source or feature")
     states = right.pills(
@@ -50,7 +52,14 @@ def show() -> None:
             st.info(f"{name}: {results[name].explanation}")
 
 
-def problems_table(infos: tuple[ProblemInfo, ...], results: dict[str, CheckResult]) -> pd.DataFrame:
+@st.cache_data(ttl=30, show_spinner="Looking for compiled models")
+def _compile_seconds(problem_ids: tuple[str, ...]) -> dict[str, float]:
+    return compile_seconds(problem_ids)
+
+
+def problems_table(
+    infos: tuple[ProblemInfo, ...], results: dict[str, CheckResult], compiled: dict[str, float]
+) -> pd.DataFrame:
     """One row for each problem: its features, and the latest check's results."""
     rows = []
     for info in infos:
@@ -66,7 +75,7 @@ def problems_table(infos: tuple[ProblemInfo, ...], results: dict[str, CheckResul
                 "float32": result and result.rel_diff_float32,
                 "gradient ms": result and _milliseconds(result.gradient_seconds),
                 "llh ms": result and _milliseconds(result.llh_seconds),
-                "compile s": result and result.compile_seconds,
+                "compile s": compiled.get(info.problem_id),
                 "atol": result and result.solver and result.solver["atol"],
                 "source": info.source,
                 "states": known and known.species,
@@ -144,6 +153,6 @@ def _columns() -> dict[str, Any]:
         "float32": number(format="%.1e", help="Largest |rel_diff| of llh and gradient"),
         "gradient ms": number(format="%.1f", help="Value and gradient, one core"),
         "llh ms": number(format="%.1f", help="Value alone, one core"),
-        "compile s": number(format="%.1f"),
+        "compile s": number(format="%.1f", help="What compiling took; empty: not compiled yet"),
         "atol": number(format="%.0e", help="The absolute tolerance that auto found"),
     }

@@ -91,5 +91,6 @@ def _details(diagnosis: Diagnosis) -> None:
                 }
             ),
             hide_index=True,
+            placeholder="—",
             height=min(len(diagnosis.conditions), 8) * 35 + 38,
         )

@@ -65,20 +65,23 @@ def prior(problem: Problem, comparison: Comparison) -> None:
         )
 
 
-def tables(comparison: Comparison) -> None:
+def tables(comparisons: Mapping[Precision, Comparison], precision: Precision) -> None:
     """The llh and gradient tables of the notebook, full digits on demand, and the download."""
+    comparison = comparisons[precision]
+    both = pd.concat([each.frame() for each in comparisons.values()])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Values")
         full = st.toggle("Full digits", key="full_digits", help="All 17 significant digits")
         st.download_button(
             "CSV",
-            comparison.frame().to_csv(index=False),
+            both.to_csv(index=False),
             key="download",
-            file_name=f"{comparison.problem_id}_{comparison.precision}.csv",
+            file_name=f"{comparison.problem_id}.csv",
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",
-            help="Both tables with problem, precision and solver settings, all digits",
+            help="Both tables in both precisions, with parameters, solver settings, durations; all "
+            "digits",
         )
     llh, gradient = st.columns([1, 2])
     with llh:
@@ -103,15 +106,16 @@ def _grid(table: pd.DataFrame, key: str, full: bool, alt: str) -> None:
 
 def _timings(comparison: Comparison) -> None:
     def wall_and_cpu(wall: float, cpu: float) -> str:
-        return f"{_duration(wall)} (simulation {_duration(cpu)} CPU)"
+        return f"{_duration(wall)} (simulation {_duration(cpu)} CPU)" if wall else "not run"
 
     seconds = comparison.timings
-    st.markdown("Time")
+    st.markdown("Time and solver")
     st.table(
         {
             "AMICI": wall_and_cpu(seconds.amici_wall, seconds.amici_cpu),
             "AMICI in JAX": wall_and_cpu(seconds.jax_wall, seconds.jax_cpu),
             "JAX's compilation": f"{_duration(seconds.jax_compile)}, first call only",
+            "Solver": str(comparison.solver),
         },
         border="horizontal",
     )

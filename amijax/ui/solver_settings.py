@@ -62,16 +62,22 @@ def _reset() -> None:
 def _numbers() -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     complaints: list[str] = []
-    fields = (
-        ("rtol", "Relative tolerance", "auto", float, "AMICI's default is 1e-8."),
+    fields: tuple[tuple[str, str, str, type, str], ...] = (
         (
-            "atol", "Absolute tolerance", "auto", float,
-            "AMICI's default is 1e-16. auto tries larger ones until the simulation works; "
-            "larger ones make the gradient less accurate.",
+            "rtol", "rtol", "auto", float,
+            "Relative tolerance. AMICI's default is 1e-8.",
         ),
-        ("max_steps", "Steps at most", "auto", int, "Between two outputs; AMICI: 10 000."),
         (
-            "time_limit", "Time limit in s", f"{DEFAULT_TIME_LIMIT:g}", float,
+            "atol", "atol", "auto", float,
+            "Absolute tolerance. AMICI's default is 1e-16. auto tries larger ones until the "
+            "simulation works; larger ones make the gradient less accurate.",
+        ),
+        (
+            "max_steps", "max steps", "auto", int,
+            "Solver steps between two outputs. AMICI's default is 10 000.",
+        ),
+        (
+            "time_limit", "time limit, s", f"{DEFAULT_TIME_LIMIT:g}", float,
             "For one simulation (one condition), for each try.",
         ),
     )  # fmt: skip

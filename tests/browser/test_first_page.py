@@ -100,6 +100,17 @@ def test_compile_edit_toggle(cold_server, new_page):
     no_traceback(page)
 
 
+def test_cancel_and_compile_again(start_server, tmp_path, new_page):
+    page = new_page(start_server(AMIJAX_CACHE_DIR=str(tmp_path)) + "/?problem=Conversion_Reaction")
+    page.get_by_role("button", name="Cancel").click(timeout=20_000)
+    page.get_by_text("was cancelled").wait_for(timeout=20_000)
+    type_value(page, 0, "-0.5")  # parameters can be edited without a model
+    page.get_by_role("button", name="Compile").click()
+    page.locator(CHART).wait_for(timeout=120_000)
+    until(page, lambda: table(page, "gradient_table").get("k1", {}).get("theta") == "-0.5")
+    no_traceback(page)
+
+
 def changed(page, parameter, before):
     row = table(page, "gradient_table").get(parameter)
     return row if row and row != before else None

@@ -39,7 +39,7 @@ def test_an_upload_is_checked_and_opened(server, new_page):
     page.locator(".st-key-open_problem a").click()
     page.locator(".st-key-gradient_chart").wait_for(timeout=60_000)
     idle(page)
-    assert "background_B" in page.locator(".st-key-gradient_chart").inner_text()
+    page.locator(".st-key-gradient_chart").get_by_text("background_B").first.wait_for()
     assert page.locator("[data-testid='stException']").count() == 0
 
 

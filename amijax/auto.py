@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -79,10 +80,11 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
     """
     failed: list[Evaluation] = []
     ladder = choice.ladder()
-    for settings in ladder:
-        last = settings is ladder[-1]
-        if not last and (objective.model.key, settings) in _slow_failures:
+    for rung in ladder:
+        last = rung is ladder[-1]
+        if not last and (objective.model.key, rung) in _slow_failures:
             continue
+        settings = rung
         measurement = _known_measurement(objective, settings) if _is_open(choice) else None
         if measurement is not None:
             settings = replace(settings, sensitivities=measurement.chosen)
@@ -92,10 +94,10 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
             if _is_open(choice) and measurement is None:
                 measurement = _measure(tried, evaluation)
             return Settled(tried, evaluation, tuple(failed), measurement)
-        if last or evaluation.failure.condition is None:  # no settings mend senseless parameters
+        if last or evaluation.failure.status == 0:  # other settings mend integration only
             break
         if evaluation.wall_seconds > _SLOW:
-            _slow_failures.add((objective.model.key, replace(settings, sensitivities="forward")))
+            _slow_failures.add((objective.model.key, rung))
         failed.append(evaluation)
     return Settled(tried, evaluation, tuple(failed), measurement)
 
@@ -120,11 +122,12 @@ def _measure(forward: AmiciObjective, evaluation: Evaluation) -> SensitivityMeas
         measurement = _compare(
             evaluation, seconds, adjoint, adjoint.gradient_within(theta, max(2 * seconds, 0.05))
         )
-    path = _path(forward, forward.solver)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{time.monotonic_ns()}")
-    part.write_text(json.dumps(asdict(measurement)))
-    part.replace(path)
+    with suppress(OSError):  # without a cache it is measured again the next time
+        path = _path(forward, forward.solver)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{time.monotonic_ns()}")
+        part.write_text(json.dumps(asdict(measurement)))
+        part.replace(path)
     return measurement
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from amici.sim.sundials.petab.v1 import create_edatas, fill_in_parameters
+from amici.sim.sundials.petab.v1 import fill_in_parameters
 from amici.sim.sundials.petab.v1._parameter_mapping import create_parameter_mapping
 
 from amijax.logs import quiet_amici
+from amijax.measured import measured_edatas
 from amijax.problems.problem import Problem, ProblemError
 from amijax.scales import FloatArray
 
@@ -39,11 +40,7 @@ def prepare(problem: Problem, model: Any) -> Prepared:
         scaled_parameters=True,
         amici_model=model,
     )
-    edatas = create_edatas(
-        amici_model=model,
-        petab_problem=petab_problem,
-        simulation_conditions=problem.simulation_conditions,
-    )
+    edatas = measured_edatas(problem, model)
     nominal = dict(zip(problem.parameter_ids, problem.nominal_theta, strict=True))
     reached = mapping.free_symbols
     fill_in_parameters(

@@ -461,7 +461,7 @@ NAMES = st.one_of(
 FUZZ = settings(
     deadline=None,
     database=None,
-    derandomize=True,  # CI tries the same cases each time; --hypothesis-seed tries others
+    derandomize=True,  # CI tries the same cases each time
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from amijax._version import __version__
 from amijax.auto import settle
-from amijax.comparison import Comparison, compare_precisions, jax_objective_of, rel_diff
+from amijax.comparison import Comparison, compare_precisions, rel_diff
 from amijax.digits import digits
-from amijax.models import CompileError, DamagedModelError, find_model, get_model
+from amijax.models import CompileError, DamagedModelError, get_model
 from amijax.objective import AmiciObjective
 from amijax.paths import cache_dir
 from amijax.problems import ProblemError, list_problems, load_problem
@@ -99,7 +99,7 @@ def check_problem(problem_id: str, choice: SolverChoice | None = None) -> CheckR
     except ProblemError as error:
         return _keep(CheckResult(status="unavailable", explanation=str(error), **common))
     try:
-        model = find_model(problem) or get_model(problem)
+        model = get_model(problem)
         common["compile_seconds"] = model.seconds["total"]
         objective = AmiciObjective(problem, model=model)
     except (CompileError, DamagedModelError, ProblemError) as error:
@@ -157,9 +157,7 @@ def _judge(
                 f"llh {common['llh']:.10g} agrees with the reference {reference:.10g} in only "
                 f"{common['reference_digits']:.1f} digits."
             )
-    inside = jax_objective_of(objective).evaluate(float64.theta)
-    there: Any = inside.host
-    exact = there is not None and np.array_equal(there.theta, float64.theta)
+    exact = np.array_equal(float64.theta_inside, float64.theta)
     worst = _largest(float64)
     if float64.failure is not None:
         status = "differs"
@@ -167,10 +165,10 @@ def _judge(
     elif worst > AGREEMENT_TOLERANCE:
         # The same simulation at the point that JAX's arithmetic leads to: if that explains all,
         # the difference is how strongly the solver reacts to the last bits of theta.
-        alone, jax = objective.llh_and_gradient(there.theta)[1], np.asarray(inside.gradient)
-        left = np.abs(rel_diff(alone, jax)).max()
+        _, alone = objective.llh_and_gradient(float64.theta_inside)
+        left = np.abs(rel_diff(alone, float64.gradient_jax)).max()
         if not exact and left <= AGREEMENT_TOLERANCE:
-            moved = np.abs(there.theta - float64.theta).max()
+            moved = np.abs(float64.theta_inside - float64.theta).max()
             explanations.append(
                 f"10**theta and back moves theta by up to {moved:.0e}; at the moved point AMICI "
                 f"alone agrees with JAX to {left:.0e}. The difference of {worst:.0e} is "
@@ -186,7 +184,7 @@ def _judge(
         explanation=" ".join(explanations),
         rel_diff_float64=_number(worst),
         rel_diff_float32=_number(_largest(float32)),
-        round_trip_exact=bool(exact),
+        round_trip_exact=exact,
         **common,
     )
 

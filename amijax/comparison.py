@@ -58,6 +58,8 @@ class Comparison:
         precision: what JAX computed in.
         theta: the point on the PEtab scale.
         p: the point on linear scale.
+        theta_inside: where AMICI was evaluated inside JAX, after the transformation to linear
+            scale and back; NaN if it was not.
         llh_amici, llh_jax, llh_rel_diff: the log-likelihood.
         gradient_amici, gradient_jax, gradient_rel_diff: its gradient.
         failure_amici, failure_jax: why a side has no result; JAX's is not tried if AMICI's failed.
@@ -72,6 +74,7 @@ class Comparison:
     precision: Precision
     theta: FloatArray
     p: FloatArray
+    theta_inside: FloatArray
     llh_amici: float
     llh_jax: float
     llh_rel_diff: float
@@ -235,6 +238,7 @@ def _record(
         precision=precision,
         theta=amici.theta,
         p=problem.linear(amici.theta),
+        theta_inside=np.full_like(amici.theta, np.nan) if host is None else host.theta,
         llh_amici=amici.llh,
         llh_jax=llh,
         llh_rel_diff=float(rel_diff(amici.llh, llh)),

@@ -21,6 +21,7 @@ def comparison(amici, jax, precision="float32"):
         precision=precision,
         theta=amici,
         p=amici,
+        theta_inside=amici,
         llh_amici=1.0,
         llh_jax=1.0,
         llh_rel_diff=0.0,

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import evaluation, failure, parameters, results
+from amijax.ui import accuracy, evaluation, failure, links, parameters, results
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
 
@@ -27,5 +27,8 @@ with right:
 if result:
     with summary:
         results.metrics(chosen)
+        if not chosen.failure:
+            accuracy.show(result, chosen)
     results.prior(problem, chosen)
     results.tables(result.comparisons, context.precision)
+links.draw(context, "")

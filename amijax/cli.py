@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,17 +12,23 @@ import click
 
 from amijax._version import __version__
 from amijax.cli_check import check_command
-from amijax.cli_problems import download_command, download_printer, list_command, table
-from amijax.problems import DownloadError, Problem, ProblemError, load_problem, log_prior
+from amijax.cli_precision import precision_command
+from amijax.cli_problems import download_command, list_command, table
+from amijax.cli_script import script_command
+from amijax.cli_shared import (
+    PROBLEM_HELP,
+    compiled_objective,
+    finite,
+    opened_problem,
+    phase_printer,
+    point_of,
+    point_options,
+)
+from amijax.problems import ProblemError, log_prior
 from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
 
 if TYPE_CHECKING:
     from amijax.comparison import Comparison, Precision
-
-PROBLEM_HELP = (
-    "PROBLEM is an id that `list` names, or the path of a PEtab YAML file. A problem of the "
-    "collection that is not here yet is downloaded."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,6 +40,8 @@ def main() -> None:
 main.add_command(list_command)
 main.add_command(download_command)
 main.add_command(check_command)
+main.add_command(precision_command)
+main.add_command(script_command)
 
 
 @main.command("compile", epilog=PROBLEM_HELP)
@@ -45,10 +51,10 @@ def compile_command(problems: tuple[str, ...]) -> None:
     from amijax.models import CompileError, find_model, get_model
 
     failed = False
-    for problem in [_load(name) for name in problems]:
+    for problem in [opened_problem(name) for name in problems]:
         try:
             known = find_model(problem)
-            model = known or get_model(problem, on_progress=_phase_printer(problem.problem_id))
+            model = known or get_model(problem, on_progress=phase_printer(problem.problem_id))
         except (CompileError, ProblemError) as error:
             click.echo(f"{problem.problem_id}: {error}", err=True)
             failed = True
@@ -80,19 +86,7 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
     show_default=True,
     help="What JAX computes in.",
 )
-@click.option(
-    "--set",
-    "assignments",
-    metavar="ID=VALUE",
-    multiple=True,
-    help="Set a parameter; the others stay at nominal. Repeatable.",
-)
-@click.option(
-    "--scaled/--linear",
-    default=True,
-    show_default=True,
-    help="Whether --set gives values on the PEtab scale or on linear scale.",
-)
+@point_options
 @click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
 @click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")
 @click.option("--max-steps", type=int, help="Most solver steps between outputs.  [default: auto]")
@@ -134,19 +128,14 @@ def evaluate_command(
     first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = _load(problem)
-    try:
-        theta = opened.theta_from(_parse_assignments(assignments), linear=not scaled)
-    except ProblemError as error:
-        raise click.UsageError(str(error)) from error
+    opened = opened_problem(problem)
+    theta = point_of(opened, assignments, scaled)
 
     from amijax.jax_setup import set_up_jax
 
     set_up_jax()
     from amijax.auto import settle
     from amijax.comparison import compare
-    from amijax.models import CompileError, DamagedModelError, get_model
-    from amijax.objective import AmiciObjective
 
     try:
         choice = SolverChoice(
@@ -160,11 +149,7 @@ def evaluate_command(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    try:
-        model = get_model(opened, on_progress=_phase_printer(opened.problem_id))
-        objective = AmiciObjective(opened, model=model, num_threads=os.process_cpu_count() or 1)
-    except (CompileError, DamagedModelError, ProblemError) as error:
-        raise click.ClickException(str(error)) from error
+    objective = compiled_objective(opened)
     settled = settle(objective, theta, choice)
     for attempt in settled.attempts:
         click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)
@@ -189,20 +174,20 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "failure": failure
         and {
             "condition": failure.condition,
-            "time": _finite(failure.time),
+            "time": finite(failure.time),
             "status": failure.status,
             "message": failure.message,
             "remedy": failure.remedy,
         },
         "llh": {
-            "amici": _finite(comparison.llh_amici),
-            "jax": _finite(comparison.llh_jax),
-            "rel_diff": _finite(comparison.llh_rel_diff),
+            "amici": finite(comparison.llh_amici),
+            "jax": finite(comparison.llh_jax),
+            "rel_diff": finite(comparison.llh_rel_diff),
         },
         "gradient": [
             {
                 "parameter": name,
-                **{k: _finite(v) if k != "scale" else v for k, v in row.items() if k != "linear"},
+                **{k: finite(v) if k != "scale" else v for k, v in row.items() if k != "linear"},
             }
             for name, row in comparison.gradient_frame().to_dict("index").items()
         ],
@@ -231,44 +216,3 @@ def _comparison_as_text(comparison: Comparison) -> str:
 
 def _numbers(row: Any) -> list[str]:
     return [f"{row['amici']:.15g}", f"{row['jax']:.15g}", f"{row['rel_diff']:.2e}"]
-
-
-def _load(name: str) -> Problem:
-    try:
-        return load_problem(name, on_download=download_printer())
-    except DownloadError as error:
-        raise click.ClickException(str(error)) from error
-    except ProblemError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def _parse_assignments(assignments: tuple[str, ...]) -> dict[str, float]:
-    values = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        try:
-            values[name.strip()] = float(text)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise click.UsageError(
-                f"--set takes ID=VALUE with a number as value, for example k_phos=4.2; "
-                f"it was given {assignment!r}."
-            )
-    return values
-
-
-def _phase_printer(problem_id: str) -> Callable[[Any], None]:
-    """A progress callback that names each phase of a compile once, on stderr."""
-    seen: list[str] = []
-
-    def show(progress: Any) -> None:
-        if progress.phase and (not seen or seen[-1] != progress.phase):
-            seen.append(progress.phase)
-            click.echo(f"{problem_id}: {progress.phase} ({progress.elapsed:.0f} s)", err=True)
-
-    return show
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)

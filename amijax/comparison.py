@@ -246,7 +246,7 @@ def _record(
         gradient_jax=gradient,
         gradient_rel_diff=rel_diff(amici.gradient, gradient),
         failure_amici=amici.failure,
-        failure_jax=None if inside is None else _jax_failure(inside),
+        failure_jax=None if inside is None else jax_failure(inside),
         solver=amici.solver,
         timings=Timings(
             amici_wall=amici.wall_seconds,
@@ -258,7 +258,7 @@ def _record(
     )
 
 
-def _jax_failure(inside: JaxEvaluation) -> Failure | None:
+def jax_failure(inside: JaxEvaluation) -> Failure | None:
     """Why JAX's side has no result: its simulation failed, or only its arithmetic overflowed."""
     if inside.host is None:
         return Failure(

@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.failures import (
-    MAX_TIME_EXCEEDED,
-    NOT_RUN,
-    Failure,
-    input_failure,
-    integration_failure,
-    output_failure,
-)
+from amijax.batch import simulate_points
+from amijax.evaluation import Evaluation, evaluation_of, failed_evaluation
+from amijax.failures import MAX_TIME_EXCEEDED, Failure, input_failure
 from amijax.models import CompiledModel, get_model
-from amijax.preparation import prepare
+from amijax.preparation import Condition, Prepared, prepare, restrict, write_parameters
 from amijax.problems.problem import Problem
-from amijax.scales import FloatArray, to_linear
+from amijax.scales import FloatArray, Scale, to_linear
 from amijax.solver import SolverSettings
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """One evaluation of a problem's log-likelihood at a point.
-
-    Attributes:
-        theta: the point, shape (n_parameters,), on the PEtab scale.
-        llh: log-likelihood, NaN after a failure.
-        gradient: its derivative with respect to theta, shape (n_parameters,); NaN after a
-            failure, None if it was not asked for.
-        failure: why there is no result, None if there is one.
-        wall_seconds: duration of the whole call.
-        cpu_seconds: AMICI's own CPU time, summed over conditions.
-        solver: the settings that produced it.
-    """
-
-    theta: FloatArray
-    llh: float
-    gradient: FloatArray | None
-    failure: Failure | None
-    wall_seconds: float
-    cpu_seconds: float
-    solver: SolverSettings
 
 
 class _Workspace(NamedTuple):
@@ -98,13 +69,28 @@ class AmiciObjective:
 
     def with_solver(self, solver: SolverSettings) -> AmiciObjective:
         """The same problem with other solver settings; costs next to nothing."""
+        return self._variant(solver, self._prepared)
+
+    def with_gradient_of(self, positions: ArrayLike) -> AmiciObjective:
+        """The same problem with sensitivities for some parameters only; other entries are 0.
+
+        The fewer, the faster. The solver controls the errors of the sensitivities that it
+        computes, so it takes other steps than for all of them: entries differ from those of a
+        full gradient by what the tolerances allow.
+
+        Args:
+            positions: of the parameters in theta.
+        """
+        return self._variant(self.solver, restrict(self._prepared, np.asarray(positions)))
+
+    def _variant(self, solver: SolverSettings, prepared: Prepared) -> AmiciObjective:
         other = object.__new__(AmiciObjective)
         other.problem = self.problem
         other.solver = solver
         other.num_threads = self.num_threads
         other.model = self.model
         other._loaded = self._loaded
-        other._prepared = self._prepared
+        other._prepared = prepared
         other._model = _with_steady_state(self._loaded, solver)
         other._idle = deque()
         return other
@@ -120,12 +106,27 @@ class AmiciObjective:
         return self._prepared.edatas
 
     @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """How theta enters each simulation, in order."""
+        return self._prepared.conditions
+
+    @property
+    def amici_model(self) -> Any:
+        """AMICI's model as the settings want it; shared between threads, to be read only."""
+        return self._model
+
+    @property
+    def wanted(self) -> tuple[np.ndarray, ...]:
+        """For each simulation, the positions in theta of its sensitivities, in AMICI's order."""
+        return tuple(condition.wanted for condition in self._prepared.conditions)
+
+    @property
     def has_events(self) -> bool:
         """Whether the model has events or discontinuities, in AMICI's count."""
         return bool(self._loaded.ne > 0)
 
     @property
-    def scales(self) -> tuple[str, ...]:
+    def scales(self) -> tuple[Scale, ...]:
         """The parameters' PEtab scales."""
         return self.problem.scales
 
@@ -163,25 +164,65 @@ class AmiciObjective:
             ValueError: theta has the wrong shape.
         """
         start = time.perf_counter()
-        theta = np.array(theta, dtype=np.float64)
-        if theta.shape != (self.problem.n_parameters,):
-            raise ValueError(
-                f"theta must have shape ({self.problem.n_parameters},), one value for each free "
-                f"parameter of {self.problem.problem_id}, but has shape {theta.shape}."
-            )
-        failure = input_failure(
-            self.problem.parameter_ids, theta, to_linear(theta, self.problem.scales)
-        )
+        theta = self.problem.checked(theta)
+        failure = self.input_failure(theta)
         if failure is None:
             return self._evaluation(theta, self.simulate(theta, gradient=gradient), gradient, start)
-        return Evaluation(
-            theta=theta,
-            llh=np.nan,
-            gradient=np.full(theta.shape, np.nan) if gradient else None,
-            failure=failure,
-            wall_seconds=time.perf_counter() - start,
-            cpu_seconds=0.0,
-            solver=self.solver,
+        return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
+
+    def evaluate_batch(
+        self,
+        thetas: ArrayLike,
+        gradient: bool = True,
+        *,
+        on_chunk: Callable[[int], None] | None = None,
+    ) -> tuple[Evaluation, ...]:
+        """Evaluate at many points at once, on all `num_threads` cores.
+
+        All conditions of all points go through AMICI's `run_simulations` together, in chunks of
+        about half a second, so that memory grows with the points in flight only. Results are
+        those of `evaluate`, bit for bit and in order; a failed point does not stop the others.
+
+        Args:
+            thetas: shape (n, n_parameters), on the PEtab scale.
+            gradient: whether to compute gradients as well.
+            on_chunk: called after each chunk with the number of points finished so far; what it
+                raises ends the batch.
+
+        Raises:
+            ValueError: thetas has the wrong shape.
+        """
+        points = np.array(thetas, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self.problem.n_parameters:
+            raise ValueError(
+                f"thetas must have shape (n, {self.problem.n_parameters}), a row for each point, "
+                f"but has shape {points.shape}."
+            )
+        evaluations: dict[int, Evaluation] = {}
+        for i, theta in enumerate(points):
+            if (failure := self.input_failure(theta)) is not None:
+                evaluations[i] = failed_evaluation(theta, gradient, failure, 0.0, self.solver)
+        rest = [i for i in range(len(points)) if i not in evaluations]
+        workspace = self._new_workspace(edatas=())
+        workspace.solver.set_sensitivity_order(sensitivity_order(gradient))
+        workspace.solver.set_return_data_reporting_mode(sundials.RDataReporting.likelihood)
+        chunks = simulate_points(
+            self._model, workspace.solver, self._prepared, points[rest], self.num_threads
+        )
+        for finished in chunks:
+            for i, rdatas, seconds in finished:
+                evaluations[rest[i]] = evaluation_of(
+                    points[rest[i]], self._prepared.conditions, rdatas, gradient, seconds,
+                    self.solver,
+                )  # fmt: skip
+            if on_chunk is not None:
+                on_chunk(len(evaluations))
+        return tuple(evaluations[i] for i in range(len(points)))
+
+    def input_failure(self, theta: FloatArray) -> Failure | None:
+        """Why theta can't be simulated; None if all parameters are finite."""
+        return input_failure(
+            self.problem.parameter_ids, theta, to_linear(theta, self.problem.scales)
         )
 
     def simulate(
@@ -209,15 +250,11 @@ class AmiciObjective:
         try:
             workspace = self._idle.pop()
         except IndexError:
-            workspace = self._new_workspace()
+            workspace = self._new_workspace(self._prepared.edatas)
         for condition, edata in zip(self._prepared.conditions, workspace.edatas, strict=True):
-            values = condition.free_parameters.copy()
-            values[condition.targets] = theta[condition.sources]
-            edata.free_parameters = values
+            write_parameters(edata, condition, theta)
         solver = workspace.solver
-        solver.set_sensitivity_order(
-            sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
-        )
+        solver.set_sensitivity_order(sensitivity_order(gradient))
         # Copying trajectories out of the solver takes time.
         solver.set_return_data_reporting_mode(
             sundials.RDataReporting.full if everything else sundials.RDataReporting.likelihood
@@ -258,23 +295,13 @@ class AmiciObjective:
     def _evaluation(
         self, theta: FloatArray, rdatas: list[Any], gradient: bool, start: float
     ) -> Evaluation:
-        failure = self._failure(rdatas, gradient)
-        llh, sllh = np.nan, None
-        if failure is None:
-            llh = float(sum(rdata.llh for rdata in rdatas))
-        if gradient:
-            sllh = self._aggregate(rdatas) if failure is None else np.full(theta.shape, np.nan)
-        return Evaluation(
-            theta=theta,
-            llh=llh,
-            gradient=sllh,
-            failure=failure,
-            wall_seconds=time.perf_counter() - start,
-            cpu_seconds=sum(rdata.cpu_time_total for rdata in rdatas) * 1e-3,  # AMICI's are ms
-            solver=self.solver,
+        wall_seconds = time.perf_counter() - start
+        return evaluation_of(
+            theta, self._prepared.conditions, rdatas, gradient, wall_seconds, self.solver
         )
 
-    def _new_workspace(self) -> _Workspace:
+    def new_solver(self) -> Any:
+        """An AMICI solver of its own with the settings of this objective, for its model."""
         solver = self._model.create_solver()
         settings = self.solver
         solver.set_relative_tolerance(settings.rtol)
@@ -282,31 +309,15 @@ class AmiciObjective:
         solver.set_max_steps(settings.max_steps)
         solver.set_max_time(settings.time_limit)
         solver.set_sensitivity_method(sundials.SensitivityMethod[settings.sensitivities])
-        return _Workspace(solver, [sundials.ExpData(edata) for edata in self._prepared.edatas])
+        return solver
 
-    def _failure(self, rdatas: list[Any], gradient: bool) -> Failure | None:
-        for condition, rdata in zip(self._prepared.conditions, rdatas, strict=True):
-            if rdata.status < 0 and rdata.status != NOT_RUN:
-                return integration_failure(
-                    condition.label,
-                    rdata.t_last,
-                    rdata.status,
-                    sundials.simulation_status_to_str(rdata.status),
-                    [message.message for message in rdata.messages],
-                )
-        for condition, rdata in zip(self._prepared.conditions, rdatas, strict=True):
-            if not np.isfinite(rdata.llh):
-                return output_failure(condition.label, "log-likelihood")
-            if gradient and not np.isfinite(rdata.sllh).all():
-                return output_failure(condition.label, "gradient")
-        return None
+    def _new_workspace(self, edatas: Sequence[Any]) -> _Workspace:
+        return _Workspace(self.new_solver(), [sundials.ExpData(edata) for edata in edatas])
 
-    def _aggregate(self, rdatas: list[Any]) -> FloatArray:
-        gradient = np.zeros(self.problem.n_parameters)
-        for condition, rdata in zip(self._prepared.conditions, rdatas, strict=True):
-            if condition.targets.size:  # else AMICI differentiates for all, of which none is ours
-                np.add.at(gradient, condition.sources, rdata.sllh)
-        return gradient
+
+def sensitivity_order(gradient: bool) -> Any:
+    """AMICI's sensitivity order for a value with its gradient or for the value alone."""
+    return sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
 
 
 def _without_measurements(edata: Any) -> Any:

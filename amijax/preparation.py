@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import amici.sim.sundials as sundials
 import numpy as np
 from amici.sim.sundials.petab.v1 import fill_in_parameters
 from amici.sim.sundials.petab.v1._parameter_mapping import create_parameter_mapping
@@ -19,8 +20,9 @@ class Condition(NamedTuple):
 
     label: str
     free_parameters: FloatArray  # the model's, on the PEtab scale; fixed ones already filled in
-    targets: np.ndarray  # positions in free_parameters, AMICI's plist ...
+    targets: np.ndarray  # positions in free_parameters ...
     sources: np.ndarray  # ... and in theta, whose entries are written to them
+    wanted: np.ndarray  # positions in theta of AMICI's plist, whose sensitivities are computed
 
 
 class Prepared(NamedTuple):
@@ -92,4 +94,32 @@ def _prepare_condition(
         free_parameters=np.array(edata.free_parameters, dtype=np.float64),
         targets=np.array(targets, dtype=np.intp),
         sources=np.array(sources, dtype=np.intp),
+        wanted=np.array(sources, dtype=np.intp),
     )
+
+
+def write_parameters(edata: Any, condition: Condition, theta: FloatArray) -> None:
+    """Set a simulation's parameters; theta has shape (n_parameters,), on the PEtab scale."""
+    values = condition.free_parameters.copy()
+    values[condition.targets] = theta[condition.sources]
+    edata.free_parameters = values
+
+
+def restrict(prepared: Prepared, positions: np.ndarray) -> Prepared:
+    """The same simulations with sensitivities for some entries of theta only.
+
+    Args:
+        prepared: all of them.
+        positions: entries of theta.
+    """
+    conditions, edatas = [], []
+    for condition, original in zip(prepared.conditions, prepared.edatas, strict=True):
+        edata = sundials.ExpData(original)
+        chosen = np.isin(condition.sources, positions)
+        if chosen.any():
+            edata.plist = [int(target) for target in condition.targets[chosen]]
+        elif condition.targets.size:  # an empty plist means all parameters; one is the least
+            edata.plist = [int(condition.targets[0])]
+        conditions.append(condition._replace(wanted=condition.sources[chosen]))
+        edatas.append(edata)
+    return Prepared(tuple(conditions), tuple(edatas))

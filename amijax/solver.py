@@ -11,6 +11,7 @@ Sensitivities = Literal["forward", "adjoint"]
 SteadyState = Literal["newtonOnly", "integrationOnly", "integrateIfNewtonFails"]
 
 DEFAULT_TIME_LIMIT = 60.0
+MOST_STEPS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class SolverSettings:
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise ValueError(f"{name} must be a number above 0, but is {value!r}.")
+        if self.max_steps > MOST_STEPS:
+            raise ValueError(f"max_steps must be at most {MOST_STEPS:,}, but is {self.max_steps}.")
         if self.sensitivities not in ("forward", "adjoint"):
             raise ValueError(
                 f"sensitivities must be 'forward' or 'adjoint', but is {self.sensitivities!r}."

@@ -1,6 +1,7 @@
 """Shared set-up: JAX's settings, a cache of compiled models, and what may be skipped."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ NEIGHBOUR = REPOSITORY.parent / "shared" / "benchmark-collection"
 
 def pytest_configure(config: pytest.Config) -> None:
     # Models compile in 10-20 s each: tests share a cache folder that outlives the run.
-    os.environ.setdefault("AMIJAX_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "amijax"))
+    cache = config.rootpath / ".pytest_cache" / "amijax"
+    os.environ.setdefault("AMIJAX_CACHE_DIR", str(cache))
     if "AMIJAX_COLLECTION" not in os.environ and NEIGHBOUR.is_dir():
         os.environ["AMIJAX_COLLECTION"] = str(NEIGHBOUR)
+    # Studies of an earlier run would hide what the code does now.
+    shutil.rmtree(cache / "precision", ignore_errors=True)
     from amijax.jax_setup import set_up_jax
 
     set_up_jax()

@@ -69,6 +69,17 @@ def test_an_edited_value_is_evaluated(app, boehm):
     assert tables(app)[1].loc["k_phos", "theta"] == boehm.problem.nominal_theta[5]
 
 
+def test_the_first_edit_survives_reruns(app):
+    """The editor must not forget its edits when the column of reset buttons fills."""
+    editor = app.get("arrow_data_frame")[0].proto.id if app.get("arrow_data_frame") else ""
+    type_value(app, 5, "4.0")
+    for _ in range(3):
+        app.run()
+        assert app.session_state["amijax_session"].theta[5] == 4.0
+    if editor:
+        assert app.get("arrow_data_frame")[0].proto.id == editor
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"), [("abc", "not a number"), ("7", "outside its bounds"), ("", "no value")]
 )

@@ -129,3 +129,52 @@ def test_every_command_is_documented_in_the_readme():
             for option in parameter.opts:
                 if option.startswith("--") and name == "evaluate":
                     assert option in readme, option
+
+
+def test_precision_prints_one_json_object_with_all_its_fields(boehm):
+    result = run("precision", "Boehm_JProteomeRes2014", "--json", "--set", "k_phos=4.2")
+    assert result.exit_code == 0
+    content = json.loads(result.stdout)
+    assert {"problem", "solver", "reference", "llh", "parameters"} <= set(content)
+    assert set(content["reference"]) == {"rtol", "atol", "converged"}
+    assert content["reference"]["rtol"] == 1e-13
+    assert content["solver"] == SolverSettings().as_dict()
+    theta = boehm.problem.nominal_theta.copy()
+    theta[5] = 4.2
+    llh, gradient = boehm.llh_and_gradient(theta)
+    assert content["llh"]["float64"] == pytest.approx(llh, rel=1e-12)
+    rows = content["parameters"]
+    assert [row["parameter"] for row in rows] == list(boehm.problem.parameter_ids)
+    # Only if 10**theta and back is exact for all parameters is this AMICI's gradient, bit for bit.
+    assert [row["amici"] for row in rows] == list(gradient)
+    for row in (*rows, content["llh"]):
+        assert {
+            "float64", "float32", "reference", "stages", "digits_float32", "digits_accuracy",
+            "digits_noise", "limited_by",
+        } <= set(row)  # fmt: skip
+        assert len(row["stages"]) == 4
+        assert row["limited_by"] in ("input", "transform", "result", "solver", "none")
+        change = (row["float32"] - row["float64"]) / abs(row["float64"])
+        assert sum(row["stages"]) == pytest.approx(change, rel=1e-6, abs=1e-12)
+    assert "bits" not in content
+
+
+def test_precision_of_some_parameters_in_words(boehm):  # noqa: ARG001 - compiled
+    result = run("precision", "Boehm_JProteomeRes2014", "--all", "--parameter", "k_phos")
+    assert result.exit_code == 0
+    for words in ("limited by", "Agreement is not accuracy", "Bits.", "Tolerance.", "Curvature."):
+        assert words in result.stdout
+    assert "k_imp_homo" not in result.stdout.split("Bits.")[0]
+
+
+def test_precision_refuses_what_it_does_not_know(boehm):  # noqa: ARG001 - compiled
+    result = run("precision", "Boehm_JProteomeRes2014", "--parameter", "nonsense")
+    assert result.exit_code == 2
+    assert "no free parameter nonsense" in result.stderr
+    assert run("precision", "Boehm_JProteomeRes2014", "--rtol", "-1").exit_code == 2
+
+
+def test_precision_of_a_point_that_fails_is_a_sentence(boehm):  # noqa: ARG001 - compiled
+    result = run("precision", "Boehm_JProteomeRes2014", "--set", "k_phos=400", "--json")
+    assert result.exit_code == 1
+    assert "not finite" in result.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import petab.v1 as petab
+from numpy.typing import ArrayLike
 from petab.v1 import C
 
 from amijax.scales import FloatArray, Scale, to_linear
@@ -103,6 +104,20 @@ class Problem:
     def n_measurements(self) -> int:
         """Number of rows of the measurement table."""
         return len(self.measurements)
+
+    def checked(self, theta: ArrayLike) -> FloatArray:
+        """A float64 copy of theta, on the PEtab scale.
+
+        Raises:
+            ValueError: it does not have shape (n_parameters,).
+        """
+        point = np.array(theta, dtype=np.float64)
+        if point.shape != (self.n_parameters,):
+            raise ValueError(
+                f"theta must have shape ({self.n_parameters},), one value for each free parameter "
+                f"of {self.problem_id}, but has shape {point.shape}."
+            )
+        return point
 
     def theta_from(
         self, values: dict[str, float], *, linear: bool = False, base: FloatArray | None = None

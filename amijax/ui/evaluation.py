@@ -11,7 +11,7 @@ from amijax.comparison import Comparison, Precision, compare_precisions
 from amijax.diagnosis import Diagnosis, diagnose
 from amijax.models import CompiledModel, DamagedModelError
 from amijax.problems import ProblemError
-from amijax.ui.page import Context
+from amijax.ui.context import Context
 from amijax.ui.resources import objective_for
 
 _KEY = "amijax_result"
@@ -55,3 +55,14 @@ def evaluate(context: Context, model: CompiledModel) -> Result | None:
     result = Result(comparisons, settled, diagnosis)
     st.session_state[_KEY] = (point, result)
     return result
+
+
+def describe_point(context: Context, result: Result) -> None:
+    """Where other pages than the first are: at which point, with which solver settings."""
+    nominal = context.problem.nominal_theta
+    moved = int((context.session.theta != nominal).sum())
+    where = "nominal parameters" if not moved else f"{moved} of {len(nominal)} parameters changed"
+    st.caption(
+        f"At the first page's point ({where}), with {result.settled.evaluation.solver}. Edit "
+        "parameters there, tolerances in the sidebar."
+    )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import streamlit as st
 
 from amijax._version import __version__
-from amijax.comparison import Precision
 from amijax.jax_setup import set_up_jax
 from amijax.problems import Problem
-from amijax.solver import SolverChoice
-from amijax.ui import picker
-from amijax.ui.session import Session, current
+from amijax.ui import links, picker
+from amijax.ui.context import Context
+from amijax.ui.session import current
 from amijax.ui.solver_settings import choose
 
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
+    ("pages/whatif.py", "What if", ":material/tune:"),
+    ("pages/precision.py", "Precision", ":material/straighten:"),
     ("pages/collection.py", "Problems", ":material/library_books:"),
     ("pages/about.py", "About", ":material/info:"),
 )
@@ -26,16 +25,6 @@ _X64_HELP = (
     "transformation to linear scale, its derivative, the products and the results. "
     "AMICI itself always works in float64."
 )
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the sidebar says: the session, its problem, JAX's precision, the solver."""
-
-    session: Session
-    problem: Problem
-    precision: Precision
-    choice: SolverChoice
 
 
 def begin(title: str) -> Context:
@@ -48,12 +37,14 @@ def begin(title: str) -> Context:
     with st.sidebar:
         st.markdown("### amijax")
         st.caption("AMICI inside JAX, and where the digits go")
+        query = links.read_address(session)
         name = picker.pick(session)
         about = st.container()
         x64 = st.toggle(
             "64-bit JAX (x64)", value=True, key="x64", bind="query-params", help=_X64_HELP
         )
         settings = st.container()
+        link_slot = st.container()
         st.divider()
         for path, label, icon in PAGES:
             st.page_link(path, label=label, icon=icon)
@@ -61,11 +52,12 @@ def begin(title: str) -> Context:
     # Outside the sidebar: a download or a refusal is shown in the page.
     problem = picker.open_picked(session, name)
     session.open(problem, name)
+    links.follow(session, problem, name, query)
     with about:
         _describe(problem)
     with settings:
         choice = choose(problem)
-    return Context(session, problem, "float64" if x64 else "float32", choice)
+    return Context(session, problem, "float64" if x64 else "float32", choice, link_slot)
 
 
 def _describe(problem: Problem) -> None:

@@ -72,7 +72,8 @@ def _table(session: Session, problem: Problem) -> pd.DataFrame:
         {
             "scale": problem.scales,
             "value": [f"{value:.8g}" for value in session.base],
-            _RESET: [":material/undo:" if c else None for c in changed],
+            # Of one type even if all are empty: the editor forgets its edits when a type changes.
+            _RESET: pd.array([":material/undo:" if c else None for c in changed], dtype="string"),
             "linear": problem.linear(session.theta),
             "lower": problem.lower_theta,
             "upper": problem.upper_theta,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import itertools
+import weakref
 
 import streamlit as st
 
+from amijax.cores import available_cores
 from amijax.models import CompiledModel
 from amijax.objective import AmiciObjective
 from amijax.problems import Problem, load_problem
 from amijax.problems.bundle import reopen_bundle
+from amijax.trajectories import TrajectorySimulator
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the problem")
@@ -34,7 +37,16 @@ def upload_for(key: str) -> Problem:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the compiled model")
 def _objective(_problem: Problem, _model: CompiledModel, key: str) -> AmiciObjective:  # noqa: ARG001
-    return AmiciObjective(_problem, model=_model, num_threads=os.process_cpu_count() or 1)
+    return AmiciObjective(_problem, model=_model, num_threads=available_cores())
+
+
+_tokens: weakref.WeakKeyDictionary[Problem, int] = weakref.WeakKeyDictionary()
+_count = itertools.count()
+
+
+def _token(problem: Problem) -> int:
+    """A number for each problem that is open: two may share a model and differ in their names."""
+    return _tokens.setdefault(problem, next(_count))
 
 
 def objective_for(problem: Problem, model: CompiledModel) -> AmiciObjective:
@@ -44,4 +56,19 @@ def objective_for(problem: Problem, model: CompiledModel) -> AmiciObjective:
         DamagedModelError: the compiled model was damaged meanwhile.
         ProblemError: AMICI can't express the problem.
     """
-    return _objective(problem, model, model.key)
+    return _objective(problem, model, f"{model.key} {_token(problem)}")
+
+
+@st.cache_resource(max_entries=8, show_spinner="Laying out the time courses")
+def _simulator(_objective: AmiciObjective, key: str, solver: str) -> TrajectorySimulator:  # noqa: ARG001
+    return TrajectorySimulator(_objective)
+
+
+def simulator_for(objective: AmiciObjective) -> TrajectorySimulator:
+    """The simulator of an objective's time courses, shared by all sessions.
+
+    Raises:
+        ProblemError: a noise model is none of PEtab v1.
+    """
+    key = f"{objective.model.key} {_token(objective.problem)}"
+    return _simulator(objective, key, repr(objective.solver))

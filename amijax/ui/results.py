@@ -12,15 +12,14 @@ import streamlit as st
 from amijax.comparison import Comparison, Precision
 from amijax.figures import gradient_figure
 from amijax.problems import Problem, log_prior
-
-_VISIBLE_CHART = 620
+from amijax.ui.charts import draw
 
 
 def metrics(comparison: Comparison) -> None:
     """One row of what matters."""
     columns = st.columns([1.2, 1.2, 1, 1.3, 1])
-    columns[0].metric("llh, AMICI", _number(comparison.llh_amici, 9), help="Log-likelihood")
-    columns[1].metric(f"llh, JAX {comparison.precision}", _number(comparison.llh_jax, 9))
+    columns[0].metric("llh, AMICI", number(comparison.llh_amici, 9), help="Log-likelihood")
+    columns[1].metric(f"llh, JAX {comparison.precision}", number(comparison.llh_jax, 9))
     columns[2].metric(
         "rel_diff of llh", _relative(comparison.llh_rel_diff), help="(amici − jax) / |amici|"
     )
@@ -43,16 +42,11 @@ def metrics(comparison: Comparison) -> None:
 
 def charts(comparisons: Mapping[Precision, Comparison], precision: Precision) -> None:
     """Gradient bars and relative differences, scrollable where there are many parameters."""
-    figure = gradient_figure(comparisons, precision)
-    tall = figure.layout.height > _VISIBLE_CHART
-    with st.container(height=_VISIBLE_CHART if tall else "content", border=False):
-        st.plotly_chart(
-            figure,
-            key="gradient_chart",
-            height=int(figure.layout.height),
-            config={"displaylogo": False},
-            alt="Gradient entries from AMICI and JAX, and their relative differences",
-        )
+    draw(
+        gradient_figure(comparisons, precision),
+        "gradient_chart",
+        "Gradient entries from AMICI and JAX, and their relative differences",
+    )
 
 
 def prior(problem: Problem, comparison: Comparison) -> None:
@@ -143,7 +137,8 @@ def _columns(full: bool) -> dict[str, Any]:
     }
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
+    """A number with some significant digits; a dash for what is none."""
     return f"{value:.{digits}g}" if np.isfinite(value) else "—"
 
 

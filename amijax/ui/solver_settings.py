@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import streamlit as st
 
+from amijax.links import number_text
 from amijax.problems import Problem
 from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
 
@@ -47,9 +48,10 @@ def apply_choice(choice: SolverChoice) -> None:
     """Fill the settings in; for callbacks, which run before the widgets are drawn."""
     for key in ("rtol", "atol", "time_limit"):
         value = getattr(choice, key)
-        st.session_state[key] = "" if value is None else f"{value:g}"
+        st.session_state[key] = "" if value is None else number_text(value)
     st.session_state["max_steps"] = "" if choice.max_steps is None else str(choice.max_steps)
-    st.session_state["sensitivities"] = choice.sensitivities
+    for key in ("sensitivities", *_STEADY_KEYS):
+        st.session_state[key] = getattr(choice, key)
 
 
 def _reset() -> None:
@@ -109,8 +111,14 @@ def _steady_state() -> dict[str, Any]:
     titles = ("Steady state by", "Its sensitivities by")
     return {
         key: st.selectbox(
-            title, options, index=options.index("integrationOnly"), key=key,
+            title, options, index=options.index(_asked(key, options)), key=key,
             format_func=labels.__getitem__, persist_state="session",
         )
         for key, title in zip(_STEADY_KEYS, titles, strict=True)
     }  # fmt: skip
+
+
+def _asked(key: str, options: list[str]) -> str:
+    """What the page's address says, or the default."""
+    asked = st.query_params.get(key)
+    return asked if asked in options else "integrationOnly"

@@ -38,7 +38,7 @@ PROBLEMS = [
 def raw(objective, gradient):
     """AMICI alone on ExpData that are ready."""
     model = objective._loaded
-    edatas = objective._new_workspace().edatas
+    edatas = [sundials.ExpData(edata) for edata in objective.edatas]
     solver = model.create_solver()
     solver.set_sensitivity_method(sundials.SensitivityMethod.forward)
     order = sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none

@@ -109,6 +109,11 @@ def gradient_figure(comparisons: Mapping[Precision, Comparison], precision: Prec
     return figure
 
 
+def top_legend() -> dict[str, object]:
+    """A legend in one line above a figure, from the left."""
+    return {"orientation": "h", "x": 0.0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"}
+
+
 def _legend(side: str, y: float) -> dict[str, object]:
     x = 0.0 if side == "left" else 1.0
     return {"orientation": "h", "x": x, "xanchor": side, "y": y, "yanchor": "bottom"}

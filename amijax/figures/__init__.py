@@ -1,0 +1,15 @@
+"""Records as plotly figures; plotly is imported nowhere else."""
+
+from amijax.figures.gradient import SignedScale as SignedScale
+from amijax.figures.gradient import gradient_figure as gradient_figure
+from amijax.figures.gradient import signed_scale as signed_scale
+from amijax.figures.precision import bits_figure as bits_figure
+from amijax.figures.precision import budget_figure as budget_figure
+from amijax.figures.precision import curvature_figure as curvature_figure
+from amijax.figures.precision import digits_figure as digits_figure
+from amijax.figures.precision import tolerances_figure as tolerances_figure
+from amijax.figures.slices import prediction_figure as prediction_figure
+from amijax.figures.slices import slices_figure as slices_figure
+from amijax.figures.trajectories import residuals_figure as residuals_figure
+from amijax.figures.trajectories import states_figure as states_figure
+from amijax.figures.trajectories import trajectories_figure as trajectories_figure

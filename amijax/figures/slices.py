@@ -1,0 +1,107 @@
+"""Figures of llh along a line: one's own step with the gradient's tangent, single parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, NAN_COLOUR, OTHER_COLOUR, top_legend
+from amijax.prediction import Prediction
+from amijax.slices import Slice
+
+_COLUMNS = 3
+_PANEL_HEIGHT = 250
+_PRECIPICE = 10.0  # times what half of the values span
+
+
+def prediction_figure(found: Prediction) -> go.Figure:
+    """Llh along the edited direction with the tangent of the baseline's gradient."""
+    figure = go.Figure()
+    t = found.fractions
+    figure.add_scatter(
+        x=t, y=found.llh, mode="lines+markers", name="llh", marker={"size": 5},
+        line={"color": AMICI_COLOUR, "width": 2.5},
+        hovertemplate="%{x:.3g} of the step: llh %{y:.8g}<extra></extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=t, y=found.tangent(t), mode="lines", name="tangent: what the gradient foretells",
+        line={"color": JAX_COLOUR, "width": 2, "dash": "dash"},
+        hovertemplate="%{x:.3g} of the step: foretold %{y:.8g}<extra></extra>",
+    )  # fmt: skip
+    for where, name, colour in ((0.0, "baseline", OTHER_COLOUR), (1.0, "now", NAN_COLOUR)):
+        i = int(np.searchsorted(t, where))
+        figure.add_scatter(
+            x=[t[i]], y=[found.llh[i]], mode="markers", name=name,
+            marker={"size": 13, "symbol": "diamond", "color": colour},
+            hovertemplate=name + ": %{y:.8g}<extra></extra>",
+        )  # fmt: skip
+    # The tangent may leave the picture, llh may not.
+    finite = found.llh[np.isfinite(found.llh)]
+    if finite.size:
+        margin = 0.15 * (np.ptp(finite) or 1.0)
+        figure.update_yaxes(range=[finite.min() - margin, finite.max() + margin])
+    figure.update_layout(height=360, margin={"l": 8, "r": 8, "t": 40, "b": 8}, legend=top_legend())
+    figure.update_xaxes(title="fraction of the step from the baseline")
+    figure.update_yaxes(title="llh")
+    return figure
+
+
+def slices_figure(slices: Sequence[Slice], *, gradient: bool = False) -> go.Figure:
+    """Llh (or its derivative) along single parameters, current and nominal value marked.
+
+    Args:
+        slices: at least one.
+        gradient: the derivative instead of llh; slices without it are left out.
+    """
+    rows = math.ceil(len(slices) / _COLUMNS)
+    figure = make_subplots(
+        rows=rows, cols=min(len(slices), _COLUMNS),
+        subplot_titles=[entry.parameter for entry in slices],
+        vertical_spacing=min(0.12, 0.5 / max(rows - 1, 1)) if rows > 1 else 0.0,
+        horizontal_spacing=0.07,
+    )  # fmt: skip
+    figure.update_annotations(font={"size": 12})
+    for k, entry in enumerate(slices):
+        place = {"row": k // _COLUMNS + 1, "col": k % _COLUMNS + 1}
+        values = entry.gradient if gradient else entry.llh
+        if values is None:
+            continue
+        figure.add_scatter(
+            x=entry.values, y=values, mode="lines", line={"color": AMICI_COLOUR, "width": 2},
+            name="∂llh/∂θ" if gradient else "llh", showlegend=k == 0,
+            hovertemplate=entry.parameter + " = %{x:.5g}: %{y:.7g}<extra></extra>", **place,
+        )  # fmt: skip
+        marks = (("now", entry.current, NAN_COLOUR), ("nominal", entry.nominal, OTHER_COLOUR))
+        for name, i, colour in marks:
+            if i is not None:
+                figure.add_scatter(
+                    x=[entry.values[i]], y=[values[i]], mode="markers", name=name,
+                    marker={
+                        "size": 11, "color": colour,
+                        "symbol": "diamond" if name == "now" else "circle-open",
+                        "line": {"width": 2},
+                    },
+                    showlegend=k == 0, hovertemplate=name + ": %{y:.7g}<extra></extra>", **place,
+                )  # fmt: skip
+        _focus(figure, values, place)
+    figure.update_layout(
+        height=70 + rows * _PANEL_HEIGHT, margin={"l": 8, "r": 8, "t": 70, "b": 8},
+        legend={"orientation": "h", "x": 0.0, "y": 0.995, "yanchor": "top", "yref": "container"},
+    )  # fmt: skip
+    return figure
+
+
+def _focus(figure: go.Figure, values: np.ndarray, place: dict[str, int]) -> None:
+    """Leave the precipices out of the picture: far from nominal llh falls by many magnitudes."""
+    finite = values[np.isfinite(values)]
+    if finite.size < 3:
+        return
+    low, high = float(np.median(finite)), float(finite.max())
+    half = high - low  # what the better half of the values spans
+    low -= half
+    if high - finite.min() > _PRECIPICE * half:
+        figure.update_yaxes(range=[low, high + 0.08 * (high - low)], **place)

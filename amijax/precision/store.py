@@ -1,0 +1,103 @@
+"""Pieces of precision studies on disk, as JSON, found again by problem, theta and settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar, get_origin
+
+import cattrs
+import numpy as np
+
+from amijax.objective import AmiciObjective
+from amijax.paths import cache_dir
+from amijax.scales import FloatArray
+
+REVISION = 1  # raise it when the same settings give other results than before
+
+_MOST_STUDIES = 500  # of a problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PieceStore:
+    """The folder of one study's pieces."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, objective: AmiciObjective, theta: FloatArray, positions: np.ndarray) -> PieceStore:
+        """The store for a problem, a point, solver settings and chosen parameters.
+
+        The model's key stands for the problem's content and AMICI's version.
+        """
+        identity = {
+            "revision": REVISION,
+            "jax": version("jax"),
+            "solver": objective.solver.as_dict(),
+            "theta": theta.tobytes().hex(),
+            "positions": positions.tolist(),
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+        return cls(cache_dir() / "precision" / objective.model.key / digest)
+
+    def load(self, piece: str, kind: type[T]) -> tuple[T | None, float]:
+        """A piece and the seconds that it took; None and 0 if it is not there or damaged."""
+        try:
+            content = json.loads((self.folder / f"{piece}.json").read_text(encoding="utf-8"))
+            return _converter().structure(content["result"], kind), float(content["seconds"])
+        except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError):
+            return None, 0.0
+
+    def save(self, piece: str, result: Any, seconds: float) -> None:
+        """Keep a piece; one that is None, or a cache that can't be written, is no error."""
+        if result is None:
+            return
+        content = {"result": _converter().unstructure(result), "seconds": seconds}
+        with suppress(OSError):  # it is computed again the next time
+            if not self.folder.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _prune(self.folder.parent)
+            part = self.folder / f".{piece}.{time.monotonic_ns()}"
+            part.write_text(json.dumps(content), encoding="utf-8")
+            part.replace(self.folder / f"{piece}.json")
+
+
+def _prune(folder: Path) -> None:
+    """Keep the latest studies of a problem only: the first page begins one at every point."""
+    studies = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+    for old in studies[:-_MOST_STUDIES]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    """Frozen records with arrays to and from JSON; numbers keep all their digits."""
+    converter = cattrs.Converter()
+
+    def is_array(kind: Any) -> bool:
+        return kind is np.ndarray or get_origin(kind) is np.ndarray
+
+    converter.register_structure_hook_func(is_array, lambda value, _: _array(value))
+    converter.register_unstructure_hook_func(is_array, _plain)
+    return converter
+
+
+def _plain(array: np.ndarray) -> Any:
+    """Nested lists; of an empty array its shape, which lists would lose."""
+    return array.tolist() if array.size else {"shape": list(array.shape)}
+
+
+def _array(value: Any) -> np.ndarray:
+    array = np.empty(value["shape"]) if isinstance(value, dict) else np.array(value)
+    if array.dtype == object:
+        raise ValueError("an array holds something that is no number")
+    return array

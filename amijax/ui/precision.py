@@ -1,0 +1,138 @@
+"""The precision page: what to study and at what cost, the study under way, and its panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from amijax.precision import PIECES, Piece, Study, forecast
+from amijax.precision.jobs import StudyJob, StudyProgress, is_stored, running_study, start_study
+from amijax.precision.study import wanted_pieces
+from amijax.ui.context import Context
+from amijax.ui.evaluation import Result
+
+# Studies that take less than this start by themselves; of slower ones the page says the price.
+_AFFORDABLE = 20.0
+_ABANDON_AFTER = 30.0  # seconds without a page that asks; studies asked for go on
+_FEW = 5  # parameters chosen at first where all would take long
+_ESSENTIAL: tuple[Piece, ...] = ("budget", "reference", "noise")
+
+LABELS: dict[Piece, str] = {
+    "budget": "Error budget",
+    "reference": "Reference",
+    "noise": "Noise floor",
+    "bits": "Bits",
+    "tolerances": "Tolerances",
+    "curvature": "Curvature",
+}
+
+
+def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
+    """Draw what is studied and how far it is; return what there is of it, and if it is all."""
+    objective, evaluation = result.settled.objective, result.settled.evaluation
+    parameters, pieces = _choose(context, result)
+    if not parameters or not pieces:
+        st.info("Choose at least one parameter and one panel.")
+        return None, False
+    theta = evaluation.theta
+    cost = forecast(objective, evaluation, len(parameters))
+    seconds = sum(cost[piece] for piece in wanted_pieces(pieces))
+
+    def start() -> None:
+        start_study(objective, theta, parameters=parameters, pieces=pieces)
+
+    job = running_study(objective, theta, parameters=parameters, pieces=pieces)
+    if job is None and (seconds < _AFFORDABLE or is_stored(objective, theta, parameters, pieces)):
+        job = start_study(
+            objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER
+        )
+    if job is None or job.state in ("cancelled", "failed"):
+        _offer(job, seconds, start)
+    elif not job.progress().is_over:
+        _watch(job, _n_pieces(job.progress()))
+    if job is None:
+        return None, False
+    progress = job.progress()
+    return progress.study, progress.is_over
+
+
+def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Piece, ...]]:
+    """Draw the choice of parameters and panels, with what each costs."""
+    objective, evaluation = result.settled.objective, result.settled.evaluation
+    ids = context.problem.parameter_ids
+    name = context.session.name
+    everything = sum(forecast(objective, evaluation, len(ids)).values())
+    costly = everything > _AFFORDABLE
+    if costly:
+        st.info(
+            f"All of it for all {len(ids)} parameters would take about {_duration(everything)}. "
+            "Fewer parameters and panels take less: sensitivities are then computed for the "
+            "chosen ones alone.",
+            icon=":material/schedule:",
+        )
+    with st.expander("What is studied", expanded=costly, key="study_options"):
+        chosen = st.multiselect(
+            "Parameters", ids, default=_most_changed(result) if costly else ids,
+            key=f"study_parameters_{name}", help="Whose gradient entries are studied.",
+        )  # fmt: skip
+        cost = forecast(objective, evaluation, len(chosen))
+        labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECES}
+        pieces = st.pills(
+            "Panels, and what each costs for these parameters",
+            list(PIECES), default=list(_ESSENTIAL if costly else PIECES),
+            selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}",
+            help="Roughly, on this machine. Results are kept on disk: the second time is free.",
+        )  # fmt: skip
+    return tuple(p for p in ids if p in set(chosen)), tuple(p for p in PIECES if p in pieces)
+
+
+def _most_changed(result: Result) -> list[str]:
+    """The parameters whose gradient entries differ most between float32 and AMICI."""
+    comparison = result.comparisons["float32"]
+    size = np.nan_to_num(np.abs(comparison.gradient_rel_diff), nan=-1.0)
+    chosen = np.sort(np.argsort(-size, kind="stable")[:_FEW])
+    return [comparison.parameter_ids[i] for i in chosen]
+
+
+def _offer(job: StudyJob | None, seconds: float, start: Callable[[], None]) -> None:
+    if job is not None and job.state == "cancelled":
+        st.info("The study was cancelled. What was finished is kept.")
+    elif job is not None:
+        st.error(f"The study broke off. {job.progress().error}")
+    label = f"Compute (about {_duration(seconds)})" if job is None else "Go on"
+    st.button(label, key="start_study", type="primary", on_click=start)
+
+
+@st.fragment(run_every=0.5)
+def _watch(job: StudyJob, seen: int) -> None:
+    progress = job.progress()
+    if progress.is_over or _n_pieces(progress) != seen:
+        st.rerun()
+    if progress.piece is None:
+        text = "Waiting for another study" if progress.state == "waiting" else "Starting"
+        share = 0.0
+    else:
+        done = progress.pieces.index(progress.piece)
+        within = progress.done / max(progress.total, 1)
+        share = min((done + within) / len(progress.pieces), 1.0)
+        text = (
+            f"{LABELS[progress.piece]}: {progress.done} of {progress.total} evaluations, "
+            f"{progress.elapsed:.0f} s so far"
+        )
+    st.progress(share, text)
+    st.button("Cancel", key="cancel_study", icon=":material/cancel:", on_click=job.cancel)
+
+
+def _n_pieces(progress: StudyProgress) -> int:
+    study = progress.study
+    return 0 if study is None else len(study.seconds or ()) + len(study.impossible)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"

@@ -1,0 +1,294 @@
+"""The panels of the precision page: claim, something to change, what to see, why it is so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from amijax.comparison import Precision
+from amijax.figures import (
+    bits_figure,
+    budget_figure,
+    curvature_figure,
+    digits_figure,
+    tolerances_figure,
+)
+from amijax.precision import Study
+from amijax.precision.curvature import UNIT_ROUNDOFF
+from amijax.precision.story import SOURCES, story, worst
+from amijax.precision.verdicts import LIMITS
+from amijax.ui import charts
+
+_NOT_FORETOLD = "What curvature foretells, and what it does not"
+
+
+def summary(study: Study, precision: Precision) -> None:
+    """The verdicts at a glance, and a warning where agreement misleads."""
+    entries = study.verdicts[1:]
+    if not entries:
+        return
+    columns = st.columns([1, 1, 1, 1.4])
+    shown = (
+        ("digits_agreement", "JAX agrees with AMICI", "In float64, in the weakest entry"),
+        ("digits_float32", "float32 agrees with float64", "In the weakest entry"),
+        ("digits_accuracy", "float64 is right", "Against the reference, in the weakest entry"),
+    )
+    for column, (name, label, explanation) in zip(columns, shown, strict=False):
+        least = worst(entries, name)
+        column.metric(
+            label,
+            "—" if least is None else f"{getattr(least, name):.1f} digits",
+            delta=None if least is None else least.quantity,
+            delta_color="off", delta_arrow="off", help=explanation,
+        )  # fmt: skip
+    counts = Counter(entry.limited_by for entry in entries)
+    kind, number = counts.most_common(1)[0]
+    known = study.reference is not None
+    columns[3].metric(
+        "Mostly limited by",
+        LIMITS[kind] if known else "—",
+        delta=f"{number} of {len(entries)} gradient entries" if known else "needs the reference",
+        delta_color="off", delta_arrow="off",
+        help="What costs float32 most of its digits, or even float64: see panel B",
+    )  # fmt: skip
+    far = [entry for entry in entries if entry.is_far_from_accurate]
+    if far:
+        least = worst(far, "digits_accuracy")
+        assert least is not None
+        st.warning(
+            f"**Agreement is not accuracy.** AMICI and float64 JAX agree in "
+            f"{least.digits_agreement:.1f} digits on `{least.quantity}`: {least.float64:.4g}. "
+            f"At tight tolerances it is {least.reference:.4g}. So it is for {len(far)} of "
+            f"{len(entries)} entries, and x64 does not help: a smaller rtol does.",
+            icon=":material/warning:",
+        )
+    elif precision == "float32" and study.budget and study.budget.failed_stage is not None:
+        st.warning("float32 has no result at this point: see the error budget.")
+
+
+def budget(study: Study) -> None:
+    """Panel A."""
+    if study.budget is None:
+        return
+    early = study.budget.enters_before_amici
+    claim = "Nearly all of the float32 error enters before AMICI runs"
+    st.markdown(f"##### A · {claim if early else 'Where the float32 error enters'}")
+    _budget(study)
+    check = "equals" if study.budget.bit_identical else "**does not equal**"
+    st.caption(
+        "Each stage is an evaluation with explicit casts, with the stages before it. AMICI itself "
+        "computes in float64 throughout: float32 moves the point at which it simulates, by half a "
+        "unit in the 24th bit, and the curvature of llh turns that into the gradient's error. "
+        f"Check: after the last stage every bit {check} the float32 JaxObjective."
+    )
+    for stage, failure in zip(
+        ("float64", "input", "transform"), study.budget.failures, strict=True
+    ):
+        if failure is not None:
+            st.warning(f"No result at stage “{stage}”. {failure}")
+
+
+@st.fragment
+def _budget(study: Study) -> None:
+    assert study.budget is not None
+    shown = st.segmented_control(
+        "Show", ["what each stage adds", "all up to a stage"], required=True,
+        default="what each stage adds", key="budget_mode", label_visibility="collapsed",
+    )  # fmt: skip
+    figure = budget_figure(
+        study.parameter_ids, study.budget, cumulative=shown == "all up to a stage"
+    )
+    charts.draw(figure, "budget_chart", "Float32 error of each gradient entry by stage")
+
+
+def truth(study: Study, precision: Precision) -> None:
+    """Panel B."""
+    reference, noise = study.reference, study.noise
+    if study.budget is None or reference is None:
+        return
+    st.markdown("##### B · Agreement is not accuracy")
+    entries = study.verdicts[1:]
+    st.markdown(
+        f"Grey: digits in which both sides agree. Coloured: digits that are right in {precision} "
+        "(the switch is in the sidebar). Where the grey bar is long and the coloured one short, "
+        "both sides make the same error."
+    )
+    charts.draw(
+        digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy"
+    )
+    with st.container(key="verdict_table"):
+        st.dataframe(
+            study.frame(), column_config=_verdict_columns(),
+            height=min(len(entries) + 1, 14) * 35 + 38, placeholder="—",
+            alt="Verdict for llh and every gradient entry",
+        )  # fmt: skip
+    if not reference.values.is_finite:
+        st.caption(
+            "There is no reference: none of the tighter tolerances works within reasonable time, "
+            "so the noise takes its place in the verdicts."
+        )
+        return
+    settled = "It has converged" if reference.converged else "**It has not converged**"
+    st.caption(
+        f"Reference: rtol {reference.solver.rtol:g}, atol {reference.solver.atol:g}, forward "
+        f"sensitivities. {settled}: at 10 times these tolerances it keeps "
+        f"{np.fmin.reduce(reference.digits[1:]):.1f} to "
+        f"{np.fmax.reduce(reference.digits[1:]):.1f} digits. "
+        + (f"{len(reference.failed)} tighter settings did not work. " if reference.failed else "")
+        + (
+            f"Noise: {len(noise.samples)} evaluations with theta moved by up to {noise.units} "
+            "units in its last place; the solver then takes other steps."
+            if noise is not None
+            else ""
+        )
+    )
+
+
+def bits(study: Study) -> None:
+    """Panel C."""
+    if study.bits is None or study.budget is None:
+        return
+    st.markdown("##### C · How many bits does this gradient need?")
+    _bits(study)
+    for form, names in zip(study.bits.formats, study.bits.out_of_range, strict=True):
+        if names:
+            st.caption(
+                f"The exponents of {form.name} end here: on linear scale "
+                f"{', '.join(f'`{name}`' for name in names[:6])}"
+                f"{f' and {len(names) - 6} more' if len(names) > 6 else ''} "
+                f"{'lies' if len(names) == 1 else 'lie'} beyond its normal numbers and would "
+                "become 0 or infinite, so there is no result in that format."
+            )
+    st.caption(
+        "Theta and the linear parameters are rounded to so many bits (`jax.lax.reduce_precision`), "
+        "the exponent's range left as it is; diamonds are the real formats with theirs. An entry "
+        "that follows 2⁻ᵖ is well conditioned; the distance above that line is its condition "
+        "number. To the left of the noise floor more bits bring nothing."
+    )
+
+
+@st.fragment
+def _bits(study: Study) -> None:
+    assert study.bits is not None
+    assert study.budget is not None
+    weakest = worst(study.verdicts[1:], "digits_float32")
+    ids = list(study.parameter_ids)
+    chosen = st.selectbox(
+        "Highlight", ids, index=ids.index(weakest.quantity) if weakest else 0,
+        key=f"bits_parameter_{study.problem_id}", width=320,
+    )  # fmt: skip
+    figure = bits_figure(ids, study.bits, study.noise, chosen, study.budget.float64.gradient)
+    charts.draw(figure, "bits_chart", "Relative gradient error against mantissa bits")
+
+
+def tolerances(study: Study) -> None:
+    """Panel D."""
+    if "tolerances" in study.impossible:
+        st.info("Tolerances and curvature need a reference, and there is none at this point.")
+    if study.tolerances is None:
+        return
+    st.markdown("##### D · x64 is not accuracy: match the tolerance to the precision")
+    _tolerances(study)
+    st.caption(
+        "The error is that against the reference. From the circle on, a tighter rtol gains less "
+        "than a factor of two: in float32 rounding theta has taken over, so time spent on "
+        "tolerances is lost. In float64 the error follows rtol, down to the reference's own. "
+        f"atol is {study.tolerances.atol:g} throughout; times are of one evaluation of llh and "
+        "gradient on all cores."
+    )
+
+
+@st.fragment
+def _tolerances(study: Study) -> None:
+    assert study.tolerances is not None
+    options = ["median of the gradient", "worst of the gradient", "llh", *study.parameter_ids]
+    chosen = st.selectbox(
+        "Error of", options, key=f"tolerances_entry_{study.problem_id}", width=320
+    )
+    which: Any = {0: "median", 1: "worst"}.get(options.index(chosen), options.index(chosen) - 2)
+    charts.draw(tolerances_figure(study.tolerances, which), "tolerances_chart", "Error and time")
+
+
+def curvature(study: Study) -> None:
+    """Panel E."""
+    if "curvature" in study.impossible and "tolerances" not in study.impossible:
+        st.info("There is no prediction from curvature: float32 or the Hessian has no result here.")
+    if study.curvature is None:
+        return
+    found = study.curvature
+    foretold = 2 * found.outcomes.count("predicted") >= len(found.outcomes)
+    st.markdown(f"##### E · {'Curvature foretells the error' if foretold else _NOT_FORETOLD}")
+    missed = ", ".join(f"{name}: {miss:.0e}" for name, miss in found.misses.items())
+    _curvature(study)
+    with st.expander("Numbers", key="curvature_numbers"):
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "predicted": found.predicted,
+                    "measured": found.measured,
+                    "condition number": found.condition,
+                    "bound, relative": found.condition * UNIT_ROUNDOFF,
+                    "outcome": found.outcomes,
+                },
+                index=pd.Index(study.parameter_ids, name="parameter"),
+            ),
+            column_config={
+                name: st.column_config.NumberColumn(name, format="%.2e")
+                for name in ("predicted", "measured", "condition number", "bound, relative")
+            },
+        )
+    st.caption(
+        "To first order the gradient moves by the Hessian times what float32 does to theta. The "
+        f"Hessian comes from {found.method}, the better of two: along the direction of the "
+        f"rounding they miss the gradient's change by {missed}, relative. Its condition number is "
+        f"{found.hessian_condition:.0e}; that of an entry, in the table, times 2⁻²⁴ bounds its "
+        "float32 error. The prediction fails where the solver's noise is larger than the effect, "
+        "where rounding of the result is all there is, and where higher derivatives count."
+    )
+
+
+@st.fragment
+def _curvature(study: Study) -> None:
+    assert study.curvature is not None
+    shown = st.segmented_control(
+        "Error of", ["all of float32", "rounding theta alone"], required=True,
+        default="all of float32", key="curvature_mode", label_visibility="collapsed",
+    )  # fmt: skip
+    figure = curvature_figure(
+        study.parameter_ids, study.curvature, input_alone=shown == "rounding theta alone"
+    )
+    charts.draw(figure, "curvature_chart", "Measured against predicted float32 error")
+
+
+def tell(study: Study) -> None:
+    """The whole story with this problem's numbers, and its sources."""
+    paragraphs = story(study)
+    if not paragraphs:
+        return
+    st.markdown("##### The whole story")
+    with st.container(key="story"):
+        for paragraph in paragraphs:
+            st.markdown(paragraph)
+    with st.expander("Sources"):
+        for text, address in SOURCES:
+            st.markdown(f"- [{text}]({address})")
+
+
+def _verdict_columns() -> dict[str, Any]:
+    digits = {
+        "agreement": "Digits in which AMICI and float64 JAX agree",
+        "float32": "Digits in which float32 and float64 JAX agree",
+        "accuracy": "Digits of the float64 value that are right",
+        "noise": "Significant digits when theta moves by its last bits",
+    }
+    number = st.column_config.NumberColumn
+    values = ("float64 value", "float32 value", "reference")
+    return {
+        **{name: number(name, format="%.1f", help=text) for name, text in digits.items()},
+        **{name: number(name, format="%.6g") for name in values},
+        "why": st.column_config.TextColumn("why", width="large"),
+    }

@@ -1,0 +1,234 @@
+"""The what-if page's views: time courses, the step, slices, shares of llh."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from amijax.figures import (
+    prediction_figure,
+    residuals_figure,
+    slices_figure,
+    states_figure,
+    trajectories_figure,
+)
+from amijax.slices import Slice, most_influential, parameter_slices
+from amijax.trajectories import Trajectories
+from amijax.ui import charts, whatif, zoom
+from amijax.ui.context import Context
+from amijax.ui.whatif import WhatIf
+
+_AT_FIRST = 4  # observables
+_MOST_PANELS = 12
+_SLICE_POINTS = 41
+_WIDTHS = {"bounds": None, "± 1": 1.0, "± 0.1": 0.1}  # on the parameter's scale
+_OWN = "own"
+_PROMPT = 5.0  # seconds; slices that take longer wait for a click
+
+
+def trajectories(context: Context, found: WhatIf) -> None:
+    """Observables or states of one condition, measurements, the baseline behind."""
+    name = context.session.name
+    labels = found.objective.condition_labels
+    simulator = found.simulator
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        condition = 0
+        if len(labels) > 1:
+            condition = labels.index(
+                st.selectbox(
+                    f"Condition ({len(labels)})", labels, key=f"condition_{name}",
+                    help="condition+preequilibration, where there is one", width=300,
+                    persist_state="session",
+                )
+            )  # fmt: skip
+        what = st.segmented_control(
+            "Show", ["observables", "states"], default="observables", required=True,
+            key="trajectories_of", persist_state="session",
+        )  # fmt: skip
+        log_time = st.toggle("log time", key="log_time", persist_state="session")
+        log_value = st.toggle("log values", key="log_value", persist_state="session")
+    states = what == "states"
+    current = simulator.simulate(found.theta, conditions=[condition], states=states)
+    baseline = _baseline_courses(found, condition, states)
+    course = current.conditions[0]
+    if course.failure is not None:
+        st.error(f"Now: {course.failure}")
+    if states:
+        ids, default = simulator.state_ids, simulator.state_ids[: _AT_FIRST - 1]
+    else:
+        ids = _measured_first(current)
+        default = ids[:_AT_FIRST]
+    chosen = st.multiselect(
+        f"{what.capitalize()} ({len(ids)})", ids, default=list(default),
+        max_selections=_MOST_PANELS, key=f"{what}_{name}_{condition}",
+        persist_state="session",
+    )  # fmt: skip
+    if not chosen:
+        st.info(f"Choose some of the {what}.")
+        return
+    draw = states_figure if states else trajectories_figure
+    figure = draw(current, baseline, chosen, log_time=log_time, log_value=log_value)
+    view = (name, condition, what, tuple(chosen), log_time, log_value)
+    zoom.keep(figure, "trajectories_chart", view)
+    charts.draw(figure, "trajectories_chart", f"Time courses of {', '.join(chosen)}")
+    if course.preequilibration:
+        st.caption(f"Preequilibrated in condition `{course.preequilibration}` before time 0.")
+    if np.isinf(course.times).any():
+        st.caption("The steady state, time ∞, is the last point on the right.")
+    if course.note:
+        st.caption(course.note)
+
+
+def step(context: Context, found: WhatIf) -> None:
+    """Prediction against fact along the edited direction."""
+    if np.array_equal(found.theta, context.session.baseline):
+        st.info("Move a slider: the step from the baseline is then held against its prediction.")
+        return
+    with st.spinner("Following the step", show_time=True):
+        analysed = whatif.prediction(found)
+    st.markdown(f"**{analysed.text}**")
+    charts.draw(prediction_figure(analysed), "prediction_chart", "llh along the step")
+    moved = analysed.frame(context.problem)
+    st.dataframe(
+        moved, alt="Each parameter's part of the prediction",
+        column_config={c: st.column_config.NumberColumn(c, format="%.6g") for c in moved},
+    )  # fmt: skip
+    st.caption(
+        f"Noise floor of the change: {analysed.noise:.1g} (the solver's scatter when theta moves "
+        "in its last bits)."
+    )
+
+
+def slices(context: Context, found: WhatIf) -> None:
+    """Llh along single parameters, in one batch on all cores."""
+    problem, name = context.problem, context.session.name
+    gradient = found.baseline.evaluation.gradient
+    assert gradient is not None
+    first = most_influential(problem, context.session.baseline, gradient, 3)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        reach = st.segmented_control(
+            "Range", [*_WIDTHS, _OWN], default="bounds", required=True,
+            key="slice_reach", persist_state="session",
+            help="On the parameter's scale, about the current value",
+        )  # fmt: skip
+        own = 0.5
+        if reach == _OWN:
+            own = st.number_input(
+                "±", min_value=1e-9, value=own, format="%g", key="slice_width", width=140,
+                persist_state="session",
+            )  # fmt: skip
+        derivative = st.toggle(
+            "gradient", key="slice_gradient", help="∂llh/∂θ instead of llh", persist_state="session"
+        )
+    chosen = st.multiselect(
+        "Along", problem.parameter_ids, default=[problem.parameter_ids[i] for i in first],
+        key=f"slices_{name}", max_selections=_MOST_PANELS, persist_state="session",
+    )  # fmt: skip
+    positions = [problem.parameter_ids.index(parameter) for parameter in chosen]
+    if not positions:
+        st.info("Choose at least one parameter.")
+        return
+    evaluation = found.baseline.evaluation
+    one = evaluation.cpu_seconds / (1 if derivative else 1 + len(found.theta))
+    seconds = len(positions) * _SLICE_POINTS * one / found.objective.num_threads
+    wanted = (found.objective.model.key, found.objective.solver, found.theta.tobytes(),
+              tuple(positions), reach, own, derivative)  # fmt: skip
+    known = st.session_state.get("amijax_slices")
+    if known is None or known[0] != wanted:
+        if seconds > _PROMPT and not st.button(
+            f"Evaluate (about {seconds:.0f} s)", key="run_slices"
+        ):
+            return
+        width = own if reach == _OWN else _WIDTHS[reach]
+        known = (wanted, _cut(found, positions, width, derivative, seconds))
+        st.session_state["amijax_slices"] = known
+    cut: tuple[Slice, ...] = known[1]
+    charts.draw(slices_figure(cut, gradient=derivative), "slices_chart", "llh along parameters")
+    failed = sum(failure is not None for entry in cut for failure in entry.failures)
+    if failed:
+        st.caption(f"{failed} points could not be simulated; they are gaps in the lines.")
+
+
+def _cut(
+    found: WhatIf,
+    positions: list[int],
+    width: float | None,
+    derivative: bool,
+    seconds: float,
+) -> tuple[Slice, ...]:
+    """The slices, with a bar while they take long."""
+    ranges = None
+    if width is not None:
+        ranges = {i: (found.theta[i] - width, found.theta[i] + width) for i in positions}
+    total = len(positions) * _SLICE_POINTS
+    bar = st.progress(0.0, "Evaluating") if seconds > 1 else None
+
+    def show(done: int) -> None:
+        if bar is not None:
+            bar.progress(min(done / total, 1.0), f"{done} points")
+
+    cut = parameter_slices(
+        found.objective, found.theta, positions, ranges=ranges, points=_SLICE_POINTS,
+        gradient=derivative, on_chunk=show,
+    )  # fmt: skip
+    if bar is not None:
+        bar.empty()
+    return cut
+
+
+def shares(found: WhatIf) -> None:
+    """Residuals, and what each observable and condition contributes to llh."""
+    with st.spinner("Simulating", show_time=True):
+        # With sensitivities, as on the first page: the shares are to add up to its llh.
+        everything, start = (
+            found.simulator.simulate(theta, gradient=True)
+            for theta in (found.theta, found.baseline.evaluation.theta)
+        )
+    before = start.points
+    for failure in everything.failures[:3]:
+        st.error(str(failure))
+    by_observable, by_condition = st.columns(2)
+    for column, table in (
+        (by_observable, everything.points.by_observable()),
+        (by_condition, everything.points.by_condition()),
+    ):
+        title = str(table.index.name)
+        old = before.by_observable() if title == "observable" else before.by_condition()
+        shown = table.assign(change=table["llh"] - old["llh"])[["llh", "change", "measurements"]]
+        with column, st.container(key=f"shares_{title}"):
+            st.dataframe(
+                shown, height=min(len(shown), 10) * 35 + 38, alt=f"Share of llh by {title}",
+                column_config={
+                    "llh": st.column_config.NumberColumn("share of llh", format="%.6g"),
+                    "change": st.column_config.NumberColumn("change", format="%.3g"),
+                },
+            )  # fmt: skip
+    total = everything.points.llh.sum()
+    st.caption(
+        f"The shares add up to {total:.10g}, llh as on the first page: with sensitivities, for "
+        "which the solver takes other steps than for the number above, in about the 8th digit."
+        if np.isfinite(total)
+        else "There is no sum: where a condition failed, its measurements have no share."
+    )
+    charts.draw(residuals_figure(everything), "residuals_chart", "Residuals against time")
+
+
+def _baseline_courses(found: WhatIf, condition: int, states: bool) -> Trajectories:
+    """The baseline's time courses, kept until it or the view changes."""
+    theta = found.baseline.evaluation.theta
+    key = (found.objective.model.key, found.objective.solver, theta.tobytes(), condition, states)
+    known = st.session_state.get("amijax_baseline_courses")
+    if known is None or known[0] != key:
+        courses = found.simulator.simulate(theta, conditions=[condition], states=states)
+        known = (key, courses)
+        st.session_state["amijax_baseline_courses"] = known
+    result: Trajectories = known[1]
+    return result
+
+
+def _measured_first(current: Trajectories) -> tuple[str, ...]:
+    """Observables measured in the condition, then the others."""
+    measured = set(current.points.observable.tolist())
+    ids = current.observable_ids
+    first = [name for i, name in enumerate(ids) if i in measured]
+    return (*first, *(name for i, name in enumerate(ids) if i not in measured))

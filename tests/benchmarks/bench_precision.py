@@ -1,0 +1,52 @@
+"""What the pieces of a precision study cost, in seconds and in evaluations of the gradient.
+
+    python tests/benchmarks/bench_precision.py [PROBLEM ...]
+
+Each study runs in a fresh cache folder, after one that is thrown away: what is imported and
+compiled once per process is not counted.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from amijax.auto import settle
+from amijax.cores import available_cores
+from amijax.jax_setup import set_up_jax
+from amijax.objective import AmiciObjective
+from amijax.precision import PIECES, forecast, study_precision
+from amijax.problems import load_problem
+from amijax.solver import SolverChoice
+
+DEFAULT = ("Boehm_JProteomeRes2014", "Robertson_Stiff")
+
+
+def main() -> None:
+    set_up_jax()
+    print(f"{'problem':28}" + "".join(f"{piece:>12}" for piece in (*PIECES, "all")))
+    for name in sys.argv[1:] or DEFAULT:
+        problem = load_problem(name)
+        objective = AmiciObjective(problem, num_threads=available_cores())
+        settled = settle(objective, problem.nominal_theta, SolverChoice())
+        settled.objective.evaluate(problem.nominal_theta)
+        evaluation = settled.objective.evaluate(problem.nominal_theta)
+        for _ in range(2):
+            with tempfile.TemporaryDirectory() as folder:
+                os.environ["AMIJAX_CACHE_DIR"] = folder
+                study = study_precision(settled.objective, problem.nominal_theta)
+        cost = forecast(settled.objective, evaluation, problem.n_parameters)
+        seconds = study.seconds or {}
+        rows = {
+            name: [seconds.get(piece, 0.0) for piece in PIECES],
+            "  forecast": [cost[piece] for piece in PIECES],
+            "  in gradients": [seconds.get(p, 0.0) / evaluation.wall_seconds for p in PIECES],
+        }
+        for label, values in rows.items():
+            print(f"{label:28}" + "".join(f"{value:12.2f}" for value in (*values, sum(values))))
+
+
+if __name__ == "__main__":
+    main()

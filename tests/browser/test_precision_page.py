@@ -1,0 +1,90 @@
+"""The precision page in a real browser: the verdict, the first page's warning, both themes."""
+
+import pytest
+
+from amijax.paths import collection_dir
+from pages import idle
+
+pytestmark = pytest.mark.browser
+
+STORY = ".st-key-story"
+
+
+@pytest.fixture(scope="module")
+def misleading(objective_of):
+    """A problem and the verdict that must be read: Crauste's or, without the collection, ours."""
+    if collection_dir() is not None:
+        objective_of("Crauste_CellSystems2017")
+        return "Crauste_CellSystems2017", "the solver's tolerance", "12 of 12 gradient entries"
+    objective_of("Robertson_Stiff")
+    return "Robertson_Stiff", "float32 input", "7 of 7 gradient entries"
+
+
+@pytest.fixture(scope="module")
+def server(start_server, misleading):  # noqa: ARG001 - compiled beforehand
+    return start_server()
+
+
+def clean(page):
+    assert page.locator("[data-testid='stException']").count() == 0
+    assert "Traceback" not in page.locator("body").inner_text()
+
+
+def test_the_verdict_can_be_read_at_a_glance(server, new_page, misleading):
+    problem, limit, entries = misleading
+    page = new_page(f"{server}/precision?problem={problem}")
+    page.locator(STORY).wait_for(timeout=120_000)
+    idle(page)
+    metric = page.locator("[data-testid='stMetric']").last.inner_text()
+    assert limit in metric
+    assert entries in metric
+    table = page.locator(".st-key-verdict_table")
+    table.scroll_into_view_if_needed()  # a grid that is out of sight has no cells
+    table.locator("table[role='grid'] td").first.wait_for(state="attached")
+    cells = table.locator("table[role='grid'] td").all_text_contents()
+    assert cells.count(limit) >= int(entries.split()[0])
+    if "Crauste" in problem:
+        page.get_by_text("AMICI and float64 JAX agree in 15.9 digits").wait_for()
+        assert any("45 times its size" in cell for cell in cells)
+    clean(page)
+
+
+def test_the_first_page_leads_there(server, new_page, misleading):
+    problem, *_ = misleading
+    page = new_page(f"{server}/?problem={problem}")
+    if "Crauste" in problem:
+        page.get_by_text("12 of 12 gradient entries have fewer than 2 digits").wait_for(
+            timeout=60_000
+        )
+    else:
+        page.get_by_text("AMICI's gradient against rtol").wait_for(timeout=60_000)
+    page.get_by_role("link", name="Precision").click()
+    page.locator(STORY).wait_for(timeout=120_000)
+    assert problem in page.locator("body").inner_text()
+    clean(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_panels_react_in_both_themes(server, new_page, misleading, scheme):
+    problem, *_ = misleading
+    page = new_page(f"{server}/precision?problem={problem}", scheme)
+    page.locator(STORY).wait_for(timeout=120_000)
+    for chart in ("budget", "digits", "bits", "tolerances", "curvature"):
+        page.locator(f".st-key-{chart}_chart .main-svg").first.wait_for()
+    page.get_by_text("all up to a stage").click()
+    page.locator(".st-key-budget_chart").get_by_text("… to transform").first.wait_for()
+    page.locator(".st-key-x64 label").first.click()
+    page.locator(".st-key-digits_chart").get_by_text("float32 is right").first.wait_for()
+    clean(page)
+
+
+def test_a_study_can_be_cancelled_and_resumed(server, new_page, misleading):
+    problem, *_ = misleading
+    # Fresh settings: nothing of this is in the cache.
+    page = new_page(f"{server}/precision?problem={problem}&rtol=2.5e-9")
+    page.get_by_role("button", name="Cancel").click(timeout=20_000)
+    page.get_by_text("The study was cancelled").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Go on").click()
+    page.locator(STORY).wait_for(timeout=120_000)
+    page.get_by_text("E · Curvature").wait_for(timeout=120_000)
+    clean(page)

@@ -1,0 +1,170 @@
+"""The what-if page in a real browser: slider, zoom, snapshot, link, script, both themes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pages import idle
+
+pytestmark = pytest.mark.browser
+
+CHART = ".st-key-trajectories_chart"
+BOEHM = "Boehm_JProteomeRes2014"
+
+
+@pytest.fixture(scope="module")
+def server(start_server, boehm):  # noqa: ARG001 - compiled beforehand
+    return start_server()
+
+
+def llh(page):
+    return page.locator("[data-testid='stMetricValue']").first.inner_text()
+
+
+def ready(page):
+    page.locator(f"{CHART} .main-svg").first.wait_for(timeout=60_000)
+    idle(page)
+
+
+def press_slider(page, parameter, times, problem=BOEHM):
+    """Move a slider by the keyboard; wait until llh has changed."""
+    before = llh(page)
+    page.locator(f".st-key-slider_{problem}_{parameter} input").focus()
+    for _ in range(abs(times)):
+        page.keyboard.press("ArrowLeft" if times < 0 else "ArrowRight")
+    page.wait_for_function(
+        "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before",
+        arg=before,
+        timeout=30_000,
+    )
+    known = ""
+    for _ in range(40):  # every key press is a run of its own: wait for the last one
+        page.wait_for_timeout(500)
+        idle(page)
+        if llh(page) == known:
+            return
+        known = llh(page)
+    raise AssertionError("llh does not come to rest")
+
+
+def show(page, view):
+    page.locator(".st-key-whatif_view").get_by_text(view, exact=True).click()
+    page.wait_for_timeout(500)
+    idle(page)
+
+
+def clean(page):
+    assert page.locator("[data-testid='stException']").count() == 0
+    assert "Traceback" not in page.locator("body").inner_text()
+
+
+def test_a_slider_moves_llh_and_keeps_the_zoom(server, new_page):
+    page = new_page(f"{server}/whatif")
+    ready(page)
+    ticks = f"{CHART} .xtick text"
+    whole = page.locator(ticks).all_text_contents()
+    page.wait_for_timeout(2000)  # the page listens to the chart by now
+    box = page.locator(f"{CHART} .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 160, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(2000)
+    idle(page)
+    zoomed = page.locator(ticks).all_text_contents()
+    assert zoomed != whole
+    press_slider(page, "k_phos", -30)
+    page.get_by_text("has left the linear range").wait_for()
+    assert page.locator(ticks).all_text_contents() == zoomed
+    clean(page)
+
+
+def test_a_link_opened_elsewhere_shows_the_same_numbers(server, new_page):
+    page = new_page(f"{server}/whatif?x64=false&rtol=1e-9")
+    ready(page)
+    press_slider(page, "k_phos", -7)
+    page.locator(".st-key-link_popover button").click()
+    address = page.locator(".st-key-link code").inner_text()
+    assert address.startswith(f"{server}/whatif?")
+    assert "k_phos:" in address
+    other = new_page(address.strip())
+    ready(other)
+    assert llh(other) == llh(page)
+    assert "1e-09" in other.locator(".st-key-solver").inner_html()
+    assert other.locator(".st-key-x64 input").is_checked() is False
+    clean(other)
+
+
+def test_snapshots_are_compared_and_returned_to(server, new_page):
+    page = new_page(f"{server}/whatif")
+    ready(page)
+    show(page, "Snapshots")
+    start = llh(page)
+    page.locator(".st-key-snapshot_name input").fill("start")
+    page.locator(".st-key-snapshot_name input").press("Enter")
+    idle(page)
+    page.get_by_role("button", name="Keep this state").click()
+    page.locator(".st-key-snapshot_return button").wait_for()
+    press_slider(page, "k_phos", -20)
+    page.get_by_role("button", name="Keep this state").click()
+    page.get_by_text("Compare two").wait_for()
+    page.locator(".st-key-snapshots_chart .main-svg").first.wait_for()
+    page.get_by_role("button", name="Return to it").click()
+    page.wait_for_function(
+        "start => document.querySelector('[data-testid=stMetricValue]').innerText === start",
+        arg=start,
+        timeout=30_000,
+    )
+    clean(page)
+
+
+def test_the_exported_script_runs_by_itself(server, new_page, tmp_path):
+    page = new_page(f"{server}/whatif?problem=Conversion_Reaction")
+    page.locator(f"{CHART} .main-svg").first.wait_for(timeout=120_000)
+    idle(page)
+    press_slider(page, "k1", -20, "Conversion_Reaction")
+    show(page, "Export")
+    path, state = tmp_path / "exported.py", tmp_path / "state.json"
+    for key, target in (("export_script", path), ("export_json", state)):
+        with page.expect_download() as download:
+            page.locator(f".st-key-{key} button").click()
+        download.value.save_as(target)
+    done = subprocess.run(
+        [sys.executable, "-I", str(path), "--model", str(tmp_path / "model")],
+        capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True,
+    )  # fmt: skip
+    exported = json.loads(state.read_text())
+    assert exported["theta"][0] != exported["linear"][0]
+    expected = {"llh": exported["amici"]["llh"]}
+    expected |= dict(zip(exported["parameters"], exported["amici"]["gradient"], strict=True))
+    printed = {
+        row[0]: row[1:3] for line in done.stdout.splitlines() if len(row := line.split()) > 3
+    }
+    for name, value in expected.items():
+        for text in printed[name]:  # of AMICI and of JAX
+            assert float(text) == pytest.approx(value, rel=1e-9)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_in_both_themes(server, new_page, scheme):
+    page = new_page(f"{server}/whatif", scheme)
+    ready(page)
+    press_slider(page, "k_phos", -5)
+    for view, chart in (
+        ("Prediction", "prediction_chart"),
+        ("Slices", "slices_chart"),
+        ("Shares of llh", "residuals_chart"),
+        ("Trajectories", "trajectories_chart"),
+    ):
+        show(page, view)
+        page.locator(f".st-key-{chart} .main-svg").first.wait_for(timeout=30_000)
+    clean(page)
+
+
+def test_a_malformed_link_is_a_sentence(server, new_page):
+    page = new_page(f"{server}/whatif?theta=k_phos:1e999,%3Cscript%3E")
+    ready(page)
+    page.get_by_text("All parameters are at their nominal values").first.wait_for()
+    clean(page)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
@@ -13,6 +14,7 @@ from amijax.failures import NOT_RUN, Failure, integration_failure, output_failur
 from amijax.preparation import Condition
 from amijax.scales import FloatArray
 from amijax.solver import SolverSettings
+from amijax.vectors import as_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,53 +49,46 @@ def failed_evaluation(
     return Evaluation(theta, np.nan, nothing, failure, wall_seconds, 0.0, solver)
 
 
-def evaluation_of(
-    theta: FloatArray,
-    conditions: Sequence[Condition],
-    rdatas: Sequence[Any],
-    gradient: bool,
-    wall_seconds: float,
-    solver: SolverSettings,
-) -> Evaluation:
-    """Sum up AMICI's results of all conditions at a point.
+class ConditionResult(NamedTuple):
+    """What is kept of AMICI's ReturnData of one simulation.
+
+    Attributes:
+        llh: the condition's share of the log-likelihood.
+        sllh: its derivatives, in the order of `condition.wanted`; None if not asked for.
+        stopped: why AMICI could not finish, None if it did or was not run.
+        unusable: which result is not finite though AMICI finished, None if all are.
+        cpu_seconds: AMICI's CPU time.
+    """
+
+    llh: float
+    sllh: FloatArray | None
+    stopped: Failure | None
+    unusable: str | None
+    cpu_seconds: float
+
+
+def condition_result(condition: Condition, rdata: Any, gradient: bool) -> ConditionResult:
+    """Read what the likelihood needs from AMICI's ReturnData, each member once.
 
     Args:
-        theta: shape (n_parameters,).
-        conditions: what was simulated.
-        rdatas: AMICI's ReturnData of each.
-        gradient: whether they hold sensitivities.
-        wall_seconds: what it took.
-        solver: the settings used.
+        condition: what was simulated.
+        rdata: AMICI's ReturnData.
+        gradient: whether it holds sensitivities.
     """
-    failure = _failure(conditions, rdatas, gradient)
-    llh, sllh = np.nan, None
-    if failure is None:
-        llh = float(sum(rdata.llh for rdata in rdatas))
+    llh = rdata.llh
+    sllh, unusable = None, None if math.isfinite(llh) else "log-likelihood"
     if gradient:
-        sllh = np.full(theta.shape, np.nan) if failure else _sllh(theta, conditions, rdatas)
-    return Evaluation(
-        theta=theta,
+        # Without any that is ours, AMICI differentiates for all parameters.
+        sllh = as_array(rdata.sllh) if condition.wanted.size else np.empty(0)
+        if unusable is None and not np.isfinite(sllh).all():
+            unusable = "gradient"
+    return ConditionResult(
         llh=llh,
-        gradient=sllh,
-        failure=failure,
-        wall_seconds=wall_seconds,
-        cpu_seconds=sum(rdata.cpu_time_total for rdata in rdatas) * 1e-3,  # AMICI's are ms
-        solver=solver,
+        sllh=sllh,
+        stopped=None if rdata.status >= 0 else stopped(condition.label, rdata),
+        unusable=unusable,
+        cpu_seconds=rdata.cpu_time_total * 1e-3,  # AMICI's are ms
     )
-
-
-def _failure(
-    conditions: Sequence[Condition], rdatas: Sequence[Any], gradient: bool
-) -> Failure | None:
-    for condition, rdata in zip(conditions, rdatas, strict=True):
-        if (failure := stopped(condition.label, rdata)) is not None:
-            return failure
-    for condition, rdata in zip(conditions, rdatas, strict=True):
-        if not np.isfinite(rdata.llh):
-            return output_failure(condition.label, "log-likelihood")
-        if gradient and not np.isfinite(rdata.sllh).all():
-            return output_failure(condition.label, "gradient")
-    return None
 
 
 def stopped(label: str, rdata: Any) -> Failure | None:
@@ -114,9 +109,46 @@ def stopped(label: str, rdata: Any) -> Failure | None:
     )
 
 
-def _sllh(theta: FloatArray, conditions: Sequence[Condition], rdatas: Sequence[Any]) -> FloatArray:
-    gradient = np.zeros(theta.shape)
-    for condition, rdata in zip(conditions, rdatas, strict=True):
-        if condition.wanted.size:  # else AMICI differentiates for all, of which none is ours
-            np.add.at(gradient, condition.wanted, rdata.sllh)
-    return gradient
+def evaluation_of(
+    theta: FloatArray,
+    conditions: Sequence[Condition],
+    results: Sequence[ConditionResult],
+    wall_seconds: float,
+    solver: SolverSettings,
+) -> Evaluation:
+    """Sum up the results of all conditions at a point.
+
+    Args:
+        theta: shape (n_parameters,).
+        conditions: all of them.
+        results: of the conditions in order; after one that failed there may be fewer.
+        wall_seconds: what it took.
+        solver: the settings used.
+    """
+    failure = _failure(conditions, results)
+    gradient = None
+    if results[0].sllh is not None:
+        gradient = np.full(theta.shape, 0.0 if failure is None else np.nan)
+    if gradient is not None and failure is None:
+        for condition, result in zip(conditions, results, strict=True):
+            assert result.sllh is not None
+            np.add.at(gradient, condition.wanted, result.sllh)
+    return Evaluation(
+        theta=theta,
+        llh=sum(result.llh for result in results) if failure is None else np.nan,
+        gradient=gradient,
+        failure=failure,
+        wall_seconds=wall_seconds,
+        cpu_seconds=sum(result.cpu_seconds for result in results),
+        solver=solver,
+    )
+
+
+def _failure(conditions: Sequence[Condition], results: Sequence[ConditionResult]) -> Failure | None:
+    for result in results:
+        if result.stopped is not None:
+            return result.stopped
+    for condition, result in zip(conditions, results, strict=True):
+        if result.unusable is not None:
+            return output_failure(condition.label, result.unusable)
+    return None

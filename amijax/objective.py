@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.batch import simulate_points
-from amijax.evaluation import Evaluation, evaluation_of, failed_evaluation
+from amijax.batch import run_simulations, simulate_points
+from amijax.cores import available_cores
+from amijax.evaluation import Evaluation, condition_result, evaluation_of, failed_evaluation
 from amijax.failures import MAX_TIME_EXCEEDED, Failure, input_failure
 from amijax.models import CompiledModel, get_model
 from amijax.preparation import Condition, Prepared, prepare, restrict, write_parameters
@@ -44,7 +46,7 @@ class AmiciObjective:
         solver: SolverSettings | None = None,
         *,
         model: CompiledModel | None = None,
-        num_threads: int = 1,
+        num_threads: int | None = None,
     ) -> None:
         """Prepare a problem for evaluation; compiles its model if that was never done.
 
@@ -52,7 +54,7 @@ class AmiciObjective:
             problem: from `load_problem`.
             solver: AMICI's defaults if not given.
             model: the compiled model, if it is at hand.
-            num_threads: cores used for the conditions of one call.
+            num_threads: cores to use; if not given, one for a single point and all for batches.
 
         Raises:
             CompileError: the model can't be compiled.
@@ -60,7 +62,7 @@ class AmiciObjective:
         """
         self.problem = problem
         self.solver = solver or SolverSettings()
-        self.num_threads = num_threads
+        self._num_threads = num_threads
         self.model = model or get_model(problem)
         self._loaded = self.model.load()
         self._prepared = prepare(problem, self._loaded)
@@ -87,7 +89,7 @@ class AmiciObjective:
         other = object.__new__(AmiciObjective)
         other.problem = self.problem
         other.solver = solver
-        other.num_threads = self.num_threads
+        other._num_threads = self._num_threads
         other.model = self.model
         other._loaded = self._loaded
         other._prepared = prepared
@@ -119,6 +121,16 @@ class AmiciObjective:
     def wanted(self) -> tuple[np.ndarray, ...]:
         """For each simulation, the positions in theta of its sensitivities, in AMICI's order."""
         return tuple(condition.wanted for condition in self._prepared.conditions)
+
+    @property
+    def num_threads(self) -> int:
+        """Cores used for the conditions of a single point."""
+        return self._num_threads or 1
+
+    @property
+    def batch_threads(self) -> int:
+        """Cores used for batches."""
+        return self._num_threads or available_cores()
 
     @property
     def has_events(self) -> bool:
@@ -170,6 +182,45 @@ class AmiciObjective:
             return self._evaluation(theta, self.simulate(theta, gradient=gradient), gradient, start)
         return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
 
+    def llh_batch(self, thetas: ArrayLike) -> FloatArray:
+        """Log-likelihoods at many points at once, on all cores; see `evaluate_batch`.
+
+        Args:
+            thetas: shape (n, n_parameters), on the PEtab scale.
+
+        Returns:
+            Shape (n,), in order; NaN for points that failed. `evaluate_batch` tells why.
+
+        Raises:
+            ValueError: thetas has the wrong shape.
+        """
+        points = self._checked_points(thetas)
+        llh = np.empty(len(points))
+        for finished in self._evaluations(points, gradient=False):
+            for i, evaluation in finished:
+                llh[i] = evaluation.llh
+        return llh
+
+    def llh_and_gradient_batch(self, thetas: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Log-likelihoods and gradients at many points at once, on all cores.
+
+        Args:
+            thetas: shape (n, n_parameters), on the PEtab scale.
+
+        Returns:
+            Log-likelihoods, shape (n,), and gradients with respect to theta, shape
+            (n, n_parameters), in order; NaN for points that failed. `evaluate_batch` tells why.
+
+        Raises:
+            ValueError: thetas has the wrong shape.
+        """
+        points = self._checked_points(thetas)
+        llh, gradient = np.empty(len(points)), np.empty(points.shape)
+        for finished in self._evaluations(points, gradient=True):
+            for i, evaluation in finished:
+                llh[i], gradient[i] = evaluation.llh, evaluation.gradient
+        return llh, gradient
+
     def evaluate_batch(
         self,
         thetas: ArrayLike,
@@ -177,47 +228,68 @@ class AmiciObjective:
         *,
         on_chunk: Callable[[int], None] | None = None,
     ) -> tuple[Evaluation, ...]:
-        """Evaluate at many points at once, on all `num_threads` cores.
+        """Evaluate at many points at once, on all `batch_threads` cores.
 
-        All conditions of all points go through AMICI's `run_simulations` together, in chunks of
-        about half a second, so that memory grows with the points in flight only. Results are
-        those of `evaluate`, bit for bit and in order; a failed point does not stop the others.
+        Cores pull the conditions of all points from one queue, a few at a time, so that none
+        waits for another; memory, apart from the results, grows with the points in flight only.
+        Results are those of `evaluate`, bit for bit and in order; a failed point does not stop
+        the others.
 
         Args:
             thetas: shape (n, n_parameters), on the PEtab scale.
             gradient: whether to compute gradients as well.
-            on_chunk: called after each chunk with the number of points finished so far; what it
-                raises ends the batch.
+            on_chunk: called several times a second with the number of points finished so far,
+                in the calling thread; what it raises ends the batch.
 
         Raises:
             ValueError: thetas has the wrong shape.
         """
+        points = self._checked_points(thetas)
+        evaluations: dict[int, Evaluation] = {}
+        for finished in self._evaluations(points, gradient):
+            evaluations.update(finished)
+            if on_chunk is not None:
+                on_chunk(len(evaluations))
+        return tuple(evaluations[i] for i in range(len(points)))
+
+    def _checked_points(self, thetas: ArrayLike) -> FloatArray:
         points = np.array(thetas, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != self.problem.n_parameters:
             raise ValueError(
                 f"thetas must have shape (n, {self.problem.n_parameters}), a row for each point, "
                 f"but has shape {points.shape}."
             )
-        evaluations: dict[int, Evaluation] = {}
-        for i, theta in enumerate(points):
-            if (failure := self.input_failure(theta)) is not None:
-                evaluations[i] = failed_evaluation(theta, gradient, failure, 0.0, self.solver)
-        rest = [i for i in range(len(points)) if i not in evaluations]
-        workspace = self._new_workspace(edatas=())
-        workspace.solver.set_sensitivity_order(sensitivity_order(gradient))
-        workspace.solver.set_return_data_reporting_mode(sundials.RDataReporting.likelihood)
-        chunks = simulate_points(
-            self._model, workspace.solver, self._prepared, points[rest], self.num_threads
-        )
-        for finished in chunks:
-            for i, rdatas, seconds in finished:
-                evaluations[rest[i]] = evaluation_of(
-                    points[rest[i]], self._prepared.conditions, rdatas, gradient, seconds,
-                    self.solver,
-                )  # fmt: skip
-            if on_chunk is not None:
-                on_chunk(len(evaluations))
-        return tuple(evaluations[i] for i in range(len(points)))
+        return points
+
+    def _evaluations(
+        self, points: FloatArray, gradient: bool
+    ) -> Iterator[list[tuple[int, Evaluation]]]:
+        """Position and evaluation of points as they are finished, several times a second."""
+        failures = [self.input_failure(theta) for theta in points]
+        if any(failures):
+            yield [
+                (i, failed_evaluation(points[i], gradient, failure, 0.0, self.solver))
+                for i, failure in enumerate(failures)
+                if failure is not None
+            ]
+        rest = [i for i, failure in enumerate(failures) if failure is None]
+        for finished in simulate_points(
+            self._model,
+            partial(self._solver_for, gradient),
+            self._prepared,
+            points[rest],
+            gradient,
+            self.batch_threads,
+        ):
+            yield [
+                (
+                    rest[k],
+                    evaluation_of(
+                        points[rest[k]], self._prepared.conditions, results, seconds, self.solver
+                    ),
+                )
+                for k, results, seconds in finished
+            ]
 
     def input_failure(self, theta: FloatArray) -> Failure | None:
         """Why theta can't be simulated; None if all parameters are finite."""
@@ -237,6 +309,8 @@ class AmiciObjective:
     ) -> list[Any]:
         """Run AMICI and return its ReturnData, one for each condition.
 
+        Their vectors point into them: keep a ReturnData while reading its vectors.
+
         Args:
             theta: shape (n_parameters,), finite, on the PEtab scale.
             gradient: with sensitivities.
@@ -250,7 +324,7 @@ class AmiciObjective:
         try:
             workspace = self._idle.pop()
         except IndexError:
-            workspace = self._new_workspace(self._prepared.edatas)
+            workspace = self._new_workspace()
         for condition, edata in zip(self._prepared.conditions, workspace.edatas, strict=True):
             write_parameters(edata, condition, theta)
         solver = workspace.solver
@@ -262,7 +336,7 @@ class AmiciObjective:
         edatas = workspace.edatas if only is None else [workspace.edatas[i] for i in only]
         if not measured:
             edatas = [_without_measurements(edata) for edata in edatas]
-        rdatas = sundials.run_simulations(
+        rdatas = run_simulations(
             self._model,
             solver,
             edatas,
@@ -270,8 +344,7 @@ class AmiciObjective:
             num_threads=min(self.num_threads, len(edatas)),  # idle threads cost time
         )
         self._idle.append(workspace)
-        # The views' own accessors cost more than all the rest of this call.
-        return [rdata.ptr for rdata in rdatas]
+        return rdatas
 
     def gradient_within(self, theta: ArrayLike, cpu_seconds: float) -> Evaluation | None:
         """Evaluate condition by condition; None once AMICI has used more CPU time than allowed.
@@ -293,12 +366,15 @@ class AmiciObjective:
         return self._evaluation(theta, rdatas, True, start)
 
     def _evaluation(
-        self, theta: FloatArray, rdatas: list[Any], gradient: bool, start: float
+        self, theta: FloatArray, rdatas: Sequence[Any], gradient: bool, start: float
     ) -> Evaluation:
+        conditions = self._prepared.conditions
+        results = [
+            condition_result(condition, rdata, gradient)
+            for condition, rdata in zip(conditions, rdatas, strict=True)
+        ]
         wall_seconds = time.perf_counter() - start
-        return evaluation_of(
-            theta, self._prepared.conditions, rdatas, gradient, wall_seconds, self.solver
-        )
+        return evaluation_of(theta, conditions, results, wall_seconds, self.solver)
 
     def new_solver(self) -> Any:
         """An AMICI solver of its own with the settings of this objective, for its model."""
@@ -311,8 +387,16 @@ class AmiciObjective:
         solver.set_sensitivity_method(sundials.SensitivityMethod[settings.sensitivities])
         return solver
 
-    def _new_workspace(self, edatas: Sequence[Any]) -> _Workspace:
-        return _Workspace(self.new_solver(), [sundials.ExpData(edata) for edata in edatas])
+    def _solver_for(self, gradient: bool) -> Any:
+        """A solver that returns what the likelihood needs and nothing more."""
+        solver = self.new_solver()
+        solver.set_sensitivity_order(sensitivity_order(gradient))
+        solver.set_return_data_reporting_mode(sundials.RDataReporting.likelihood)
+        return solver
+
+    def _new_workspace(self) -> _Workspace:
+        edatas = [sundials.ExpData(edata) for edata in self._prepared.edatas]
+        return _Workspace(self.new_solver(), edatas)
 
 
 def sensitivity_order(gradient: bool) -> Any:

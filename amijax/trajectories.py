@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amijax.batch import run_simulations
 from amijax.dense import Layout, layouts
 from amijax.evaluation import stopped
 from amijax.failures import Failure, output_failure
@@ -239,7 +240,7 @@ class TrajectorySimulator:
                 write_parameters(edata, self.objective.conditions[i], theta)
                 edatas.append(edata)
         rdatas = iter(
-            sundials.run_simulations(
+            run_simulations(
                 self.objective.amici_model,
                 workspace.solver,
                 edatas,
@@ -248,7 +249,7 @@ class TrajectorySimulator:
             )
         )
         self._idle.append(workspace)
-        return [tuple(next(rdatas).ptr for _ in pair) for pair in simulated]
+        return [tuple(next(rdatas) for _ in pair) for pair in simulated]
 
     def _new_workspace(self) -> _Workspace:
         solver = self.objective.new_solver()

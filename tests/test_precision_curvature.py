@@ -149,9 +149,9 @@ def test_conditions_add_up_in_the_fisher_information(objective_of, collection):
     assert np.linalg.eigvalsh(found).min() > -1e-9 * np.linalg.eigvalsh(found).max()
     total = 0.0
     for i, wanted in enumerate(objective.wanted):
-        matrix = objective.simulate(theta, gradient=True, everything=True, only=[i])[0].FIM
+        (rdata,) = objective.simulate(theta, gradient=True, everything=True, only=[i])
         # Summed up by a direction: 1 for each sensitivity is 1 for each parameter.
-        total += np.array(matrix).reshape(len(wanted), len(wanted)).sum()
+        total += np.array(rdata.FIM).reshape(len(wanted), len(wanted)).sum()
     assert found.sum() == pytest.approx(total, rel=1e-12)
 
 

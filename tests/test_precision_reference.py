@@ -447,6 +447,11 @@ def verdict(stages, *, wrong_by=0.0, reference=TRUE, noise=None):
         ((1e-2, 1e-3, 1e-8, 1e-8), 1e-3, "input"),  # the solver's error is smaller
         ((1e-2, 1e-3, 1e-8, 1e-8), 5e-2, "solver"),  # ... is more than twice as large
         ((1e-2, 0.0, 0.0, 0.0), 1.5e-2, "input"),  # ... is not
+        (
+            (7e-4, -5e-4, 0.0, 0.0),
+            5e-4,
+            "input",
+        ),  # cancelling stages still limit
         ((1e-8, 1e-8, 1e-8, 1e-8), 1e-4, "solver"),  # float32 keeps digits that are wrong
         ((1e-8, 1e-8, 1e-8, 1e-8), 5e-7, "none"),  # six digits are right
         ((50.0, 0.0, 0.0, 0.0), 45.0, "solver"),  # nothing is right in either precision

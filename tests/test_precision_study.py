@@ -410,9 +410,11 @@ def test_the_forecast_has_seconds_for_every_piece(conversion):
 
 def test_fewer_parameters_and_more_cores_cost_less(boehm):
     evaluation = boehm.evaluate(boehm.problem.nominal_theta)
-    few, all_of_them = (forecast(boehm, evaluation, n) for n in (2, 9))
+    one, two = (
+        AmiciObjective(boehm.problem, model=boehm.model, num_threads=cores) for cores in (1, 2)
+    )
+    few, all_of_them = (forecast(one, evaluation, n) for n in (2, 9))
     assert all(few[piece] < all_of_them[piece] for piece in PIECES)
-    two = AmiciObjective(boehm.problem, model=boehm.model, num_threads=2)
     on_two = forecast(two, evaluation, 9)
     assert all(on_two[piece] <= all_of_them[piece] for piece in PIECES)
     assert on_two["noise"] == pytest.approx(all_of_them["noise"] / 2)
@@ -425,7 +427,8 @@ def test_the_forecast_counts_the_evaluations_that_are_made(conversion, computed,
     monkeypatch.setattr(study_module, "_TIGHT", 1.0)
     evaluation = conversion.evaluate(conversion.problem.nominal_theta)
     one = dataclasses.replace(evaluation, wall_seconds=1.0, cpu_seconds=1.0)
-    seconds = forecast(conversion, one, 6)
+    on_one_core = AmiciObjective(conversion.problem, model=conversion.model, num_threads=1)
+    seconds = forecast(on_one_core, one, 6)
     # 0.5 for JAX; the bits' equal points are simulated once, and a sweep has two for each rtol.
     assert seconds["budget"] == pytest.approx(totals["budget"], abs=0.5)
     assert seconds["reference"] == totals["reference"]

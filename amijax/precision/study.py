@@ -183,8 +183,8 @@ def forecast(
     # time grows more slowly than the share of the sensitivities, within 1.6 times like this.
     share = math.sqrt((1 + n_chosen) / (1 + n))
     one = evaluation.wall_seconds * share
-    in_batch = evaluation.cpu_seconds * share / objective.num_threads
-    full_in_batch = evaluation.cpu_seconds / objective.num_threads
+    in_batch = evaluation.cpu_seconds * share / objective.batch_threads
+    full_in_batch = evaluation.cpu_seconds / objective.batch_threads
     return {
         "budget": 5 * one + 0.2,  # and JAX's compilation
         "reference": (1 + 2 * _TIGHT) * one,

@@ -154,9 +154,9 @@ def verdicts(
     """Judge llh and each entry of the gradient.
 
     The solver limits where x64 would not help: float64 has less than one digit right, or its
-    error is more than twice the difference between float32 and float64. Otherwise the stage of
-    the float32 computation with the largest error does, unless float32 keeps all 6 digits that
-    it can. Without a reference the noise takes its place.
+    error is more than twice what any stage of the float32 computation adds. Otherwise the stage
+    with the largest error does, unless float32 keeps all 6 digits that it can. Without a
+    reference the noise takes its place.
 
     Args:
         parameter_ids: of the chosen parameters.
@@ -212,11 +212,14 @@ def _limit(values: FloatArray, errors: FloatArray, float32: float, accuracy: flo
     lost = ~np.isfinite(values)
     if lost.any():
         return names[int(lost.argmax())]
-    if accuracy < _NOTHING_RIGHT or accuracy < min(float32, FLOAT32_DIGITS) - _TWICE:
+    known = np.nan_to_num(np.abs(errors), nan=-1.0)  # NaN where float64 itself failed
+    # The stage's digits, not float32's alone: stages may cancel each other by chance.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stage = np.nan_to_num(-np.log10(known.max()), nan=float32)
+    if accuracy < _NOTHING_RIGHT or accuracy < min(float32, stage, FLOAT32_DIGITS) - _TWICE:
         return "solver"
     if float32 >= FLOAT32_DIGITS:
         return "none"
-    known = np.nan_to_num(np.abs(errors), nan=-1.0)  # NaN where float64 itself failed
     return names[int(known.argmax())]
 
 

@@ -130,7 +130,7 @@ def slices(context: Context, found: WhatIf) -> None:
         return
     evaluation = found.baseline.evaluation
     one = evaluation.cpu_seconds / (1 if derivative else 1 + len(found.theta))
-    seconds = len(positions) * _SLICE_POINTS * one / found.objective.num_threads
+    seconds = len(positions) * _SLICE_POINTS * one / found.objective.batch_threads
     wanted = (found.objective.model.key, found.objective.solver, found.theta.tobytes(),
               tuple(positions), reach, own, derivative)  # fmt: skip
     known = st.session_state.get("amijax_slices")

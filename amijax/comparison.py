@@ -216,9 +216,15 @@ class _Weak:
         self._objective = weakref.ref(objective)
 
     def evaluate(self, theta: FloatArray, gradient: bool = True) -> Evaluation:
+        return self._alive().evaluate(theta, gradient)
+
+    def evaluate_batch(self, thetas: FloatArray, gradient: bool = True) -> tuple[Evaluation, ...]:
+        return self._alive().evaluate_batch(thetas, gradient)
+
+    def _alive(self) -> AmiciObjective:
         objective = self._objective()
         assert objective is not None, "the objective was deleted while it was being evaluated"
-        return objective.evaluate(theta, gradient)
+        return objective
 
 
 def _record(

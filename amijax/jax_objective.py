@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,14 @@ class HostObjective(Protocol):
         """Evaluate at theta (float64, on the PEtab scale); never raise for a failed simulation."""
 
 
+@runtime_checkable
+class BatchHostObjective(HostObjective, Protocol):
+    """A host objective that evaluates many points faster than one after the other."""
+
+    def evaluate_batch(self, thetas: FloatArray, gradient: bool = True) -> Sequence[HostEvaluation]:
+        """Evaluate at the rows of thetas, shape (n, n_parameters), in order."""
+
+
 @dataclass(frozen=True, eq=False)
 class JaxEvaluation:
     """One evaluation of a `JaxObjective` at a point.
@@ -82,15 +90,17 @@ class JaxObjective:
     The dtype of theta, float32 or float64, is the precision of everything that JAX does: the
     transformation to linear scale, its derivative, the products and the results. The objective
     inside always works in float64, on the PEtab scale. The value alone costs one evaluation
-    without gradient, value and gradient together one with gradient. A failure is NaN in JAX;
-    `failures` keeps the latest ones. Safe to use from many threads at once.
+    without gradient, value and gradient together one with gradient; `vmap` costs one batch,
+    nested or not, if the objective has an `evaluate_batch`. A failure is NaN in JAX; `failures`
+    keeps the latest ones. Safe to use from many threads at once.
     """
 
     def __init__(self, objective: HostObjective) -> None:
         """Wrap an objective.
 
         Args:
-            objective: an `AmiciObjective`, or anything with its `scales` and `evaluate`.
+            objective: an `AmiciObjective`, or anything with its `scales` and `evaluate`, and
+                perhaps its `evaluate_batch`.
         """
         self.objective = objective
         self.failures: deque[HostEvaluation] = deque(maxlen=16)
@@ -194,32 +204,45 @@ class JaxObjective:
     def _host(self, _: Any, out: Any, p: Any, *, gradient: bool, keep: bool) -> None:
         """The callback: NumPy views of JAX's buffers in and out (JAX inside a callback can
         deadlock), and no exception leaves it (its effect on the running program is undefined).
-        """
-        llh, slope = self._evaluate(np.asarray(p), gradient, keep)
-        with np.errstate(over="ignore"):
-            if gradient:
-                np.asarray(out[0])[...] = llh
-                np.asarray(out[1])[...] = slope
-            else:
-                np.asarray(out)[...] = llh
 
-    def _evaluate(self, linear: np.ndarray, gradient: bool, keep: bool) -> tuple[float, FloatArray]:
-        """Evaluate at linear parameters; the gradient is with respect to them."""
-        p = linear.astype(np.float64)
-        try:
-            evaluation = self.objective.evaluate(to_scaled(p, self._scales), gradient=gradient)
-        except Exception as error:
-            self.failures.append(_Broken(error))
-            return np.nan, np.full(p.shape, np.nan)
-        if evaluation.failure is not None:
-            self.failures.append(evaluation)
+        p has shape (..., n_parameters); the leading axes are those of `vmap`.
+        """
+        linear = np.asarray(p)
+        points = linear.reshape(-1, linear.shape[-1])
+        evaluations = self._evaluate(points, gradient)
         if keep:
             with self._lock:
-                self._evaluations[_point(linear)].append(evaluation)
-        if evaluation.gradient is None:
-            return evaluation.llh, p
+                for point, evaluation in zip(points, evaluations, strict=True):
+                    if not isinstance(evaluation, _Broken):
+                        self._evaluations[_point(point)].append(evaluation)
+        outs: Any = out if gradient else (out,)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return evaluation.llh, evaluation.gradient / linear_slope(p, self._scales)
+            llh = np.array([evaluation.llh for evaluation in evaluations])
+            np.asarray(outs[0])[...] = llh.reshape(linear.shape[:-1])
+            if gradient:
+                slopes = np.asarray(outs[1]).reshape(points.shape)
+                for slope, point, evaluation in zip(slopes, points, evaluations, strict=True):
+                    p64 = point.astype(np.float64)
+                    slope[...] = (
+                        np.nan
+                        if evaluation.gradient is None
+                        else evaluation.gradient / linear_slope(p64, self._scales)
+                    )
+
+    def _evaluate(self, points: np.ndarray, gradient: bool) -> Sequence[HostEvaluation]:
+        """Evaluate at linear parameters, shape (n, n_parameters)."""
+        # Row by row: NumPy's logarithm may round differently in larger arrays.
+        thetas = [to_scaled(point.astype(np.float64), self._scales) for point in points]
+        evaluations: Sequence[HostEvaluation]
+        try:
+            if len(thetas) > 1 and isinstance(self.objective, BatchHostObjective):
+                evaluations = self.objective.evaluate_batch(np.array(thetas), gradient=gradient)
+            else:
+                evaluations = [self.objective.evaluate(t, gradient=gradient) for t in thetas]
+        except Exception as error:
+            evaluations = [_Broken(error)] * len(thetas)
+        self.failures.extend(e for e in evaluations if e.failure is not None)
+        return evaluations
 
 
 def _point(p: np.ndarray) -> tuple[str, bytes]:
@@ -243,7 +266,7 @@ def _differentiable(host_value: Any, host_value_and_gradient: Any) -> Any:
     """
     # A pure_callback does the same, but copies its arguments with a device_put in Python: 0.7 ms
     # on top of Boehm's gradient against 0.3 ms (tests/benchmarks/bench_evaluation.py).
-    callback = partial(buffer_callback, vmap_method="sequential")
+    callback = partial(buffer_callback, vmap_method="expand_dims")
 
     @jax.custom_jvp
     def llh(p: jax.Array) -> jax.Array:

@@ -3,11 +3,14 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import jax
 import numpy as np
 import pytest
 from closed_form import llh_and_gradient as conversion_closed_form
 
-from amijax import AmiciObjective, SolverSettings
+from amijax import AmiciObjective, JaxObjective, SolverSettings
+from amijax.batch import run_simulations
+from amijax.cores import available_cores
 
 # Relative; sensitivities are integrated to rtol 1e-8 and summed with both signs (test_objective).
 SENSITIVITY = 5e-6
@@ -48,6 +51,68 @@ def test_a_batch_equals_calls_one_by_one_in_order(boehm, num_threads, gradient):
     assert len({evaluation.llh for evaluation in found}) == 15  # so that the order is seen
     for evaluation, theta in zip(found, thetas, strict=True):
         assert_same(evaluation, boehm.evaluate(theta, gradient))
+
+
+def test_arrays_of_a_batch_have_nan_where_a_point_failed(boehm):
+    thetas = around(boehm, 7)
+    thetas[1, 3] = np.nan
+    thetas[4, boehm.problem.parameter_ids.index("k_phos")] = 39.0  # the solver gives up
+    values = boehm.llh_batch(thetas)
+    llh, gradient = boehm.llh_and_gradient_batch(thetas)
+    assert values.shape == llh.shape == (7,)
+    assert gradient.shape == thetas.shape
+    for i, theta in enumerate(thetas):
+        np.testing.assert_array_equal(values[i], boehm.llh(theta))
+        one, its_gradient = boehm.llh_and_gradient(theta)
+        np.testing.assert_array_equal(llh[i], one)
+        np.testing.assert_array_equal(gradient[i], its_gradient)
+    assert np.flatnonzero(np.isnan(values)).tolist() == [1, 4]
+    assert np.isnan(gradient).any(1).tolist() == np.isnan(gradient).all(1).tolist()
+    assert boehm.llh_batch(np.empty((0, 9))).shape == (0,)
+    for method in (boehm.llh_batch, boehm.llh_and_gradient_batch):
+        with pytest.raises(ValueError, match=r"shape \(n, 9\)"):
+            method(thetas[0])
+
+
+def test_batches_use_all_cores_and_single_points_one_unless_told_otherwise(boehm):
+    assert (boehm.num_threads, boehm.batch_threads) == (1, available_cores())
+    two = on_cores(boehm, 2).with_solver(SolverSettings(rtol=1e-6))
+    assert (two.num_threads, two.batch_threads) == (2, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vmap_in_jax_equals_calls_one_by_one_bit_for_bit(boehm, dtype):
+    inside = JaxObjective(boehm)
+    thetas = around(boehm, 6).astype(dtype)
+    thetas[4, boehm.problem.parameter_ids.index("k_phos")] = 37.0
+    both = jax.value_and_grad(inside)
+    llh, gradient = jax.jit(jax.vmap(jax.vmap(both)))(thetas.reshape(2, 3, 9))
+    assert llh.dtype == gradient.dtype == dtype
+    for i, theta in enumerate(thetas):
+        one, its_gradient = jax.jit(both)(theta)
+        np.testing.assert_array_equal(llh.reshape(6)[i], one)
+        np.testing.assert_array_equal(gradient.reshape(6, 9)[i], its_gradient)
+    assert np.flatnonzero(np.isnan(llh.reshape(6))).tolist() == [4]
+    assert inside.failures[0].failure.status < 0
+
+
+@pytest.mark.collection
+def test_conditions_after_one_that_failed_are_not_simulated(objective_of, collection, monkeypatch):
+    assert collection
+    bruno = on_cores(objective_of("Bruno_JExpBot2016"), 1)
+    simulated = []
+
+    def counted(model, solver, edatas, **options):
+        simulated.extend(edata.id for edata in edatas)
+        return run_simulations(model, solver, edatas, **options)
+
+    monkeypatch.setattr("amijax.batch.run_simulations", counted)
+    failing = bruno.with_solver(SolverSettings(max_steps=5))
+    found = failing.evaluate_batch(around(bruno, 4))
+    assert all(evaluation.failure.condition == simulated[0] for evaluation in found)
+    assert len(simulated) < 4 * 6  # pieces under way are finished
+    first = bruno.condition_labels[0]
+    assert simulated.count(first) == 4
 
 
 @pytest.mark.collection

@@ -70,6 +70,92 @@ def test_vmap_of_value_and_gradient(objective, host, dtype):
     )
 
 
+class Batched(AnalyticObjective):
+    """An analytic objective with batches; remembers their sizes."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def evaluate_batch(self, thetas, gradient=True):
+        assert isinstance(thetas, np.ndarray)
+        assert thetas.dtype == np.float64
+        self.batches.append(len(thetas))
+        return tuple(AnalyticObjective.evaluate(self, theta, gradient) for theta in thetas)
+
+    def evaluate(self, theta, gradient=True):
+        raise AssertionError(f"a batch is wanted, not {theta} alone (gradient: {gradient})")
+
+
+GRID = THETA + np.linspace(-0.1, 0.1, 12)[:, None]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("shape", [(12,), (4, 3), (2, 2, 3)], ids=str)
+def test_vmap_is_one_batch_and_equals_single_calls(objective, dtype, wrap, shape):
+    """Value, gradient, value with gradient and jvp; nested as deep as one likes."""
+    host = Batched()
+    batched = JaxObjective(host)
+    thetas = jnp.asarray(GRID.reshape(*shape, 3), dtype)
+    tangents = jnp.flip(thetas, -1)
+
+    def jvp(of):
+        return lambda theta, tangent: jax.jvp(of, (theta,), (tangent,))
+
+    for transform, arguments in (
+        (lambda of: of, (thetas,)),
+        (jax.grad, (thetas,)),
+        (jax.value_and_grad, (thetas,)),
+        (jvp, (thetas, tangents)),
+    ):
+        host.batches.clear()
+        function = transform(batched)
+        for _ in shape:
+            function = jax.vmap(function)
+        found = jax.tree.leaves(wrap(function)(*arguments))
+        assert host.batches == [12]
+        flat = [argument.reshape(12, 3) for argument in arguments]
+        single = wrap(transform(objective))
+        expected = [jax.tree.leaves(single(*row)) for row in zip(*flat, strict=True)]
+        for k, leaf in enumerate(found):
+            assert leaf.dtype == dtype
+            wanted = np.array([row[k] for row in expected])
+            np.testing.assert_array_equal(leaf, wanted.reshape(leaf.shape))
+
+
+def test_vmap_over_other_axes_and_arguments():
+    host = Batched()
+    batched = JaxObjective(host)
+    columns = jax.vmap(batched, in_axes=1)(GRID.T)
+    np.testing.assert_array_equal(columns, jax.vmap(batched)(GRID))
+    assert host.batches == [12, 12]
+    shifts = np.array([0.0, 0.1])
+    found = jax.vmap(lambda shift: jax.vmap(lambda t: batched(t + shift))(GRID))(shifts)
+    assert found.shape == (2, 12)
+    assert host.batches == [12, 12, 24]
+    assert jax.vmap(batched)(np.zeros((0, 3))).shape == (0,)
+
+
+def test_a_failure_in_a_batch_is_nan_for_its_point_only():
+    host = Batched()
+    thetas = GRID.copy()
+    thetas[5, 0] = 2e6
+    batched = JaxObjective(host)
+    values, gradients = jax.vmap(jax.value_and_grad(batched))(thetas)
+    assert np.flatnonzero(np.isnan(values)).tolist() == [5]
+    assert np.flatnonzero(np.isnan(gradients).any(1)).tolist() == [5]
+    assert [e.failure for e in batched.failures] == ["p[0] is too large"]
+
+
+def test_a_batch_that_raises_gives_nan_not_an_exception(monkeypatch):
+    host = Batched()
+    monkeypatch.setattr(host, "evaluate_batch", lambda *_, **__: 1 / 0)
+    batched = JaxObjective(host)
+    assert np.isnan(jax.vmap(jax.grad(batched))(GRID)).all()
+    assert isinstance(batched.failures[0].failure, ZeroDivisionError)
+
+
 def test_composes_with_other_jax_functions(objective, host):
     gradient = jax.grad(lambda theta: -2 * objective(theta) + (theta**2).sum())(THETA)
     np.testing.assert_allclose(gradient, -2 * host.closed_form(THETA) + 2 * THETA, rtol=1e-14)

@@ -76,7 +76,7 @@ def test_a_run_goes_through_all_and_reports():
 def test_a_cancelled_run_stops_at_once():
     run = CheckRun(("Boehm_JProteomeRes2014", "Conversion_Reaction"))
     run.cancel()
-    progress = run.wait(20)
+    progress = run.wait(120)
     assert progress.is_over
     assert progress.cancelled
     assert len(progress.done) < 2

@@ -76,9 +76,9 @@ def no_traceback(page):
 
 def test_compile_edit_toggle(cold_server, new_page):
     page = new_page(cold_server)
-    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for(timeout=20_000)
+    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for(timeout=120_000)
     page.reload()  # a reloaded page finds the running compile again
-    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for(timeout=20_000)
+    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for(timeout=120_000)
     page.locator(CHART).wait_for(timeout=120_000)
     no_traceback(page)
     llh = until(page, lambda: table(page, "llh_table").get("llh"))
@@ -102,8 +102,8 @@ def test_compile_edit_toggle(cold_server, new_page):
 
 def test_cancel_and_compile_again(start_server, tmp_path, new_page):
     page = new_page(start_server(AMIJAX_CACHE_DIR=str(tmp_path)) + "/?problem=Conversion_Reaction")
-    page.get_by_role("button", name="Cancel").click(timeout=20_000)
-    page.get_by_text("was cancelled").wait_for(timeout=20_000)
+    page.get_by_role("button", name="Cancel").click(timeout=120_000)
+    page.get_by_text("was cancelled").wait_for(timeout=120_000)
     type_value(page, 0, "-0.5")  # parameters can be edited without a model
     page.get_by_role("button", name="Compile").click()
     page.locator(CHART).wait_for(timeout=120_000)
@@ -118,7 +118,7 @@ def changed(page, parameter, before):
 
 def test_an_unusable_value_gets_a_sentence(server, new_page):
     page = new_page(server)
-    page.locator(CHART).wait_for(timeout=60_000)
+    page.locator(CHART).wait_for(timeout=120_000)
     type_value(page, 5, "many")
     page.get_by_text("is not a number").wait_for()
     no_traceback(page)
@@ -126,7 +126,7 @@ def test_an_unusable_value_gets_a_sentence(server, new_page):
 
 def test_reset_of_one_parameter(server, new_page):
     page = new_page(server)
-    page.locator(CHART).wait_for(timeout=60_000)
+    page.locator(CHART).wait_for(timeout=120_000)
     before = until(page, lambda: table(page, "gradient_table").get("k_phos"))
     type_value(page, 5, "4")
     until(page, lambda: changed(page, "k_phos", before))
@@ -142,7 +142,7 @@ def test_pages_open_cold_in_both_themes(server, new_page, scheme, address):
     if "about" in address:
         page.get_by_text("About amijax").wait_for()
     else:
-        page.locator(CHART).wait_for(timeout=60_000)
+        page.locator(CHART).wait_for(timeout=120_000)
     no_traceback(page)
     colour = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     brightness = sum(int(part) for part in re.findall(r"\d+", colour)[:3])
@@ -162,6 +162,6 @@ def test_113_parameters_are_readable(server, new_page, collection):  # noqa: ARG
 
 def test_a_hostile_address_is_the_default(server, new_page):
     page = new_page(server + "/?problem=<script>alert(1)</script>&x64=perhaps")
-    page.locator(CHART).wait_for(timeout=60_000)
+    page.locator(CHART).wait_for(timeout=120_000)
     no_traceback(page)
     assert "Boehm_JProteomeRes2014" in page.locator("body").inner_text()

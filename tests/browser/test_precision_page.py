@@ -54,10 +54,10 @@ def test_the_first_page_leads_there(server, new_page, misleading):
     page = new_page(f"{server}/?problem={problem}")
     if "Crauste" in problem:
         page.get_by_text("12 of 12 gradient entries have fewer than 2 digits").wait_for(
-            timeout=60_000
+            timeout=120_000
         )
     else:
-        page.get_by_text("AMICI's gradient against rtol").wait_for(timeout=60_000)
+        page.get_by_text("AMICI's gradient against rtol").wait_for(timeout=120_000)
     page.get_by_role("link", name="Precision").click()
     page.locator(STORY).wait_for(timeout=120_000)
     assert problem in page.locator("body").inner_text()
@@ -82,8 +82,8 @@ def test_a_study_can_be_cancelled_and_resumed(server, new_page, misleading):
     problem, *_ = misleading
     # Fresh settings: nothing of this is in the cache.
     page = new_page(f"{server}/precision?problem={problem}&rtol=2.5e-9")
-    page.get_by_role("button", name="Cancel").click(timeout=20_000)
-    page.get_by_text("The study was cancelled").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Cancel").click(timeout=120_000)
+    page.get_by_text("The study was cancelled").wait_for(timeout=120_000)
     page.get_by_role("button", name="Go on").click()
     page.locator(STORY).wait_for(timeout=120_000)
     page.get_by_text("E · Curvature").wait_for(timeout=120_000)

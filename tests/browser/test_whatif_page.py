@@ -24,7 +24,7 @@ def llh(page):
 
 
 def ready(page):
-    page.locator(f"{CHART} .main-svg").first.wait_for(timeout=60_000)
+    page.locator(f"{CHART} .main-svg").first.wait_for(timeout=120_000)
     idle(page)
 
 
@@ -37,7 +37,7 @@ def press_slider(page, parameter, times, problem=BOEHM):
     page.wait_for_function(
         "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before",
         arg=before,
-        timeout=30_000,
+        timeout=120_000,
     )
     known = ""
     for _ in range(40):  # every key press is a run of its own: wait for the last one
@@ -115,7 +115,7 @@ def test_snapshots_are_compared_and_returned_to(server, new_page):
     page.wait_for_function(
         "start => document.querySelector('[data-testid=stMetricValue]').innerText === start",
         arg=start,
-        timeout=30_000,
+        timeout=120_000,
     )
     clean(page)
 
@@ -159,7 +159,7 @@ def test_every_view_in_both_themes(server, new_page, scheme):
         ("Trajectories", "trajectories_chart"),
     ):
         show(page, view)
-        page.locator(f".st-key-{chart} .main-svg").first.wait_for(timeout=30_000)
+        page.locator(f".st-key-{chart} .main-svg").first.wait_for(timeout=120_000)
     clean(page)
 
 

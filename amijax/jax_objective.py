@@ -208,31 +208,26 @@ class JaxObjective:
         p has shape (..., n_parameters); the leading axes are those of `vmap`.
         """
         linear = np.asarray(p)
-        points = linear.reshape(-1, linear.shape[-1])
+        points = linear.reshape(-1, linear.shape[-1]).astype(np.float64)
         evaluations = self._evaluate(points, gradient)
         if keep:
-            with self._lock:
-                for point, evaluation in zip(points, evaluations, strict=True):
-                    if not isinstance(evaluation, _Broken):
-                        self._evaluations[_point(point)].append(evaluation)
+            (evaluation,) = evaluations  # `evaluate` takes a single point
+            if not isinstance(evaluation, _Broken):
+                with self._lock:
+                    self._evaluations[_point(linear)].append(evaluation)
         outs: Any = out if gradient else (out,)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             llh = np.array([evaluation.llh for evaluation in evaluations])
             np.asarray(outs[0])[...] = llh.reshape(linear.shape[:-1])
             if gradient:
-                slopes = np.asarray(outs[1]).reshape(points.shape)
-                for slope, point, evaluation in zip(slopes, points, evaluations, strict=True):
-                    p64 = point.astype(np.float64)
-                    slope[...] = (
-                        np.nan
-                        if evaluation.gradient is None
-                        else evaluation.gradient / linear_slope(p64, self._scales)
-                    )
+                slopes = np.array([evaluation.gradient for evaluation in evaluations])
+                slopes = slopes.reshape(points.shape) / linear_slope(points, self._scales)
+                np.asarray(outs[1])[...] = slopes.reshape(linear.shape)
 
-    def _evaluate(self, points: np.ndarray, gradient: bool) -> Sequence[HostEvaluation]:
+    def _evaluate(self, points: FloatArray, gradient: bool) -> Sequence[HostEvaluation]:
         """Evaluate at linear parameters, shape (n, n_parameters)."""
         # Row by row: NumPy's logarithm may round differently in larger arrays.
-        thetas = [to_scaled(point.astype(np.float64), self._scales) for point in points]
+        thetas = [to_scaled(point, self._scales) for point in points]
         evaluations: Sequence[HostEvaluation]
         try:
             if len(thetas) > 1 and isinstance(self.objective, BatchHostObjective):
@@ -240,8 +235,8 @@ class JaxObjective:
             else:
                 evaluations = [self.objective.evaluate(t, gradient=gradient) for t in thetas]
         except Exception as error:
-            evaluations = [_Broken(error)] * len(thetas)
-        self.failures.extend(e for e in evaluations if e.failure is not None)
+            evaluations = [_Broken(error, np.full(points.shape[-1], np.nan))] * len(thetas)
+        self.failures.extend([e for e in evaluations if e.failure is not None])
         return evaluations
 
 
@@ -254,8 +249,8 @@ class _Broken:
     """The evaluation of an objective that raised, which it should not."""
 
     failure: Exception
+    gradient: FloatArray
     llh: float = np.nan
-    gradient: None = None
 
 
 def _differentiable(host_value: Any, host_value_and_gradient: Any) -> Any:

@@ -134,7 +134,7 @@ def test_vmap_over_other_axes_and_arguments():
     found = jax.vmap(lambda shift: jax.vmap(lambda t: batched(t + shift))(GRID))(shifts)
     assert found.shape == (2, 12)
     assert host.batches == [12, 12, 24]
-    assert jax.vmap(batched)(np.zeros((0, 3))).shape == (0,)
+    assert jax.vmap(jax.grad(batched))(np.zeros((0, 3))).shape == (0, 3)
 
 
 def test_a_failure_in_a_batch_is_nan_for_its_point_only():

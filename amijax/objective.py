@@ -6,20 +6,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.batch import simulate_points
+from amijax.cluster_client import client_for
 from amijax.evaluation import Evaluation, evaluation_of, failed_evaluation
 from amijax.failures import MAX_TIME_EXCEEDED, Failure, input_failure
 from amijax.models import CompiledModel, get_model
 from amijax.preparation import Condition, Prepared, prepare, restrict, write_parameters
 from amijax.problems.problem import Problem
+from amijax.problems.recipe import ProblemRecipe
+from amijax.recipes import ObjectiveRecipe
 from amijax.scales import FloatArray, Scale, to_linear
 from amijax.solver import SolverSettings
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 class _Workspace(NamedTuple):
@@ -35,7 +41,8 @@ class AmiciObjective:
     theta is the vector of free parameters on their PEtab scale, in the order of
     `problem.parameter_ids`; gradients are with respect to it. Simulation happens on the PEtab
     scale as well, since AMICI's error control of sensitivities depends on the scale. One object
-    may be called from many threads at once.
+    may be called from many threads at once. It pickles as a recipe (`ObjectiveRecipe`): plain data
+    from which another process, or another machine, builds its own.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class AmiciObjective:
         self.model = model or get_model(problem)
         self._loaded = self.model.load()
         self._prepared = prepare(problem, self._loaded)
+        self._gradient_of: tuple[int, ...] | None = None
         self._model = _with_steady_state(self._loaded, self.solver)
         self._idle: deque[_Workspace] = deque()
 
@@ -81,7 +89,29 @@ class AmiciObjective:
         Args:
             positions: of the parameters in theta.
         """
-        return self._variant(self.solver, restrict(self._prepared, np.asarray(positions)))
+        chosen = np.asarray(positions)
+        other = self._variant(self.solver, restrict(self._prepared, chosen))
+        other._gradient_of = tuple(chosen.tolist())
+        return other
+
+    def with_num_threads(self, num_threads: int) -> AmiciObjective:
+        """The same problem on another number of cores."""
+        other = self._variant(self.solver, self._prepared)
+        other.num_threads = num_threads
+        return other
+
+    def recipe(self) -> ObjectiveRecipe:
+        """The plain data that this objective is made of.
+
+        Raises:
+            ProblemError: the problem's files are not what they were when it was opened.
+        """
+        return ObjectiveRecipe(
+            ProblemRecipe.of(self.problem), self.solver, self._gradient_of, self.num_threads
+        )
+
+    def __reduce__(self) -> tuple[Callable[[ObjectiveRecipe], AmiciObjective], tuple[Any, ...]]:
+        return ObjectiveRecipe.rebuild, (self.recipe(),)
 
     def _variant(self, solver: SolverSettings, prepared: Prepared) -> AmiciObjective:
         other = object.__new__(AmiciObjective)
@@ -91,6 +121,7 @@ class AmiciObjective:
         other.model = self.model
         other._loaded = self._loaded
         other._prepared = prepared
+        other._gradient_of = self._gradient_of
         other._model = _with_steady_state(self._loaded, solver)
         other._idle = deque()
         return other
@@ -176,8 +207,9 @@ class AmiciObjective:
         gradient: bool = True,
         *,
         on_chunk: Callable[[int], None] | None = None,
+        executor: Client | Literal["local"] | None = None,
     ) -> tuple[Evaluation, ...]:
-        """Evaluate at many points at once, on all `num_threads` cores.
+        """Evaluate at many points at once, on all `num_threads` cores or on a Dask cluster.
 
         All conditions of all points go through AMICI's `run_simulations` together, in chunks of
         about half a second, so that memory grows with the points in flight only. Results are
@@ -188,8 +220,12 @@ class AmiciObjective:
             gradient: whether to compute gradients as well.
             on_chunk: called after each chunk with the number of points finished so far; what it
                 raises ends the batch.
+            executor: a `distributed.Client`, whose workers evaluate the points (see
+                `amijax.cluster`); if not given, the cluster that `AMIJAX_DASK_SCHEDULER` names,
+                if any, for more than one point; "local" is this process in any case.
 
         Raises:
+            ClusterError: the cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
         points = np.array(thetas, dtype=np.float64)
@@ -198,6 +234,10 @@ class AmiciObjective:
                 f"thetas must have shape (n, {self.problem.n_parameters}), a row for each point, "
                 f"but has shape {points.shape}."
             )
+        if (client := client_for(executor, len(points))) is not None:
+            from amijax.cluster import evaluate_on  # with Dask, which is optional
+
+            return evaluate_on(client, self, points, gradient, on_chunk)
         evaluations: dict[int, Evaluation] = {}
         for i, theta in enumerate(points):
             if (failure := self.input_failure(theta)) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import queue
 import time
 import warnings
 from collections import deque
@@ -18,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from distributed import CancelledError, Client, Future, KilledWorker, wait
+from distributed import CancelledError, Client, Future, KilledWorker
 
 from amijax.cluster_client import ClusterError
 from amijax.failures import Failure
@@ -125,8 +126,12 @@ class _Batch:
         self._versions = versions()
         self._found: dict[int, Evaluation] = {}
         self._first_unsent = 0
-        self._singles: deque[Sequence[int]] = deque()  # of chunks that ended workers
         self._under_way: dict[Future, Sequence[int]] = {}
+        self._over: queue.SimpleQueue[Future] = queue.SimpleQueue()  # of these, those that ended
+        # Chunks under way on workers that ended. Dask blames all that such a worker had, so each
+        # is sent again with nothing else under way, to find the one that does it.
+        self._suspects: deque[Sequence[int]] = deque()
+        self._alone = False  # whether what is under way is a suspect
         self._measured = (0, 0.0)  # points and what they took, in seconds
         self._threads = 0
         self._looked = -math.inf
@@ -135,7 +140,7 @@ class _Batch:
 
     def run(self) -> tuple[Evaluation, ...]:
         try:
-            while self._look() and (self._send() or self._under_way):
+            while self._look() and self._send():
                 self._receive()
         finally:
             self._stop()
@@ -180,19 +185,32 @@ class _Batch:
             )
 
     def _send(self) -> bool:
-        """Keep the workers busy; return whether there is more to send."""
-        while len(self._under_way) < _IN_FLIGHT * max(self._threads, 1):
-            chunk = self._singles.popleft() if self._singles else self._next_chunk()
-            if not chunk:
-                return False
-            future = self._client.submit(
-                _evaluate_chunk,
-                *(self._recipe, self._points[list(chunk)], self._gradient, self._versions),
-                pure=False,
-                retries=_RETRIES,
-            )
-            self._under_way[future] = chunk
-        return True
+        """Keep the workers busy; return whether anything is under way."""
+        while not self._alone and len(self._under_way) < _IN_FLIGHT * max(self._threads, 1):
+            # Suspects come last, unless it may be the very preparation that ends workers.
+            if self._suspects and not (self._found and self._first_unsent < len(self._points)):
+                if self._under_way:
+                    break
+                self._alone = True
+                self._submit(self._suspects.popleft())
+            elif self._first_unsent < len(self._points):
+                self._submit(self._next_chunk())
+            else:
+                break
+        return bool(self._under_way)
+
+    def _submit(self, chunk: Sequence[int]) -> None:
+        future = self._client.submit(
+            _evaluate_chunk,
+            *(self._recipe, self._points[list(chunk)], self._gradient, self._versions),
+            pure=False,
+            retries=_RETRIES,
+        )
+        self._watch(future, chunk)
+
+    def _watch(self, future: Future, chunk: Sequence[int]) -> None:
+        self._under_way[future] = chunk
+        future.add_done_callback(self._over.put)
 
     def _next_chunk(self) -> range:
         left = len(self._points) - self._first_unsent
@@ -209,20 +227,25 @@ class _Batch:
         return chunk
 
     def _receive(self) -> None:
-        """Wait for a chunk, at most until the next look at the workers, and take what is there."""
-        with suppress(TimeoutError, CancelledError):
-            wait(list(self._under_way), timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
-        for future in [future for future in self._under_way if future.status != "pending"]:
-            chunk = self._under_way.pop(future)
-            if future.status == "finished":
-                self._take(future, chunk)
-            else:
-                self._failed(future, chunk)
+        """Take the next chunk that comes back, if one does until the next look at the workers."""
+        try:
+            future = self._over.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            return
+        chunk = self._under_way.pop(future)
+        if future.status in ("error", "cancelled"):
+            self._failed(future, chunk)
+        else:
+            self._take(future, chunk)
+        self._alone = self._alone and bool(self._under_way)
 
     def _take(self, future: Future, chunk: Sequence[int]) -> None:
         try:
             answer = future.result(timeout=_PATIENCE_SECONDS)
-        except (OSError, TimeoutError, CancelledError) as error:  # its worker is lost, and others
+        except TimeoutError:  # lost with its worker before it was fetched: another computes it
+            self._watch(future, chunk)
+            return
+        except (OSError, CancelledError) as error:
             self._fail(_shown(error))
             return
         if answer.refusal is not None:
@@ -237,8 +260,10 @@ class _Batch:
 
     def _failed(self, future: Future, chunk: Sequence[int]) -> None:
         error = None if future.cancelled() else future.exception()
-        if isinstance(error, KilledWorker) and len(chunk) > 1:
-            self._singles += [[i] for i in chunk]  # to find the one that does it
+        if isinstance(error, KilledWorker) and not self._alone:
+            self._suspects.append(chunk)
+        elif isinstance(error, KilledWorker) and len(chunk) > 1:
+            self._suspects += [[i] for i in chunk]
         elif isinstance(error, KilledWorker) and self._found:
             self._keep(chunk, [self._killed(self._points[chunk[0]], error)])
         else:

@@ -38,10 +38,10 @@ def worker_cache(boehm, tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(dask, worker_cache):
     """The client of two processes."""
-    settings = {"env": {"AMIJAX_CACHE_DIR": str(worker_cache)}, "dashboard_address": None}
+    settings = {"env": {"AMIJAX_CACHE_DIR": str(worker_cache)}, "dashboard_address": ":0"}
     with (
         dask.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **settings) as cluster,
-        dask.Client(cluster) as client,
+        dask.Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -49,10 +49,10 @@ def client(dask, worker_cache):
 @pytest.fixture
 def threads_client(dask):
     """The client of a cluster of one worker in this process, for what needs no second one."""
-    settings = {"processes": False, "dashboard_address": None}
+    settings = {"processes": False, "dashboard_address": ":0"}
     with (
         dask.LocalCluster(n_workers=1, threads_per_worker=1, **settings) as cluster,
-        dask.Client(cluster) as client,
+        dask.Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -336,11 +336,11 @@ def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(
 
     thetas = around(boehm, 60)
     expected = list(boehm.evaluate_batch(thetas))
-    settings = {"env": {"AMIJAX_CACHE_DIR": str(worker_cache)}, "dashboard_address": None}
+    settings = {"env": {"AMIJAX_CACHE_DIR": str(worker_cache)}, "dashboard_address": ":0"}
     with (
         dask_core.config.set({"distributed.scheduler.allowed-failures": 0}),
         dask.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **settings) as cluster,
-        dask.Client(cluster) as client,
+        dask.Client(cluster, set_as_default=False) as client,
     ):
         client.register_plugin(Deadly())
         found = list(boehm.evaluate_batch(thetas, executor=client))

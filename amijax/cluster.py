@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
-from amijax.cluster_client import ClusterError
+from amijax.cluster_client import ClusterError, ClusterWarning
 from amijax.failures import Failure
 from amijax.recipes import ObjectiveRecipe
 from amijax.scales import FloatArray
@@ -42,10 +42,6 @@ _PATIENCE_SECONDS = 30.0  # without any worker
 
 # What decides about results; Dask itself warns of differences in Python and its own packages.
 _SAME = ("amijax", "amici", "petab")
-
-
-class ClusterWarning(UserWarning):
-    """Points of a batch that the cluster could not evaluate were evaluated here."""
 
 
 @dataclass(frozen=True)

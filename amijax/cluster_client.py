@@ -22,6 +22,10 @@ class ClusterError(RuntimeError):
     """A Dask cluster that can't be used; the message says why and what to do."""
 
 
+class ClusterWarning(UserWarning):
+    """Points of a batch that the cluster could not evaluate were evaluated here."""
+
+
 def client_for(executor: Client | Literal["local"] | None, n_points: int) -> Client | None:
     """The client that evaluates a batch; None if this process does.
 
@@ -48,6 +52,7 @@ def client_for(executor: Client | Literal["local"] | None, n_points: int) -> Cli
     return executor
 
 
+@atexit.register
 def close_clients() -> None:
     """Close the connections to the clusters of the setting; the next batch makes a new one."""
     with _clients_lock:
@@ -78,8 +83,6 @@ def _client_at(address: str) -> Client:
         client = _clients.get(address)
         if client is not None and client.status == "running":
             return client
-        if not _clients:
-            atexit.register(close_clients)
         try:
             # Other Dask code in this process keeps its own default.
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)

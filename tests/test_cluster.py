@@ -9,8 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from amijax import SolverSettings, cluster_client
-from amijax.cluster_client import ClusterError
+from amijax import ClusterError, ClusterWarning, SolverSettings, cluster_client
 
 pytestmark = pytest.mark.cluster
 
@@ -127,8 +126,9 @@ def test_workers_compile_a_model_once_and_prepare_it_once_each(
     assert [log.name for log in builds.glob("*.log")] == [f"{conversion.model.key}.log"]
 
 
+@pytest.mark.usefixtures("short_chunks")
 @pytest.mark.parametrize("gradient", [True, False])
-def test_failures_stay_where_they_are(client, boehm, only_workers, short_chunks, gradient):
+def test_failures_stay_where_they_are(client, boehm, only_workers, gradient):
     thetas = around(boehm, 40)
     thetas[2, 3] = np.nan
     thetas[4, boehm.problem.parameter_ids.index("k_phos")] = 39.0  # finite; the solver gives up
@@ -152,7 +152,8 @@ def test_settings_and_chosen_entries_reach_the_workers(client, boehm, only_worke
     assert_same(objective.evaluate_batch(thetas, executor=client), expected)
 
 
-def test_a_killed_worker_costs_no_results(client, boehm, only_workers, short_chunks):
+@pytest.mark.usefixtures("short_chunks")
+def test_a_killed_worker_costs_no_results(client, boehm, only_workers):
     thetas = around(boehm, 300)
     expected = boehm.evaluate_batch(thetas)
     pids = client.run(os.getpid)
@@ -179,10 +180,9 @@ class Stop(Exception):
     pass
 
 
-def test_an_exception_from_progress_ends_the_batch_on_the_workers_too(
-    client, boehm, short_chunks
-):
-    def stop(done):
+@pytest.mark.usefixtures("short_chunks")
+def test_an_exception_from_progress_ends_the_batch_on_the_workers_too(client, boehm):
+    def stop(_done):
         raise Stop
 
     with pytest.raises(Stop):
@@ -252,11 +252,10 @@ def test_no_workers_is_a_sentence(threads_client, boehm, monkeypatch):
         boehm.evaluate_batch(around(boehm, 3), executor=threads_client)
 
 
+@pytest.mark.usefixtures("short_chunks")
 def test_what_a_cluster_without_workers_left_can_t_do_is_done_here(
-    threads_client, boehm, short_chunks, monkeypatch
+    threads_client, boehm, monkeypatch
 ):
-    from amijax.cluster import ClusterWarning
-
     monkeypatch.setattr("amijax.cluster._PATIENCE_SECONDS", 0.5)
     thetas = around(boehm, 200)
     dones = []
@@ -290,10 +289,8 @@ def test_workers_that_can_t_prepare_the_problem_say_why(threads_client, boehm, m
         boehm.evaluate_batch(around(boehm, 3), executor=threads_client)
 
 
-def test_chunks_that_fail_later_are_evaluated_here(
-    threads_client, boehm, short_chunks, monkeypatch
-):
-    from amijax.cluster import ClusterWarning
+@pytest.mark.usefixtures("short_chunks")
+def test_chunks_that_fail_later_are_evaluated_here(threads_client, boehm, monkeypatch):
     from amijax.recipes import ObjectiveRecipe
 
     original = ObjectiveRecipe.rebuild
@@ -301,7 +298,7 @@ def test_chunks_that_fail_later_are_evaluated_here(
 
     def fail_sometimes(recipe):
         calls.append(recipe)
-        if len(calls) in (4, 5, 6):  # one chunk and its two retries, or three chunks once each
+        if len(calls) in (4, 5, 6):
             raise OSError("no space left")
         return original(recipe)
 
@@ -314,15 +311,14 @@ def test_chunks_that_fail_later_are_evaluated_here(
     assert_same(found, boehm.evaluate_batch(thetas))
 
 
-def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(
-    dask, boehm, short_chunks, worker_cache
-):
+@pytest.mark.usefixtures("short_chunks")
+def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(dask, boehm, worker_cache):
     import dask as dask_core
 
     deadly = around(boehm, 60)[33, 0]
 
     class Deadly(dask.WorkerPlugin):
-        def setup(self, worker):
+        def setup(self, worker):  # noqa: ARG002 - Dask's signature
             from amijax import objective
 
             original = objective.simulate_points

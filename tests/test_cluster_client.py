@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from amijax.cluster_client import ClusterError, client_for
+from amijax import ClusterError
+from amijax.cluster_client import client_for
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_without_the_setting_nothing_of_dask_is_needed(monkeypatch):
 @pytest.mark.usefixtures("no_dask")
 def test_the_setting_without_dask_says_what_to_install(boehm, monkeypatch):
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "tcp://127.0.0.1:8786")
-    with pytest.raises(ClusterError, match='pip install "distributed.*unset it to compute here'):
+    with pytest.raises(ClusterError, match=r'pip install "distributed.*unset it to'):
         boehm.evaluate_batch(np.stack([boehm.problem.nominal_theta] * 2))
 
 

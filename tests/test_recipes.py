@@ -128,7 +128,7 @@ def test_files_that_changed_are_not_sent(tmp_path):
     objective = decay(problem_folder)
     table = problem_folder / "measurements.tsv"
     table.write_text(table.read_text().replace("1.31", "1.41"))
-    with pytest.raises(ProblemError, match=r"changed since it was opened .* Open the problem again"):
+    with pytest.raises(ProblemError, match=r"changed since it was opened.* Open the problem"):
         pickle.dumps(objective)
     table.unlink()
     with pytest.raises(ProblemError, match=r"measurements\.tsv can't be read.*Put them back"):

@@ -1,0 +1,20 @@
+"""A Dask cluster that can't be used, in words on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from amijax.cluster_client import ClusterError
+
+
+@contextmanager
+def cluster_errors() -> Iterator[None]:
+    """End the page with a sentence where the cluster of `AMIJAX_DASK_SCHEDULER` can't be used."""
+    try:
+        yield
+    except ClusterError as error:
+        st.error(str(error))
+        st.stop()

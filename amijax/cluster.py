@@ -2,8 +2,7 @@
 
 A worker gets the objective's recipe with each chunk, so a chunk can be done by any worker at any
 time; it prepares the objective once and finds or compiles the model by its key. Chunks of a worker
-that is lost go to others. What the cluster can't do is done here, and a warning says so. Nothing
-here loads AMICI: Dask's scheduler imports this module, too.
+that is lost go to others. What the cluster can't do is done here, and a warning says so.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
 from amijax.cluster_client import ClusterError, ClusterWarning
+from amijax.cluster_worker import SAME_VERSIONS, evaluate_chunk
+from amijax.evaluation import Evaluation, failed_evaluation
 from amijax.failures import Failure
-from amijax.recipes import ObjectiveRecipe
 from amijax.scales import FloatArray
 from amijax.versions import versions
 
 if TYPE_CHECKING:
-    from amijax.evaluation import Evaluation
     from amijax.objective import AmiciObjective
 
 # Long enough that sending a chunk costs little, short enough that losing one does.
@@ -39,24 +38,6 @@ _IN_FLIGHT = 2  # chunks per thread of the cluster: one under way and one that w
 _RETRIES = 2  # of a chunk that raises; lost workers are Dask's `allowed-failures`
 _LOOK_SECONDS = 1.0  # between two looks at which workers there are
 _PATIENCE_SECONDS = 30.0  # without any worker
-
-# What decides about results; Dask itself warns of differences in Python and its own packages.
-_SAME = ("amijax", "amici", "petab")
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What a worker sends back for a chunk.
-
-    Attributes:
-        evaluations: pickled as one: thousands of small arrays travel slowly one by one.
-        seconds: what evaluating took.
-        refusal: why there are no evaluations; None if there are.
-    """
-
-    evaluations: bytes
-    seconds: float
-    refusal: str | None = None
 
 
 def evaluate_on(
@@ -86,20 +67,6 @@ def evaluate_on(
         ProblemError: the problem's files are not what they were when it was opened.
     """
     return _Batch(client, objective, points, gradient, on_chunk).run()
-
-
-def _evaluate_chunk(
-    recipe: ObjectiveRecipe, points: FloatArray, gradient: bool, wanted: dict[str, str]
-) -> _Answer:
-    """Evaluate points, on a worker."""
-    here = versions()
-    if differing := [name for name in _SAME if here[name] != wanted[name]]:
-        return _Answer(b"", 0.0, " and ".join(f"{name} {here[name]}" for name in differing))
-    objective = recipe.rebuild()
-    start = time.perf_counter()
-    # A worker may have the setting, too, and must not wait for itself.
-    found = objective.evaluate_batch(points, gradient, executor="local")
-    return _Answer(pickle.dumps(found), time.perf_counter() - start)
 
 
 class _Batch:
@@ -197,7 +164,7 @@ class _Batch:
 
     def _submit(self, chunk: Sequence[int]) -> None:
         future = self._client.submit(
-            _evaluate_chunk,
+            evaluate_chunk,
             *(self._recipe, self._points[list(chunk)], self._gradient, self._versions),
             pure=False,
             retries=_RETRIES,
@@ -238,14 +205,16 @@ class _Batch:
     def _take(self, future: Future, chunk: Sequence[int]) -> None:
         try:
             answer = future.result(timeout=_PATIENCE_SECONDS)
-        except TimeoutError:  # lost with its worker before it was fetched: another computes it
-            self._watch(future, chunk)
-            return
-        except (OSError, CancelledError) as error:
-            self._fail(_shown(error))
+        except Exception as error:
+            if future.status in ("error", "cancelled"):
+                self._failed(future, chunk)
+            elif isinstance(error, TimeoutError):  # lost before it was fetched, and done again
+                self._watch(future, chunk)
+            else:
+                self._fail(_shown(error))
             return
         if answer.refusal is not None:
-            here = " and ".join(f"{name} {self._versions[name]}" for name in _SAME)
+            here = " and ".join(f"{name} {self._versions[name]}" for name in SAME_VERSIONS)
             raise ClusterError(
                 f"Workers of the Dask cluster at {_address(self._client)} have {answer.refusal}, "
                 f"here is {here}: results would differ. Install the same versions."
@@ -261,24 +230,22 @@ class _Batch:
         elif isinstance(error, KilledWorker) and len(chunk) > 1:
             self._suspects += [[i] for i in chunk]
         elif isinstance(error, KilledWorker) and self._found:
-            self._keep(chunk, [self._killed(self._points[chunk[0]], error)])
+            self._keep(chunk, [self._killed(chunk[0])])
         else:
             self._fail("its chunks were cancelled" if error is None else _shown(error))
 
-    def _killed(self, theta: FloatArray, error: KilledWorker) -> Evaluation:
-        from amijax.evaluation import failed_evaluation
-
+    def _killed(self, position: int) -> Evaluation:
         failure = Failure(
             None,
             None,
             0,
             "AMICI_SUCCESS",
-            f"{error.allowed_failures + 1} workers of the Dask cluster ended while they computed "
-            "this point",
-            "Look into the workers' logs: perhaps they have too little memory. Evaluated here, "
-            "it may end this process.",
+            "Workers of the Dask cluster ended while they computed this point",
+            "Look into their logs: perhaps they have too little memory. Evaluated here, the point "
+            "may end this process.",
         )
-        return failed_evaluation(theta, self._gradient, failure, 0.0, self._objective.solver)
+        theta, solver = self._points[position], self._objective.solver
+        return failed_evaluation(theta, self._gradient, failure, 0.0, solver)
 
     def _keep(self, chunk: Sequence[int], evaluations: Sequence[Evaluation]) -> None:
         self._found.update(zip(chunk, evaluations, strict=True))
@@ -286,12 +253,16 @@ class _Batch:
 
     def _stop(self) -> None:
         """Let the cluster forget what it still has of this batch."""
+        if self._alone:
+            self._suspects += self._under_way.values()
         if self._under_way and self._client.status == "running":
             with suppress(OSError, TimeoutError, CancelledError):
                 self._client.cancel(list(self._under_way))
         self._under_way.clear()
 
     def _do_rest_here(self) -> None:
+        for chunk in self._suspects:  # never here, where they would end everything
+            self._keep(chunk, [self._killed(i) for i in chunk])
         rest = [i for i in range(len(self._points)) if i not in self._found]
         if not rest:
             return

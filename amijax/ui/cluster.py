@@ -1,4 +1,4 @@
-"""A Dask cluster that can't be used, in words on the page."""
+"""Why a batch can't go to a Dask cluster, in words on the page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from amijax.cluster_client import ClusterError
+from amijax.problems import ProblemError
 
 
 @contextmanager
@@ -15,6 +16,6 @@ def cluster_errors() -> Iterator[None]:
     """End the page with a sentence where the cluster of `AMIJAX_DASK_SCHEDULER` can't be used."""
     try:
         yield
-    except ClusterError as error:
+    except (ClusterError, ProblemError) as error:
         st.error(str(error))
         st.stop()

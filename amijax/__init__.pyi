@@ -1,3 +1,5 @@
+from .cluster_client import ClusterError as ClusterError
+from .cluster_client import ClusterWarning as ClusterWarning
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .exports import parameter_table as parameter_table

@@ -17,6 +17,7 @@ from amijax.cli_shared import (
     point_of,
     point_options,
 )
+from amijax.cluster_client import ClusterError
 from amijax.solver import SolverChoice
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def precision_command(
             pieces=PIECES if everything else ("budget", "reference", "noise"),
             on_progress=None if as_json else _progress_printer(),
         )
+    except ClusterError as error:
+        raise click.ClickException(str(error)) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if as_json:

@@ -7,21 +7,29 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.batch import run_simulations, simulate_points
+from amijax.cluster_client import client_for
 from amijax.cores import available_cores
 from amijax.evaluation import Evaluation, condition_result, evaluation_of, failed_evaluation
 from amijax.failures import MAX_TIME_EXCEEDED, Failure, input_failure
 from amijax.models import CompiledModel, get_model
 from amijax.preparation import Condition, Prepared, prepare, restrict, write_parameters
 from amijax.problems.problem import Problem
+from amijax.problems.recipe import ProblemRecipe
+from amijax.recipes import ObjectiveRecipe
 from amijax.scales import FloatArray, Scale, to_linear
 from amijax.solver import SolverSettings
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    type Executor = Client | Literal["local"]
 
 
 class _Workspace(NamedTuple):
@@ -37,7 +45,8 @@ class AmiciObjective:
     theta is the vector of free parameters on their PEtab scale, in the order of
     `problem.parameter_ids`; gradients are with respect to it. Simulation happens on the PEtab
     scale as well, since AMICI's error control of sensitivities depends on the scale. One object
-    may be called from many threads at once.
+    may be called from many threads at once. It pickles as a recipe (`ObjectiveRecipe`): plain data
+    from which another process, or another machine, builds its own.
     """
 
     def __init__(
@@ -66,6 +75,7 @@ class AmiciObjective:
         self.model = model or get_model(problem)
         self._loaded = self.model.load()
         self._prepared = prepare(problem, self._loaded)
+        self._gradient_of: tuple[int, ...] | None = None
         self._model = _with_steady_state(self._loaded, self.solver)
         self._idle: deque[_Workspace] = deque()
 
@@ -83,7 +93,29 @@ class AmiciObjective:
         Args:
             positions: of the parameters in theta.
         """
-        return self._variant(self.solver, restrict(self._prepared, np.asarray(positions)))
+        chosen = np.asarray(positions)
+        other = self._variant(self.solver, restrict(self._prepared, chosen))
+        other._gradient_of = tuple(chosen.tolist())
+        return other
+
+    def with_num_threads(self, num_threads: int | None) -> AmiciObjective:
+        """The same problem on another number of cores; None as in `AmiciObjective`."""
+        other = self._variant(self.solver, self._prepared)
+        other._num_threads = num_threads
+        return other
+
+    def recipe(self) -> ObjectiveRecipe:
+        """The plain data that this objective is made of.
+
+        Raises:
+            ProblemError: the problem's files are not what they were when it was opened.
+        """
+        return ObjectiveRecipe(
+            ProblemRecipe.of(self.problem), self.solver, self._gradient_of, self._num_threads
+        )
+
+    def __reduce__(self) -> tuple[Callable[[ObjectiveRecipe], AmiciObjective], tuple[Any, ...]]:
+        return ObjectiveRecipe.rebuild, (self.recipe(),)
 
     def _variant(self, solver: SolverSettings, prepared: Prepared) -> AmiciObjective:
         other = object.__new__(AmiciObjective)
@@ -93,6 +125,7 @@ class AmiciObjective:
         other.model = self.model
         other._loaded = self._loaded
         other._prepared = prepared
+        other._gradient_of = self._gradient_of
         other._model = _with_steady_state(self._loaded, solver)
         other._idle = deque()
         return other
@@ -182,41 +215,47 @@ class AmiciObjective:
             return self._evaluation(theta, self.simulate(theta, gradient=gradient), gradient, start)
         return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
 
-    def llh_batch(self, thetas: ArrayLike) -> FloatArray:
-        """Log-likelihoods at many points at once, on all cores; see `evaluate_batch`.
+    def llh_batch(self, thetas: ArrayLike, *, executor: Executor | None = None) -> FloatArray:
+        """Log-likelihoods at many points at once, on all cores or on a Dask cluster.
 
         Args:
             thetas: shape (n, n_parameters), on the PEtab scale.
+            executor: as in `evaluate_batch`.
 
         Returns:
             Shape (n,), in order; NaN for points that failed. `evaluate_batch` tells why.
 
         Raises:
+            ClusterError: the cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
         points = self._checked_points(thetas)
         llh = np.empty(len(points))
-        for finished in self._evaluations(points, gradient=False):
+        for finished in self._evaluations(points, False, executor):
             for i, evaluation in finished:
                 llh[i] = evaluation.llh
         return llh
 
-    def llh_and_gradient_batch(self, thetas: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Log-likelihoods and gradients at many points at once, on all cores.
+    def llh_and_gradient_batch(
+        self, thetas: ArrayLike, *, executor: Executor | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Log-likelihoods and gradients at many points, on all cores or on a Dask cluster.
 
         Args:
             thetas: shape (n, n_parameters), on the PEtab scale.
+            executor: as in `evaluate_batch`.
 
         Returns:
             Log-likelihoods, shape (n,), and gradients with respect to theta, shape
             (n, n_parameters), in order; NaN for points that failed. `evaluate_batch` tells why.
 
         Raises:
+            ClusterError: the cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
         points = self._checked_points(thetas)
         llh, gradient = np.empty(len(points)), np.empty(points.shape)
-        for finished in self._evaluations(points, gradient=True):
+        for finished in self._evaluations(points, True, executor):
             for i, evaluation in finished:
                 llh[i], gradient[i] = evaluation.llh, evaluation.gradient
         return llh, gradient
@@ -227,8 +266,9 @@ class AmiciObjective:
         gradient: bool = True,
         *,
         on_chunk: Callable[[int], None] | None = None,
+        executor: Executor | None = None,
     ) -> tuple[Evaluation, ...]:
-        """Evaluate at many points at once, on all `batch_threads` cores.
+        """Evaluate at many points at once, on all `batch_threads` cores or on a Dask cluster.
 
         Cores pull the conditions of all points from one queue, a few at a time, so that none
         waits for another; memory, apart from the results, grows with the points in flight only.
@@ -240,16 +280,18 @@ class AmiciObjective:
             gradient: whether to compute gradients as well.
             on_chunk: called several times a second with the number of points finished so far,
                 in the calling thread; what it raises ends the batch.
+            executor: a `distributed.Client`, whose workers evaluate the points (see
+                `amijax.cluster`); if not given, the cluster that `AMIJAX_DASK_SCHEDULER` names,
+                if any, for more than one point; "local" is this process in any case.
 
         Raises:
+            ClusterError: the cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
         points = self._checked_points(thetas)
         evaluations: dict[int, Evaluation] = {}
-        for finished in self._evaluations(points, gradient):
+        for finished in self._evaluations(points, gradient, executor, on_chunk):
             evaluations.update(finished)
-            if on_chunk is not None:
-                on_chunk(len(evaluations))
         return tuple(evaluations[i] for i in range(len(points)))
 
     def _checked_points(self, thetas: ArrayLike) -> FloatArray:
@@ -262,9 +304,28 @@ class AmiciObjective:
         return points
 
     def _evaluations(
-        self, points: FloatArray, gradient: bool
+        self,
+        points: FloatArray,
+        gradient: bool,
+        executor: Executor | None,
+        on_chunk: Callable[[int], None] | None = None,
     ) -> Iterator[list[tuple[int, Evaluation]]]:
         """Position and evaluation of points as they are finished, several times a second."""
+        if (client := client_for(executor, len(points))) is not None:
+            from amijax.cluster import evaluate_on  # with Dask, which is optional
+
+            yield list(enumerate(evaluate_on(client, self, points, gradient, on_chunk)))
+            return
+        done = 0
+        for finished in self._evaluations_here(points, gradient):
+            yield finished
+            done += len(finished)
+            if on_chunk is not None:
+                on_chunk(done)
+
+    def _evaluations_here(
+        self, points: FloatArray, gradient: bool
+    ) -> Iterator[list[tuple[int, Evaluation]]]:
         failures = [self.input_failure(theta) for theta in points]
         if any(failures):
             yield [

@@ -1,4 +1,4 @@
-"""Where amijax keeps files and finds a local benchmark collection."""
+"""Where amijax keeps files and finds a local benchmark collection and a Dask cluster."""
 
 import os
 from pathlib import Path
@@ -24,3 +24,8 @@ def collection_dir() -> Path | None:
     inner = root / "Benchmark-Models"
     folder = inner if inner.is_dir() else root
     return folder if folder.is_dir() else None
+
+
+def dask_scheduler() -> str | None:
+    """The address of the Dask scheduler that `AMIJAX_DASK_SCHEDULER` names, if there is one."""
+    return os.environ.get("AMIJAX_DASK_SCHEDULER", "").strip() or None

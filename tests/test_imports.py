@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "amijax"
-HEAVY = ("jax", "streamlit", "plotly", "amici", "petab")
+HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed")
 
 # Module -> the heavy packages that it may load. Only ui loads streamlit, only figures plotly;
 # nothing from objective downwards loads JAX; JAX's side needs no AMICI and no PEtab.
@@ -39,6 +39,10 @@ ALLOWED = {
     "amijax.cli": ("petab",),
     "amijax.evaluation": ("petab", "amici"),
     "amijax.batch": ("petab", "amici"),
+    "amijax.recipes": ("petab",),
+    "amijax.cluster_client": (),
+    "amijax.cluster_worker": ("petab",),
+    "amijax.cluster": ("petab", "amici", "distributed"),
     "amijax.precision": ("petab", "amici", "jax"),
     "amijax.precision.jobs": ("petab", "amici", "jax"),
     "amijax.precision.float32": ("petab", "amici", "jax"),
@@ -48,6 +52,8 @@ ALLOWED = {
 
 @pytest.mark.parametrize("module", ALLOWED)
 def test_a_module_loads_no_more_than_it_may(module):
+    if "distributed" in ALLOWED[module]:
+        pytest.importorskip("distributed", reason="Dask is not installed (tests/requirements.txt)")
     code = f"import sys, {module}; print(*(n for n in {HEAVY} if n in sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent

@@ -1,5 +1,6 @@
 """The what-if page without a browser: sliders, views, snapshots, links, exports."""
 
+import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -278,3 +279,14 @@ def test_a_steady_state_is_drawn(collection, objective_of):  # noqa: ARG001
     measured = next(trace for trace in figure.data if trace.name == "measured")
     assert np.isfinite(np.array(measured.x, float)).all()
     assert len(measured.x) > 0
+
+
+def test_a_cluster_that_can_t_be_used_is_a_sentence(app, monkeypatch):
+    monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "tcp://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    view(app, "Slices")
+    assert any("Dask is not installed" in error.value for error in app.error)
+    monkeypatch.delenv("AMIJAX_DASK_SCHEDULER")
+    app.run()
+    assert not app.error
+    assert not app.exception

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from amijax.paths import cache_dir
 from amijax.problems.archive import checked_files, unpack
+from amijax.problems.files import files_digest
 from amijax.problems.inspection import check_sbml, check_table
 from amijax.problems.limits import BundleLimits, uploads_allowed
 from amijax.problems.opening import open_problem
@@ -78,7 +78,7 @@ def open_bundle(
     names = read_petab_yaml(files[yaml_name], yaml_name, limits)
     kept = {yaml_name: files[yaml_name], **_referenced(names, yaml_name, files)}
     _inspect(names, yaml_name, kept, limits)
-    key = _digest(yaml_name, kept)
+    key = files_digest(yaml_name, kept)
     if not _folder(key).is_dir():
         _keep(key, yaml_name, kept, limits)
     return reopen_bundle(key, limits)
@@ -170,14 +170,6 @@ def _inspect(
     check_sbml(files[str(home / names.model)], names.model, limits)
     for name in names.tables:
         check_table(files[str(home / name)], name, limits)
-
-
-def _digest(yaml_name: str, files: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256(yaml_name.encode())
-    for name, content in sorted(files.items()):
-        digest.update(f"\0{name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()[:32]
 
 
 def _keep(key: str, yaml_name: str, files: Mapping[str, bytes], limits: BundleLimits) -> None:

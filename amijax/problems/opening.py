@@ -13,6 +13,7 @@ import petab.v1 as petab
 from petab.v1 import C
 
 from amijax.logs import quiet_petab
+from amijax.problems.files import files_digest, read_files
 from amijax.problems.inspection import check_sbml, check_table
 from amijax.problems.limits import LOCAL_LIMITS, BundleLimits
 from amijax.problems.petab_yaml import PetabFiles, read_petab_yaml
@@ -46,7 +47,8 @@ def open_problem(
             _drop_empty_columns(problem)
             _flatten(problem)
             _simplify_sbml(problem)
-            record = _record(problem, path, problem_id)
+            digest = files_digest(path.name, read_files(path, limits))
+            record = _record(problem, path, problem_id, digest)
             if record.simulation_conditions.empty:
                 raise ProblemError(f"{path}: the measurement table names no condition to simulate.")
             return record
@@ -190,7 +192,7 @@ def _simplify_sbml(problem: petab.Problem) -> None:
     problem.model.sbml_document.convert(converter.getDefaultProperties())
 
 
-def _record(problem: petab.Problem, path: Path, problem_id: str) -> Problem:
+def _record(problem: petab.Problem, path: Path, problem_id: str, digest: str) -> Problem:
     ids = tuple(problem.x_free_ids)
     table = problem.parameter_df.loc[list(ids)]
     scales = _scales(table, path)
@@ -205,6 +207,7 @@ def _record(problem: petab.Problem, path: Path, problem_id: str) -> Problem:
         problem_id=problem_id,
         petab_problem=problem,
         source=path.resolve(),
+        digest=digest,
         description=_notes(sbml),
         reference=_reference(sbml),
         parameter_ids=ids,

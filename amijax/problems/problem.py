@@ -31,6 +31,7 @@ class Problem:
         petab_problem: PEtab's own object, timepoint-specific overrides flattened and local
             SBML parameters made global. To be read only.
         source: the YAML file.
+        digest: of the files from which it was opened.
         description: what the model's author says of it, plain text, may be empty.
         reference: address of the publication, if known.
         parameter_ids: the free (estimated) parameters in the order of the parameter table.
@@ -43,6 +44,7 @@ class Problem:
     problem_id: str
     petab_problem: petab.Problem
     source: Path
+    digest: str
     description: str
     reference: str | None
     parameter_ids: tuple[str, ...]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from amijax.cluster_client import ClusterError
 from amijax.comparison import compare_precisions
 from amijax.exports import parameter_table, state_as_json
 from amijax.prediction import predict_step
@@ -78,7 +79,7 @@ def _row(
     def made() -> str:
         try:
             return make()
-        except (ProblemError, ValueError) as error:
+        except (ClusterError, ProblemError, ValueError) as error:
             return f"This file could not be made. {error}\n"
 
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -16,6 +16,7 @@ from amijax.problems import Problem, ProblemError
 from amijax.scales import FloatArray
 from amijax.slices import most_influential, slice_range
 from amijax.trajectories import TrajectorySimulator
+from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.resources import objective_for, simulator_for
 from amijax.ui.results import number
@@ -203,7 +204,8 @@ def prediction(found: WhatIf) -> Prediction:
            found.theta.tobytes())  # fmt: skip
     known = st.session_state.get("amijax_prediction")
     if known is None or known[0] != key:
-        known = (key, predict_step(found.objective, evaluation, found.theta))
+        with cluster_errors():
+            known = (key, predict_step(found.objective, evaluation, found.theta))
         st.session_state["amijax_prediction"] = known
     result: Prediction = known[1]
     return result

@@ -15,6 +15,7 @@ from amijax.figures import (
 from amijax.slices import Slice, most_influential, parameter_slices
 from amijax.trajectories import Trajectories
 from amijax.ui import charts, whatif, zoom
+from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.whatif import WhatIf
 
@@ -167,10 +168,11 @@ def _cut(
         if bar is not None:
             bar.progress(min(done / total, 1.0), f"{done} points")
 
-    cut = parameter_slices(
-        found.objective, found.theta, positions, ranges=ranges, points=_SLICE_POINTS,
-        gradient=derivative, on_chunk=show,
-    )  # fmt: skip
+    with cluster_errors():
+        cut = parameter_slices(
+            found.objective, found.theta, positions, ranges=ranges, points=_SLICE_POINTS,
+            gradient=derivative, on_chunk=show,
+        )  # fmt: skip
     if bar is not None:
         bar.empty()
     return cut

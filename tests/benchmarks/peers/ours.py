@@ -1,0 +1,14 @@
+"""This package without JAX: `AmiciObjective.llh` and `.llh_and_gradient`."""
+
+from .call import Call, Values
+
+
+def set_up(objective):
+    theta = objective.problem.nominal_theta
+
+    def call(gradient):
+        if gradient:
+            return Call(lambda: objective.llh_and_gradient(theta), lambda pair: Values(*pair))
+        return Call(lambda: objective.llh(theta), Values)
+
+    return call

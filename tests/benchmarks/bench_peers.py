@@ -35,7 +35,9 @@ from amijax import AmiciObjective, load_problem
 from amijax._version import __version__
 from amijax.auto import settle
 from amijax.cores import available_cores
+from amijax.models import CompileError
 from amijax.precision.reference import find_reference
+from amijax.problems import ProblemError
 from amijax.solver import SolverChoice
 
 PROBLEMS = [
@@ -152,7 +154,10 @@ def main():
         "problems": [],
     }
     for problem_id in arguments.problems:
-        report["problems"].append(compare(problem_id, names, arguments))
+        try:
+            report["problems"].append(compare(problem_id, names, arguments))
+        except (ProblemError, CompileError) as error:
+            _say(f"{problem_id} is left out: {error}")
         if arguments.json:  # after each problem: an interrupted run keeps what it had
             arguments.json.write_text(json.dumps(report, indent=1))
     print(markdown(report))

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-_FOLDER = Path(__file__).parents[1]
+_PATH = [str(Path(__file__).parents[i]) for i in (1, 3)]  # folders of `peers` and of `amijax`
 _POLL = 0.2  # seconds
 
 
@@ -29,7 +29,7 @@ def run_worker(request: dict, timeout: float, memory_gb: float) -> tuple[list[di
                 [sys.executable, "-m", "peers.worker", json.dumps(request), str(events)],
                 stdout=stream,
                 stderr=stream,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(_FOLDER), *sys.path[1:]])},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join([*_PATH, *_inherited()])},
                 start_new_session=True,
             )
             ended_badly = _watch(process, timeout, memory_gb)
@@ -38,6 +38,10 @@ def run_worker(request: dict, timeout: float, memory_gb: float) -> tuple[list[di
         # A killed process may have left half a line.
         lines = events.read_text().rsplit("\n", 1)[0].splitlines()
         return [json.loads(line) for line in lines], ended_badly
+
+
+def _inherited() -> list[str]:
+    return [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
 
 
 def _watch(process: subprocess.Popen, timeout: float, memory_gb: float) -> str | None:

@@ -6,9 +6,8 @@ from .call import Call, Values
 def set_up(objective):
     theta = objective.problem.nominal_theta
 
-    def call(gradient):
-        if gradient:
-            return Call(lambda: objective.llh_and_gradient(theta), lambda pair: Values(*pair))
-        return Call(lambda: objective.llh(theta), Values)
-
-    return call
+    return lambda gradient: (
+        Call(lambda: objective.llh_and_gradient(theta), lambda pair: Values(*pair))
+        if gradient
+        else Call(lambda: objective.llh(theta), Values)
+    )

@@ -6,16 +6,9 @@ from amijax import AmiciObjective
 from amijax.cores import available_cores
 
 from .call import Call, NoResultError, Values
+from .reasons import short
 
 POINTS = 64
-_SPREAD = 1e-6  # of theta: no two points are the same, and each costs what the nominal one does
-
-
-def points(problem):
-    """The nominal point, then others around it, within the bounds; shape (64, n_parameters)."""
-    steps = np.random.default_rng(0).normal(scale=_SPREAD, size=(POINTS, problem.n_parameters))
-    steps[0] = 0.0
-    return np.clip(problem.nominal_theta + steps, problem.lower_theta, problem.upper_theta)
 
 
 def set_up(objective):
@@ -23,12 +16,14 @@ def set_up(objective):
     on_all_cores = AmiciObjective(
         problem, objective.solver, model=objective.model, num_threads=available_cores()
     )
-    thetas = points(problem)
+    # The nominal point each time, so that the work is exactly 64 times that of the others: at
+    # default tolerances 27 of 64 points within 1e-6 of Crauste_CellSystems2017's fail.
+    thetas = np.tile(problem.nominal_theta, (POINTS, 1))
 
     def read(evaluations):
         failures = [e.failure for e in evaluations if e.failure is not None]
         if failures:
-            raise NoResultError(f"{len(failures)} of {POINTS} points: {failures[0]}")
+            raise NoResultError(f"{len(failures)} of {POINTS} points: {short(failures[0])}")
         return Values(evaluations[0].llh, evaluations[0].gradient)
 
     return lambda gradient: Call(

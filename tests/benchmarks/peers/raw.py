@@ -6,6 +6,7 @@ from amijax.evaluation import evaluation_of
 from amijax.objective import sensitivity_order
 
 from .call import Call, NoResultError, Values
+from .reasons import short
 
 
 def set_up(objective):
@@ -26,7 +27,7 @@ def set_up(objective):
                 objective.solver,
             )
             if evaluation.failure is not None:
-                raise NoResultError(evaluation.failure)
+                raise NoResultError(short(evaluation.failure))
             return Values(evaluation.llh, evaluation.gradient)
 
         return Call(lambda: sundials.run_simulations(model, solver, edatas), read)

@@ -1,4 +1,4 @@
-"""Exceptions as reasons short enough for a table."""
+"""Exceptions and failures as reasons short enough for a table."""
 
 import re
 
@@ -17,3 +17,9 @@ def reason(error: BaseException) -> str:
     name = type(error).__name__
     text = first if name == "NoResultError" else f"{name}: {first}".rstrip(": ")
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def short(failure) -> str:
+    """What an `amijax.failures.Failure` says, without AMICI's own messages and the remedy."""
+    where = f" in condition {failure.condition}" if failure.condition else ""
+    return f"{failure.message.split(' (AMICI:')[0]}{where} ({failure.status_name})"

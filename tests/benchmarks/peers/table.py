@@ -102,10 +102,7 @@ def _error(measured, notes):
         return failed
     if "error" not in measured:
         return "no reference"
-    norm, median = (
-        np.format_float_scientific(measured["error"][key], precision=0, trim="-", exp_digits=1)
-        for key in ("norm", "median")
-    )
+    norm, median = (power(measured["error"][key]) for key in ("norm", "median"))
     return f"{norm}, {median}{_other_number(measured, notes)}"
 
 
@@ -118,8 +115,10 @@ def _facts(report, names):
             problem["problem"],
             str(problem["conditions"]),
             str(problem["parameters"]),
-            f"{solver['rtol']:g}, {solver['atol']:g}",
-            f"{reference['rtol']:g}, {reference['atol']:g}" if reference["rtol"] else "none",
+            f"{power(solver['rtol'])}, {power(solver['atol'])}",
+            f"{power(reference['rtol'])}, {power(reference['atol'])}"
+            if reference["rtol"]
+            else "none",
             f"{problem['compile_seconds']:.1f}",
         ]
         for name in isolated:
@@ -152,6 +151,11 @@ def number(value):
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def power(value):
+    """One significant digit and a power of ten."""
+    return np.format_float_scientific(value, precision=0, trim="-", exp_digits=1)
 
 
 def _table(head, rows):

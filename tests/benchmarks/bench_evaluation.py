@@ -10,15 +10,13 @@ import argparse
 import statistics
 import sys
 import time
-import warnings
 from pathlib import Path
 
-import amici.sim.sundials as sundials
 import jax
-import numpy as np
-from amici.sim.sundials.petab.v1 import simulate_petab
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from peers import notebook, raw
 
 from amijax import AmiciObjective, JaxObjective, load_problem
 from amijax.jax_setup import set_up_jax
@@ -33,58 +31,6 @@ PROBLEMS = [
     "Brannmark_JBC2010",
     "Raia_CancerResearch2011",
 ]
-
-
-def raw(objective, gradient):
-    """AMICI alone on ExpData that are ready."""
-    model = objective._loaded
-    edatas = [sundials.ExpData(edata) for edata in objective.edatas]
-    solver = model.create_solver()
-    solver.set_sensitivity_method(sundials.SensitivityMethod.forward)
-    order = sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
-    solver.set_sensitivity_order(order)
-    return lambda: sundials.run_simulations(model, solver, edatas)
-
-
-def notebook(objective, gradient):
-    """A callback around simulate_petab; it computes sensitivities for the value, too."""
-    problem, model = objective.problem, objective._loaded
-    solver = model.create_solver()
-    solver.set_sensitivity_order(sundials.SensitivityOrder.first)
-    solver.set_sensitivity_method(sundials.SensitivityMethod.forward)
-    n = problem.n_parameters
-
-    def host(theta):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = simulate_petab(
-                problem.petab_problem,
-                amici_model=model,
-                solver=solver,
-                scaled_parameters=True,
-                scaled_gradients=True,
-                problem_parameters=dict(zip(problem.parameter_ids, np.asarray(theta), strict=True)),
-            )
-        return (
-            np.asarray(result["llh"]),
-            np.array([result["sllh"].get(name, 0.0) for name in problem.parameter_ids]),
-        )
-
-    shapes = (jax.ShapeDtypeStruct((), np.float64), jax.ShapeDtypeStruct((n,), np.float64))
-
-    @jax.custom_jvp
-    def llh(theta):
-        return jax.pure_callback(host, shapes, theta, vmap_method="sequential")[0]
-
-    @llh.defjvp
-    def llh_jvp(primals, tangents):
-        value = llh(*primals)  # the notebook simulates once for the value, once for the gradient
-        return value, jax.pure_callback(host, shapes, *primals, vmap_method="sequential")[
-            1
-        ] @ tangents[0]
-
-    function = jax.jit(jax.value_and_grad(llh) if gradient else llh)
-    return lambda: jax.block_until_ready(function(problem.nominal_theta))
 
 
 def measure(functions, seconds):
@@ -138,7 +84,7 @@ def row(name, seconds):
     value, both = jax.jit(inside), jax.jit(jax.value_and_grad(inside))
     llh = measure(
         {
-            "raw": raw(objective, gradient=False),
+            "raw": raw.set_up(objective)(gradient=False).run,
             "ours": lambda: objective.llh(theta),
             "jax": lambda: jax.block_until_ready(value(theta)),
         },
@@ -146,14 +92,14 @@ def row(name, seconds):
     )
     grad = measure(
         {
-            "raw": raw(objective, gradient=True),
+            "raw": raw.set_up(objective)(gradient=True).run,
             "ours": lambda: objective.llh_and_gradient(theta),
             "jax": lambda: jax.block_until_ready(both(theta)),
         },
         seconds,
     )
     slow = [
-        measure({"notebook": notebook(objective, gradient)}, 1.0)["notebook"]
+        measure({"notebook": notebook.set_up(objective)(gradient).run}, 1.0)["notebook"]
         for gradient in (False, True)
     ]
     return (

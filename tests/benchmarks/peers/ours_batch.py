@@ -1,0 +1,31 @@
+"""This package on many points at once and on all cores; the time is that of one point."""
+
+import numpy as np
+
+from amijax import AmiciObjective
+from amijax.cores import available_cores
+
+from .call import Call, NoResultError, Values
+from .reasons import short
+
+POINTS = 64
+
+
+def set_up(objective):
+    problem = objective.problem
+    on_all_cores = AmiciObjective(
+        problem, objective.solver, model=objective.model, num_threads=available_cores()
+    )
+    # The nominal point each time, so that the work is exactly 64 times that of the others: at
+    # default tolerances 27 of 64 points within 1e-6 of Crauste_CellSystems2017's fail.
+    thetas = np.tile(problem.nominal_theta, (POINTS, 1))
+
+    def read(evaluations):
+        failures = [e.failure for e in evaluations if e.failure is not None]
+        if failures:
+            raise NoResultError(f"{len(failures)} of {POINTS} points: {short(failures[0])}")
+        return Values(evaluations[0].llh, evaluations[0].gradient)
+
+    return lambda gradient: Call(
+        lambda: on_all_cores.evaluate_batch(thetas, gradient), read, POINTS
+    )

@@ -1,0 +1,35 @@
+"""Raw AMICI: `run_simulations` on ExpData that are ready, with AMICI's default reporting."""
+
+import amici.sim.sundials as sundials
+
+from amijax.evaluation import evaluation_of
+from amijax.objective import sensitivity_order
+
+from .call import Call, NoResultError, Values
+from .reasons import short
+
+
+def set_up(objective):
+    model = objective.amici_model
+
+    def call(gradient):
+        edatas = [sundials.ExpData(edata) for edata in objective.edatas]
+        solver = objective.new_solver()
+        solver.set_sensitivity_order(sensitivity_order(gradient))
+
+        def read(rdatas):
+            evaluation = evaluation_of(
+                objective.problem.nominal_theta,
+                objective.conditions,
+                [rdata.ptr for rdata in rdatas],
+                gradient,
+                0.0,
+                objective.solver,
+            )
+            if evaluation.failure is not None:
+                raise NoResultError(short(evaluation.failure))
+            return Values(evaluation.llh, evaluation.gradient)
+
+        return Call(lambda: sundials.run_simulations(model, solver, edatas), read)
+
+    return call

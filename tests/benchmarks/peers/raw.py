@@ -2,7 +2,7 @@
 
 import amici.sim.sundials as sundials
 
-from amijax.evaluation import evaluation_of
+from amijax.evaluation import condition_result, evaluation_of
 from amijax.objective import sensitivity_order
 
 from .call import Call, NoResultError, Values
@@ -18,14 +18,14 @@ def set_up(objective):
         solver.set_sensitivity_order(sensitivity_order(gradient))
 
         def read(rdatas):
+            results = [
+                condition_result(condition, rdata.ptr, gradient)
+                for condition, rdata in zip(objective.conditions, rdatas, strict=True)
+            ]
             evaluation = evaluation_of(
-                objective.problem.nominal_theta,
-                objective.conditions,
-                [rdata.ptr for rdata in rdatas],
-                gradient,
-                0.0,
+                objective.problem.nominal_theta, objective.conditions, results, 0.0,
                 objective.solver,
-            )
+            )  # fmt: skip
             if evaluation.failure is not None:
                 raise NoResultError(short(evaluation.failure))
             return Values(evaluation.llh, evaluation.gradient)

@@ -73,10 +73,10 @@ objectives = [
 ]
 theta = np.array(problem.nominal_theta)
 result = {}
-for what in ("llh", "llh_and_gradient"):
+for what, parts in (("llh", lambda llh: [llh]), ("llh_and_gradient", list)):
     calls = [getattr(objective, what) for objective in objectives]
     start = time.perf_counter()
-    values = [np.hstack(call(theta)) for call in calls]
+    values = [np.hstack(parts(call(theta))) for call in calls]
     repeats = max(5, min(200, int(20 / (time.perf_counter() - start))))
     seconds = [[], []]
     for i in range(repeats):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import accuracy, evaluation, failure, links, parameters, results
+from amijax.ui import links, parameters
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
 
@@ -16,7 +16,12 @@ with left:
     parameters.edit(session, problem)
 with right:
     model = compiled_model(problem)
-    result = evaluation.evaluate(context, model) if model else None
+    result = None
+    if model:
+        # AMICI, JAX and Plotly, which take longer to import than the table to appear.
+        from amijax.ui import accuracy, evaluation, failure, results
+
+        result = evaluation.evaluate(context, model)
     if result:
         chosen = result.comparisons[context.precision]
         failure.settings_used(result)

@@ -27,11 +27,11 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from amijax.cxx_build import BuildError, build_extension, check_compiler, confine_macros, log
+from amijax.cxx_build import Build, BuildError, check_compiler, confine_macros, log
 from amijax.model_cache import (
     DamagedModelError,
     ModelFolders,
-    import_module,
+    load_model,
     read_entry,
     write_entry,
 )
@@ -89,36 +89,40 @@ class Worker:
         self.folders.building.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self.folders.building))
         os.environ["TMPDIR"] = str(folder)
-        package = folder / "package"
-        with self._phase("import"):
-            import amici.importers.petab.v1  # noqa: F401
-        with self._phase("code generation"):
-            self._generate(package)
-        if not self._build_and_load(package, unity=True):
-            log("--- The unity build failed; building file by file.")
-            if not self._build_and_load(package, unity=False):
-                raise BuildError(
-                    "The C++ build of the model failed.",
-                    "The log says why; memory, disk space or a broken compiler are usual causes.",
-                )
-        _keep_only_module(package, self.module_name)
+        code = folder / "code"
+        with Build(code, folder / "build") as build:
+            with self._phase("import"):
+                import amici.importers.petab.v1  # noqa: F401
+            with self._phase("code generation"):
+                self._generate(code)
+            library = self._build_and_load(build, unity=True)
+            if library is None:
+                log("--- The unity build failed; building file by file.")
+                library = self._build_and_load(build, unity=False)
+        if library is None:
+            raise BuildError(
+                "The C++ build of the model failed.",
+                "The log says why; memory, disk space or a broken compiler are usual causes.",
+            )
         self.seconds["total"] = time.perf_counter() - started
-        write_entry(package, self.folders, self.module_name, self.seconds)
+        (folder / "entry").mkdir()
+        write_entry(library.rename(folder / "entry" / library.name), self.folders, self.seconds)
         shutil.rmtree(self.folders.source, ignore_errors=True)
 
-    def _build_and_load(self, package: Path, *, unity: bool) -> bool:
+    def _build_and_load(self, build: Build, *, unity: bool) -> Path | None:
         with self._phase("C++ build"):
-            if not build_extension(package, unity=unity):
-                return False
+            library = build.run(unity=unity)
+        if library is None:
+            return None
         with self._phase("load"):
             try:
-                import_module(package, self.module_name).get_model()
+                load_model(self.folders.key, library)
             except DamagedModelError:  # a symbol is missing, which only loading shows
                 traceback.print_exc()
-                return False
-        return True
+                return None
+        return library
 
-    def _generate(self, package: Path) -> None:
+    def _generate(self, folder: Path) -> None:
         # import_petab_problem can't generate code without loading it compiled afterwards.
         from amici.importers.petab.v1._sbml_import import import_model_sbml
 
@@ -132,12 +136,12 @@ class Worker:
             import_model_sbml(
                 read_petab(self.folders.source),
                 model_name=self.module_name,
-                output_dir=package,
+                output_dir=folder,
                 compile=False,
                 verbose=logging.INFO,
                 discard_sbml_annotations=True,
             )
-        confine_macros(package)
+        confine_macros(folder)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -172,14 +176,6 @@ class Worker:
         return timer.cancel
 
 
-def _keep_only_module(package: Path, module_name: str) -> None:
-    for path in package.iterdir():
-        if path.name != module_name:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for folder in ("lib", "__pycache__"):
-        shutil.rmtree(package / module_name / folder, ignore_errors=True)
-
-
 @contextmanager
 def _failing(message: str, remedy: str) -> Iterator[None]:
     try:
@@ -206,7 +202,7 @@ def _kill_group() -> None:
 
 
 def _put_environment_on_path() -> None:
-    """Let swig, cmake and ninja from pip be found although no environment is activated."""
+    """Let cmake and ninja from pip be found although no environment is activated."""
     folders = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
     os.environ["PATH"] = os.pathsep.join([*folders, os.environ.get("PATH", "")])
 

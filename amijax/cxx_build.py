@@ -1,31 +1,31 @@
-"""Building the C++ extension of generated model code, faster than file by file."""
+"""Building generated model code as a shared library, faster than AMICI's own build.
+
+AMICI wraps each model with SWIG and compiles file by file. We compile the files together and
+let the library export one function (`cxx/factory.cpp`); `model_library` loads it.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import runpy
 import shutil
+import subprocess
 import sys
-import traceback
+from importlib.util import find_spec
 from pathlib import Path
 
-# Every file parses AMICI's headers, which takes a second: a small model is compiled as one
-# unit; a large one in several, which bounds the compiler's memory and uses all processors.
-_ONE_UNIT_BYTES = 150_000
-_FILES_PER_UNIT = 5
+# Every file parses AMICI's headers, which takes longer than compiling most of them: a model is
+# compiled as one unit; a large one in several, which bounds the compiler's memory and uses all
+# processors.
+_UNIT_BYTES = 200_000
 _MAX_JOBS = 8
+
+_PROJECT = Path(__file__).parent / "cxx"
+_SUFFIX = ".dll" if sys.platform == "win32" else ".so"
 
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 _MACRO = re.compile(r"^#define (\w+) \w+\[\d+\]$", re.MULTILINE)
-
-_TOOLCHAIN = """\
-{include}
-set(CMAKE_UNITY_BUILD ON)
-set(CMAKE_UNITY_BUILD_BATCH_SIZE {batch})
-# SWIG's wrapper needs nothing of the model's library before they are linked.
-set(CMAKE_ADD_CUSTOM_COMMAND_DEPENDS_EXPLICIT_ONLY ON)
-"""
 
 _NO_COMPILER = (
     "Install one: `sudo apt install g++` (Debian, Ubuntu), `sudo dnf install gcc-c++` (Fedora), "
@@ -42,87 +42,93 @@ class BuildError(Exception):
 
 
 def check_compiler() -> None:
-    """Look for a C and a C++ compiler, as CMake will.
+    """Look for a C++ compiler, as CMake will.
 
     Raises:
         BuildError: there is none.
     """
     if sys.platform == "win32":
         return  # Visual Studio's compiler is not on PATH; CMake finds it
-    for language, variable, names in (
-        ("C++", "CXX", ("c++", "g++", "clang++")),
-        ("C", "CC", ("cc", "gcc", "clang")),
-    ):
-        chosen = os.environ.get(variable, "").split()[:1]
-        if not any(shutil.which(name) for name in chosen or names):
-            raise BuildError(
-                f"The {language} compiler {chosen[0]!r} that {variable} names was not found."
-                if chosen
-                else f"No {language} compiler was found, and the model must be compiled.",
-                _NO_COMPILER,
-            )
+    chosen = os.environ.get("CXX", "").split()[:1]
+    if not any(shutil.which(name) for name in chosen or ("c++", "g++", "clang++")):
+        raise BuildError(
+            f"The C++ compiler {chosen[0]!r} that CXX names was not found."
+            if chosen
+            else "No C++ compiler was found, and the model must be compiled.",
+            _NO_COMPILER,
+        )
 
 
-def confine_macros(package: Path) -> None:
+def confine_macros(folder: Path) -> None:
     """Let the macros that generated code has for its symbols end with the file that has them.
 
     In a unity build one file's `#define sx0 sx[0]` would change the next file's `double *sx0`.
     """
-    for file in package.glob("*.cpp"):
+    for file in folder.glob("*.cpp"):
         text = file.read_text()
         names: dict[str, None] = {}
         for header in _INCLUDE.findall(text):
-            if (package / header).is_file():
-                names |= dict.fromkeys(_MACRO.findall((package / header).read_text()))
+            if (folder / header).is_file():
+                names |= dict.fromkeys(_MACRO.findall((folder / header).read_text()))
         file.write_text(text + "\n" + "".join(f"#undef {name}\n" for name in names))
 
 
-def build_extension(package: Path, *, unity: bool) -> bool:
-    """Build the extension of generated code, in few large units or file by file.
+class Build:
+    """The build of one model's library by CMake, which looks at the compiler ahead of the code."""
 
-    Returns:
-        Whether it worked; the log has the reason if not.
-    """
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    os.environ.setdefault("AMICI_PARALLEL_COMPILE", str(min(processors, _MAX_JOBS)))
-    for folder in package.glob("build*"):
-        shutil.rmtree(folder, ignore_errors=True)
-    own = os.environ.get("CMAKE_TOOLCHAIN_FILE")
-    size = sum(file.stat().st_size for file in package.glob("*.cpp"))
-    toolchain = package / "toolchain.cmake"
-    toolchain.write_text(
-        _TOOLCHAIN.format(
-            include=f'include("{Path(own).as_posix()}")' if own else "",
-            batch=0 if size < _ONE_UNIT_BYTES else _FILES_PER_UNIT,
-        )
-    )
-    if unity:
-        os.environ["CMAKE_TOOLCHAIN_FILE"] = toolchain.as_posix()
-    try:
-        return _run_setup(package)
-    finally:
-        if own:
-            os.environ["CMAKE_TOOLCHAIN_FILE"] = own
-        else:
-            os.environ.pop("CMAKE_TOOLCHAIN_FILE", None)
+    def __init__(self, sources: Path, folder: Path) -> None:
+        """Start looking at the compiler, in the background.
 
+        Args:
+            sources: the folder in which the generated code will be.
+            folder: where to build.
+        """
+        self._sources = sources
+        self._folder = folder
+        self._configure = subprocess.Popen(self._configure_command("ahead", 1))
 
-def _run_setup(package: Path) -> bool:
-    """Run the generated package's setup.py here, where AMICI is imported already."""
-    arguments, folder = sys.argv, Path.cwd()
-    sys.argv = [
-        "setup.py", "--verbose", "build_ext",
-        f"--build-lib={package}", f"--build-temp={package / 'build'}",
-    ]  # fmt: skip
-    try:
-        runpy.run_path(str(package / "setup.py"), run_name="__main__")
-    except (Exception, SystemExit):  # CMake's failures, or setuptools' summary of them
-        traceback.print_exc()
-        return False
-    finally:
-        sys.argv = arguments
-        os.chdir(folder)
-    return True
+    def __enter__(self) -> Build:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._configure.wait()  # it would go on writing where its folder was removed
+
+    def run(self, *, unity: bool) -> Path | None:
+        """Build the library, in few large units or file by file.
+
+        Returns:
+            Its file, or None if the build failed; the log has the reason.
+        """
+        self._configure.wait()
+        sizes = [file.stat().st_size for file in self._sources.glob("*.cpp")]
+        files_per_unit = math.ceil(len(sizes) / math.ceil(sum(sizes) / _UNIT_BYTES))
+        name = "ahead" if unity else "plain"
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        for command in (
+            self._configure_command(name, files_per_unit if unity else 1),
+            [
+                *("cmake", "--build", str(self._folder / name), "--verbose"),
+                *("--config", "Release", "--parallel", str(min(processors, _MAX_JOBS))),
+            ],
+        ):
+            if subprocess.run(command).returncode:
+                return None
+        return next((self._folder / name).rglob(f"model{_SUFFIX}"), None)
+
+    def _configure_command(self, name: str, unit_size: int) -> list[str]:
+        # AMICI's place is known without importing it, which takes a second.
+        spec = find_spec("amici")
+        assert spec is not None
+        assert spec.origin is not None
+        installation = Path(spec.origin).parent / "_installation"
+        prefixes = (installation, installation / "lib" / "cmake" / "openblas")
+        return [
+            *("cmake", "-S", str(_PROJECT), "-B", str(self._folder / name), "-G", "Ninja"),
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DCMAKE_PREFIX_PATH=" + ";".join(prefix.as_posix() for prefix in prefixes),
+            f"-DMODEL_SOURCES={self._sources.as_posix()}",
+            f"-DUNIT_SIZE={unit_size}",
+        ]
 
 
 def log(line: str) -> None:

@@ -6,22 +6,17 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from amijax.paths import cache_dir
 
 if TYPE_CHECKING:
-    from amici.sim.sundials import Model
+    from amijax.model_library import LoadedModel
 
 PHASES = ("import", "code generation", "C++ build", "load")
 _MANIFEST = "manifest.json"
-
-_modules: dict[str, ModuleType] = {}
-_modules_lock = threading.Lock()
 
 
 class DamagedModelError(RuntimeError):
@@ -82,49 +77,50 @@ class CompiledModel:
 
     Attributes:
         key: digest of the problem's content and the versions.
-        path: the folder that holds the model's Python package.
-        module_name: the package's name.
+        path: the folder that holds the model's library.
+        library: the library's file name.
         seconds: what the build took, for each phase and in `total`.
     """
 
     key: str
     path: Path
-    module_name: str
+    library: str
     seconds: dict[str, float]
 
-    def load(self) -> Model:
-        """A fresh instance of the model; the module behind it is shared in this process.
+    def load(self) -> LoadedModel:
+        """A fresh instance of the model; all of a process share the library behind it.
 
-        The module is imported once per process and key, even if the entry is rebuilt later.
+        A library that is loaded stays the same one, even if the entry is rebuilt meanwhile.
 
         Raises:
             DamagedModelError: the entry is damaged; a later load after a rebuild works.
         """
-        with _modules_lock:
-            module = _modules.get(self.key)
-            if module is None:
-                # Opening a truncated library can kill the process: look before.
-                if read_entry(self.path) is None:
-                    raise DamagedModelError(
-                        f"The compiled model in {self.path} is damaged. Compile it again."
-                    )
-                module = _modules[self.key] = import_module(self.path, self.module_name)
-        return module.get_model()
+        from amijax.model_library import model_library  # takes AMICI with it, hence a second
+
+        library = model_library(self.key)
+        if library is not None:
+            return library.get_model()
+        # Opening a truncated library can kill the process: look before.
+        if read_entry(self.path) is None:
+            raise DamagedModelError(
+                f"The compiled model in {self.path} is damaged. Compile it again."
+            )
+        return load_model(self.key, self.path / self.library)
 
 
-def import_module(path: Path, module_name: str) -> ModuleType:
-    """Import a model's package, without a look at what was imported before.
+def load_model(key: str, library: Path) -> LoadedModel:
+    """A fresh instance of a key's model, without a look at the library's manifest.
 
     Raises:
-        DamagedModelError: it can't be imported.
+        DamagedModelError: it can't be loaded.
     """
-    import amici
+    from amijax.model_library import load_library
 
     try:
-        return amici.import_model_module(module_name, path)
-    except Exception as error:  # generated code may fail in any way
+        return load_library(key, library).get_model()
+    except (OSError, AttributeError, RuntimeError) as error:
         raise DamagedModelError(
-            f"The compiled model in {path} can't be loaded ({error}). Compile it again."
+            f"The compiled model in {library.parent} can't be loaded ({error}). Compile it again."
         ) from error
 
 
@@ -143,30 +139,25 @@ def read_entry(path: Path) -> CompiledModel | None:
                 return None
         if not manifest["files"]:
             return None
-        return CompiledModel(manifest["key"], path, manifest["module_name"], manifest["seconds"])
+        return CompiledModel(manifest["key"], path, manifest["library"], manifest["seconds"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def write_entry(
-    package: Path, folders: ModelFolders, module_name: str, seconds: dict[str, float]
-) -> None:
-    """Turn the folder that holds a model's finished package into the cache entry.
+def write_entry(library: Path, folders: ModelFolders, seconds: dict[str, float]) -> None:
+    """Turn a finished library, in a folder of its own, into the cache entry.
 
-    Must be called by the holder of the lock, with `package` on the same file system.
+    Must be called by the holder of the lock, with `library` on the same file system.
     """
-    files = sorted(file for file in package.rglob("*") if file.is_file())
+    package = library.parent
     manifest = {
         "key": folders.key,
-        "module_name": module_name,
+        "library": library.name,
         "seconds": seconds,
-        "files": {
-            file.relative_to(package).as_posix(): (file.stat().st_size, _digest(file))
-            for file in files
-        },
+        "files": {library.name: (library.stat().st_size, _digest(library))},
     }
     (package / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-    for file in (*files, package / _MANIFEST):
+    for file in (library, package / _MANIFEST):
         _sync(file)
     if folders.entry.exists():
         # Other processes may have the old library open: move it, never write into it.

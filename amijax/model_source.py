@@ -30,7 +30,7 @@ from petab.v1.math import sympify_petab
 
 from amijax.problems import Problem, ProblemError
 
-CODEGEN_REVISION = 2  # raise it when the same problem gives other code than before
+CODEGEN_REVISION = 3  # raise it when the same problem gives other code than before
 
 _CORE = re.compile(r"http://www\.sbml\.org/sbml/level[23](/version\d(/core)?)?")
 _MATHML = "http://www.w3.org/1998/Math/MathML"

@@ -49,6 +49,15 @@ ALLOWED = {
     "amijax.figures": ("petab", "amici", "jax", "plotly"),
 }
 
+# What takes a second to import and is not needed before the parameter table is shown.
+NOT_FOR_THE_TABLE = ("jax", "jaxlib", "amici", "xarray", "amijax.figures", "cattrs")
+# What no first page needs, however far it gets.
+NOT_FOR_THE_FIRST_PAGE = (
+    "scipy.differentiate", "scipy.optimize", "scipy.stats", "significantdigits", "distributed",
+    "dask", "matplotlib", "seaborn", "petab.v1.visualize", "plotly.express", "requests", "pooch",
+    "jax.experimental.sparse", "amijax.checks", "amijax.script", "amijax.exports",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize("module", ALLOWED)
 def test_a_module_loads_no_more_than_it_may(module):
@@ -74,3 +83,31 @@ def test_public_names_load():
 
     for name in amijax.__all__:
         assert getattr(amijax, name) is not None
+
+
+def test_the_first_table_waits_for_no_engine():
+    code = (
+        "import sys\n"
+        "from amijax.ui import compile_panel, links, page, parameters\n"
+        f"print(*(n for n in {NOT_FOR_THE_TABLE} if n in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert done.stdout.split() == []
+
+
+def test_the_first_page_loads_nothing_that_only_others_need(boehm):  # noqa: ARG001
+    code = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "page = AppTest.from_file('app.py', default_timeout=120).run()\n"
+        "assert not page.exception, page.exception\n"
+        "assert len(page.metric) > 0\n"
+        f"print(*(n for n in {NOT_FOR_THE_FIRST_PAGE} if n in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []

@@ -44,7 +44,7 @@ def test_key_depends_on_content_and_versions_but_not_on_names(tmp_path, monkeypa
     assert model_key(tiny_problem(tmp_path / "d")) != key
 
 
-def test_a_found_model_loads_fresh_instances_of_one_module(tmp_path):
+def test_a_found_model_loads_fresh_instances_from_one_library(tmp_path):
     problem = tiny_problem(tmp_path)
     model = get_model(problem)
     assert find_model(problem) == model
@@ -59,17 +59,17 @@ def test_a_found_model_loads_fresh_instances_of_one_module(tmp_path):
 def damage(problem, how: str) -> None:
     folder = find_model(problem).path
     if how == "truncated library":
-        library = next(folder.rglob("*.so"))
+        library = next(folder.glob("*.so"))
         os.truncate(library, library.stat().st_size // 2)
     elif how == "no manifest":
         (folder / "manifest.json").unlink()
     elif how == "manifest cut":
         os.truncate(folder / "manifest.json", 40)
     elif how == "missing file":
-        next(folder.rglob("__init__.py")).unlink()
+        next(folder.glob("*.so")).unlink()
     elif how == "altered file":
-        file = next(folder.rglob("__init__.py"))
-        file.write_text(file.read_text().replace("AMICI", "amici"))
+        file = next(folder.glob("*.so"))
+        file.write_bytes(file.read_bytes().replace(b"AMICI", b"amici"))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_damaged_entry_is_rebuilt_and_loads_in_the_process_that_saw_it(copied_
         "import sys, amijax.models as m, amijax.model_cache as c\n"
         "from amijax.problems import load_problem\n"
         "problem = load_problem(sys.argv[1]); key = m.model_key(problem)\n"
-        "entry = c.CompiledModel(key, c.ModelFolders.of(key).entry, 'amijax_' + key[:16], {})\n"
+        "entry = c.CompiledModel(key, c.ModelFolders.of(key).entry, 'model.so', {})\n"
         "try: entry.load()\n"
         "except m.DamagedModelError: print('damaged')\n"
         "print(m.get_model(problem).load().get_state_ids())\n"
@@ -100,7 +100,7 @@ def test_a_damaged_entry_is_rebuilt_and_loads_in_the_process_that_saw_it(copied_
 def test_loading_a_damaged_entry_says_so(copied_cache):
     model = find_model(copied_cache)
     damage(copied_cache, "altered file")
-    unloaded = model_cache.CompiledModel("other", model.path, model.module_name, {})
+    unloaded = model_cache.CompiledModel("other", model.path, model.library, {})
     with pytest.raises(DamagedModelError, match="Compile it again"):
         unloaded.load()
 

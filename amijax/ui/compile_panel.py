@@ -16,6 +16,11 @@ def compiled_model(problem: Problem) -> CompiledModel | None:
     """The problem's compiled model; while there is none, draw its compilation instead."""
     try:
         if (model := _known_model(problem)) is not None:
+            # Whoever has a model is going to compute. JAX takes a second to import, for which
+            # the parameter table doesn't wait.
+            from amijax.jax_setup import set_up_jax
+
+            set_up_jax()
             return model
         job = running_job(model_key(problem)) or start_compile(problem)
     except ProblemError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from amijax._version import __version__
-from amijax.jax_setup import set_up_jax
 from amijax.problems import Problem
 from amijax.ui import links, picker
 from amijax.ui.context import Context
@@ -32,7 +31,6 @@ def begin(title: str) -> Context:
     st.set_page_config(
         page_title=f"{title} · amijax", page_icon=":material/compare_arrows:", layout="wide"
     )
-    set_up_jax()
     session = current()
     with st.sidebar:
         st.markdown("### amijax")

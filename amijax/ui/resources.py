@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from amijax.cores import available_cores
 from amijax.models import CompiledModel
-from amijax.objective import AmiciObjective
 from amijax.problems import Problem, load_problem
 from amijax.problems.bundle import reopen_bundle
-from amijax.trajectories import TrajectorySimulator
+
+if TYPE_CHECKING:
+    from amijax.objective import AmiciObjective
+    from amijax.trajectories import TrajectorySimulator
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the problem")
@@ -37,6 +40,8 @@ def upload_for(key: str) -> Problem:
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the compiled model")
 def _objective(_problem: Problem, _model: CompiledModel, key: str) -> AmiciObjective:  # noqa: ARG001
+    from amijax.objective import AmiciObjective  # AMICI, which a page's first table doesn't need
+
     return AmiciObjective(_problem, model=_model, num_threads=available_cores())
 
 
@@ -61,6 +66,8 @@ def objective_for(problem: Problem, model: CompiledModel) -> AmiciObjective:
 
 @st.cache_resource(max_entries=8, show_spinner="Laying out the time courses")
 def _simulator(_objective: AmiciObjective, key: str, solver: str) -> TrajectorySimulator:  # noqa: ARG001
+    from amijax.trajectories import TrajectorySimulator
+
     return TrajectorySimulator(_objective)
 
 

@@ -29,10 +29,14 @@ WAIT = """([before, chart]) => {
 }"""
 
 
-def serve(script: str) -> tuple[subprocess.Popen, str]:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def serve(script: str) -> tuple[subprocess.Popen, str]:
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
         cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import amici.sim.sundials as sundials
 
 from amijax.evaluation import ConditionResult, condition_result
-from amijax.preparation import Prepared, write_parameters
+from amijax.preparation import Prepared
 from amijax.scales import FloatArray
 
 # Long enough that starting a piece costs nothing, short enough that cores finish together, and
@@ -163,12 +163,15 @@ class _Worker:
     def _simulate(self, simulations: range) -> list[ConditionResult | None]:
         queue, conditions = self._queue, self._prepared.conditions
         wanted = [simulation for simulation in simulations if queue.is_wanted(simulation)]
+        values: dict[int, list[list[float]]] = {}  # by point
         edatas = []
         for simulation in wanted:
             point, i = divmod(simulation, queue.n_conditions)
+            if point not in values:
+                values[point] = self._prepared.model_parameters(self._thetas[point])
             spare = self._spare[i]
             edata = spare.pop() if spare else sundials.ExpData(self._prepared.edatas[i])
-            write_parameters(edata, conditions[i], self._thetas[point])
+            edata.free_parameters = values[point][i]
             edatas.append(edata)
         rdatas = run_simulations(self._model, self._solver, edatas, failfast=False)
         found: dict[int, ConditionResult] = {}

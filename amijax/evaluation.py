@@ -56,14 +56,12 @@ class ConditionResult(NamedTuple):
         llh: the condition's share of the log-likelihood.
         sllh: its derivatives, in the order of `condition.wanted`; None if not asked for.
         stopped: why AMICI could not finish, None if it did or was not run.
-        unusable: which result is not finite though AMICI finished, None if all are.
         cpu_seconds: AMICI's CPU time.
     """
 
     llh: float
     sllh: FloatArray | None
     stopped: Failure | None
-    unusable: str | None
     cpu_seconds: float
 
 
@@ -75,18 +73,14 @@ def condition_result(condition: Condition, rdata: Any, gradient: bool) -> Condit
         rdata: AMICI's ReturnData.
         gradient: whether it holds sensitivities.
     """
-    llh = rdata.llh
-    sllh, unusable = None, None if math.isfinite(llh) else "log-likelihood"
+    sllh = None
     if gradient:
         # Without any that is ours, AMICI differentiates for all parameters.
         sllh = as_array(rdata.sllh) if condition.wanted.size else np.empty(0)
-        if unusable is None and not np.isfinite(sllh).all():
-            unusable = "gradient"
     return ConditionResult(
-        llh=llh,
+        llh=rdata.llh,
         sllh=sllh,
         stopped=None if rdata.status >= 0 else stopped(condition.label, rdata),
-        unusable=unusable,
         cpu_seconds=rdata.cpu_time_total * 1e-3,  # AMICI's are ms
     )
 
@@ -125,17 +119,23 @@ def evaluation_of(
         wall_seconds: what it took.
         solver: the settings used.
     """
-    failure = _failure(conditions, results)
-    gradient = None
-    if results[0].sllh is not None:
-        gradient = np.full(theta.shape, 0.0 if failure is None else np.nan)
-    if gradient is not None and failure is None:
-        for condition, result in zip(conditions, results, strict=True):
-            assert result.sllh is not None
-            np.add.at(gradient, condition.wanted, result.sllh)
+    llh, gradient = math.nan, None
+    failure = next((result.stopped for result in results if result.stopped is not None), None)
+    if failure is None:
+        llh = sum(result.llh for result in results)
+    slopes = [result.sllh for result in results if result.sllh is not None]
+    if slopes and failure is None:
+        wanted = np.concatenate([condition.wanted for condition in conditions])
+        gradient = np.bincount(wanted, np.concatenate(slopes), minlength=theta.size)
+    if failure is None and not (
+        math.isfinite(llh) and (gradient is None or np.isfinite(gradient).all())
+    ):
+        failure = _not_finite(conditions, results)
+    if failure is not None:
+        llh, gradient = math.nan, np.full(theta.shape, np.nan) if slopes else None
     return Evaluation(
         theta=theta,
-        llh=sum(result.llh for result in results) if failure is None else np.nan,
+        llh=llh,
         gradient=gradient,
         failure=failure,
         wall_seconds=wall_seconds,
@@ -144,11 +144,13 @@ def evaluation_of(
     )
 
 
-def _failure(conditions: Sequence[Condition], results: Sequence[ConditionResult]) -> Failure | None:
-    for result in results:
-        if result.stopped is not None:
-            return result.stopped
+def _not_finite(
+    conditions: Sequence[Condition], results: Sequence[ConditionResult]
+) -> Failure | None:
+    """The failure of the first condition with a result that is not finite; None without one."""
     for condition, result in zip(conditions, results, strict=True):
-        if result.unusable is not None:
-            return output_failure(condition.label, result.unusable)
+        if not math.isfinite(result.llh):
+            return output_failure(condition.label, "log-likelihood")
+        if result.sllh is not None and not np.isfinite(result.sllh).all():
+            return output_failure(condition.label, "gradient")
     return None

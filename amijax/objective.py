@@ -19,11 +19,11 @@ from amijax.cores import available_cores
 from amijax.evaluation import Evaluation, condition_result, evaluation_of, failed_evaluation
 from amijax.failures import MAX_TIME_EXCEEDED, Failure, input_failure
 from amijax.models import CompiledModel, get_model
-from amijax.preparation import Condition, Prepared, prepare, restrict, write_parameters
+from amijax.preparation import Condition, Prepared, prepare, restrict
 from amijax.problems.problem import Problem
 from amijax.problems.recipe import ProblemRecipe
 from amijax.recipes import ObjectiveRecipe
-from amijax.scales import FloatArray, Scale, to_linear
+from amijax.scales import SURELY_FINITE, FloatArray, Scale, to_linear
 from amijax.solver import SolverSettings
 
 if TYPE_CHECKING:
@@ -139,6 +139,14 @@ class AmiciObjective:
     def edatas(self) -> tuple[Any, ...]:
         """AMICI's ExpData of the simulations in order; to be read only."""
         return self._prepared.edatas
+
+    def model_parameters(self, theta: FloatArray) -> list[list[float]]:
+        """The model's free parameters in each simulation, as `ExpData.free_parameters` takes them.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+        """
+        return self._prepared.model_parameters(theta)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -354,6 +362,8 @@ class AmiciObjective:
 
     def input_failure(self, theta: FloatArray) -> Failure | None:
         """Why theta can't be simulated; None if all parameters are finite."""
+        if np.abs(theta).max(initial=0.0) < SURELY_FINITE:
+            return None
         return input_failure(
             self.problem.parameter_ids, theta, to_linear(theta, self.problem.scales)
         )
@@ -386,8 +396,8 @@ class AmiciObjective:
             workspace = self._idle.pop()
         except IndexError:
             workspace = self._new_workspace()
-        for condition, edata in zip(self._prepared.conditions, workspace.edatas, strict=True):
-            write_parameters(edata, condition, theta)
+        for edata, values in zip(workspace.edatas, self.model_parameters(theta), strict=True):
+            edata.free_parameters = values
         solver = workspace.solver
         solver.set_sensitivity_order(sensitivity_order(gradient))
         # Copying trajectories out of the solver takes time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
@@ -30,6 +31,33 @@ class Prepared(NamedTuple):
 
     conditions: tuple[Condition, ...]
     edatas: tuple[Any, ...]
+    # Of all conditions together, so that a call makes few array operations, however many there
+    # are: after a simulation each starts with cold caches and takes microseconds.
+    free_parameters: FloatArray  # shape (n_conditions, n_model_parameters)
+    targets: np.ndarray  # positions in the flattened free_parameters ...
+    sources: np.ndarray  # ... and in theta
+
+    @classmethod
+    def of(cls, conditions: Sequence[Condition], edatas: Sequence[Any]) -> Prepared:
+        """Put conditions and their ExpData together."""
+        free_parameters = np.array([condition.free_parameters for condition in conditions])
+        width = free_parameters.shape[1]
+        targets = [i * width + condition.targets for i, condition in enumerate(conditions)]
+        sources = [condition.sources for condition in conditions]
+        return cls(
+            tuple(conditions), tuple(edatas), free_parameters, np.concatenate(targets),
+            np.concatenate(sources),
+        )  # fmt: skip
+
+    def model_parameters(self, theta: FloatArray) -> list[list[float]]:
+        """The model's free parameters in each condition, as `ExpData.free_parameters` takes them.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+        """
+        values = self.free_parameters.copy()
+        values.reshape(-1)[self.targets] = theta[self.sources]
+        return values.tolist()
 
 
 def prepare(problem: Problem, model: Any) -> Prepared:
@@ -53,11 +81,11 @@ def prepare(problem: Problem, model: Any) -> Prepared:
         amici_model=model,
     )
     model_ids = model.get_free_parameter_ids()
-    conditions = tuple(
+    conditions = [
         _prepare_condition(problem, model_ids, mapping_for_condition, edata)
         for mapping_for_condition, edata in zip(mapping, edatas, strict=True)
-    )
-    return Prepared(conditions, tuple(edatas))
+    ]
+    return Prepared.of(conditions, edatas)
 
 
 def _prepare_condition(
@@ -98,13 +126,6 @@ def _prepare_condition(
     )
 
 
-def write_parameters(edata: Any, condition: Condition, theta: FloatArray) -> None:
-    """Set a simulation's parameters; theta has shape (n_parameters,), on the PEtab scale."""
-    values = condition.free_parameters.copy()
-    values[condition.targets] = theta[condition.sources]
-    edata.free_parameters = values
-
-
 def restrict(prepared: Prepared, positions: np.ndarray) -> Prepared:
     """The same simulations with sensitivities for some entries of theta only.
 
@@ -122,4 +143,4 @@ def restrict(prepared: Prepared, positions: np.ndarray) -> Prepared:
             edata.plist = [int(condition.targets[0])]
         conditions.append(condition._replace(wanted=condition.sources[chosen]))
         edatas.append(edata)
-    return Prepared(tuple(conditions), tuple(edatas))
+    return Prepared.of(conditions, edatas)

@@ -11,6 +11,7 @@ Scale = Literal["lin", "log", "log10"]
 FloatArray = NDArray[np.float64]
 
 LN10 = float(np.log(10.0))
+SURELY_FINITE = 300.0  # below it theta is finite on linear scale as well, whatever its scale
 
 
 def to_linear(theta: ArrayLike, scales: Sequence[Scale]) -> FloatArray:
@@ -59,11 +60,8 @@ def linear_slope(p: ArrayLike, scales: Sequence[Scale]) -> FloatArray:
         p: shape (..., n), on linear scale.
         scales: the n scales.
     """
-    p = np.asarray(p, dtype=np.float64)
-    slope = np.ones_like(p)
-    for scale, columns in _columns(tuple(scales)):
-        slope[..., columns] = p[..., columns] * (LN10 if scale == "log10" else 1.0)
-    return slope
+    factor, offset = _slope(tuple(scales))
+    return np.asarray(p, dtype=np.float64) * factor + offset
 
 
 @cache
@@ -75,3 +73,11 @@ def _columns(scales: tuple[Scale, ...]) -> tuple[tuple[Scale, slice | np.ndarray
         if columns.size:
             found.append((scale, slice(None) if columns.size == len(scales) else columns))
     return tuple(found)
+
+
+@cache
+def _slope(scales: tuple[Scale, ...]) -> tuple[FloatArray, FloatArray]:
+    """The factor of p in `linear_slope`, and what is added: 1 on linear scale, where p counts 0."""
+    factors: dict[Scale, float] = {"lin": 0.0, "log": 1.0, "log10": LN10}
+    factor = np.array([factors[scale] for scale in scales])
+    return factor, np.where(factor == 0.0, 1.0, 0.0)

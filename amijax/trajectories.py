@@ -20,7 +20,6 @@ from amijax.failures import Failure, output_failure
 from amijax.measured_points import MeasuredPoints, PointTable
 from amijax.noise_model import NoiseModel, noise_models
 from amijax.objective import AmiciObjective, sensitivity_order
-from amijax.preparation import write_parameters
 from amijax.scales import FloatArray
 from amijax.solver import SolverSettings
 from amijax.vectors import as_array
@@ -234,10 +233,11 @@ class TrajectorySimulator:
         )
         workspace.solver.set_sensitivity_order(sensitivity_order(gradient))
         simulated = [workspace.edatas[i][: 1 if gradient else None] for i in chosen]
+        values = self.objective.model_parameters(theta)
         edatas = []
         for i, pair in zip(chosen, simulated, strict=True):
             for edata in pair:
-                write_parameters(edata, self.objective.conditions[i], theta)
+                edata.free_parameters = values[i]
                 edatas.append(edata)
         rdatas = iter(
             run_simulations(

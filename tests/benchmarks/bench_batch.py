@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from amijax import AmiciObjective, JaxObjective, load_problem
 from amijax.cores import available_cores
 from amijax.jax_setup import set_up_jax
-from amijax.preparation import write_parameters
 
 PROBLEMS = ["Boehm_JProteomeRes2014", "Bruno_JExpBot2016", "Schwen_PONE2014"]
 
@@ -38,8 +37,8 @@ def sequential(objective, gradient):
     def loop(thetas):
         found = []
         for theta in thetas:
-            for condition, edata in zip(objective.conditions, edatas, strict=True):
-                write_parameters(edata, condition, theta)
+            for edata, values in zip(edatas, objective.model_parameters(theta), strict=True):
+                edata.free_parameters = values
             rdatas = sundials.run_simulations(model, solver, edatas)
             found.append(sum(rdata.llh for rdata in rdatas))
         return np.array(found)

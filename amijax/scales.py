@@ -60,8 +60,9 @@ def linear_slope(p: ArrayLike, scales: Sequence[Scale]) -> FloatArray:
         p: shape (..., n), on linear scale.
         scales: the n scales.
     """
-    factor, offset = _slope(tuple(scales))
-    return np.asarray(p, dtype=np.float64) * factor + offset
+    p = np.asarray(p, dtype=np.float64)
+    factor, is_logarithmic = _slope(tuple(scales))
+    return np.multiply(p, factor, out=np.ones(p.shape), where=is_logarithmic)
 
 
 @cache
@@ -76,8 +77,7 @@ def _columns(scales: tuple[Scale, ...]) -> tuple[tuple[Scale, slice | np.ndarray
 
 
 @cache
-def _slope(scales: tuple[Scale, ...]) -> tuple[FloatArray, FloatArray]:
-    """The factor of p in `linear_slope`, and what is added: 1 on linear scale, where p counts 0."""
-    factors: dict[Scale, float] = {"lin": 0.0, "log": 1.0, "log10": LN10}
-    factor = np.array([factors[scale] for scale in scales])
-    return factor, np.where(factor == 0.0, 1.0, 0.0)
+def _slope(scales: tuple[Scale, ...]) -> tuple[FloatArray, np.ndarray]:
+    """The factor of p in `linear_slope`, and where it counts."""
+    factor = np.array([LN10 if scale == "log10" else 1.0 for scale in scales])
+    return factor, np.array([scale != "lin" for scale in scales], dtype=bool)

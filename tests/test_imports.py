@@ -54,7 +54,7 @@ NOT_FOR_THE_TABLE = ("jax", "jaxlib", "amici", "xarray", "amijax.figures", "catt
 # What no first page needs, however far it gets.
 NOT_FOR_THE_FIRST_PAGE = (
     "scipy.differentiate", "scipy.optimize", "scipy.stats", "significantdigits", "distributed",
-    "dask", "matplotlib", "seaborn", "petab.v1.visualize", "plotly.express", "requests", "pooch",
+    "matplotlib", "seaborn", "petab.v1.visualize", "plotly.express", "requests", "pooch",
     "jax.experimental.sparse", "amijax.checks", "amijax.script", "amijax.exports",
 )  # fmt: skip
 

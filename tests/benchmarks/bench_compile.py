@@ -67,7 +67,7 @@ source.write(Path(folder) / "source")
 reference = import_petab_problem(
     read_petab(Path(folder) / "source"), folder + "/model", model_name="reference"
 )
-stand_in = SimpleNamespace(load=reference.clone, key="reference")
+stand_in = SimpleNamespace(load=reference.module.get_model, key="reference")
 objectives = [
     AmiciObjective(problem, model=model) for model in (get_model(problem), stand_in)
 ]

@@ -30,8 +30,8 @@ KINDS = {
     "gradient": 10_000,
     "batch": 50_000,
     "batch gradient": 10_000,
-    "JAX loop": 20_000,
-    "JAX evaluate": 10_000,
+    "JAX loop": 10_000,
+    "JAX evaluate": 5_000,
     "failures": 20_000,
     "new objectives": 1_000,
 }

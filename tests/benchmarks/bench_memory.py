@@ -180,7 +180,7 @@ def write_figure(records: list[dict[str, Any]], path: Path) -> None:
 @click.option("--problem", default="Boehm_JProteomeRes2014", show_default=True)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="Default: all")
 @click.option("--scale", default=1.0, show_default=True, help="Factor on the evaluations.")
-@click.option("--limit", default=16.0, show_default=True, help="Largest slope, bytes.")
+@click.option("--limit", default=0.5, show_default=True, help="Most growth in the 2nd half, MiB.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the samples.")
 @click.option("--figure", "figures", multiple=True, type=click.Path(path_type=Path))
 @click.option("--worker", hidden=True, type=(str, int))
@@ -213,7 +213,7 @@ def main(
         write_figure(records, figure)
     sys.exit(
         any(
-            record["slope"] > limit
+            record["slope"] * record["evaluations"][-1] / 2 > limit * 2**20
             or record["threads"][1] > record["threads"][0]
             or record["files"][1] > record["files"][0]
             for record in records

@@ -362,7 +362,7 @@ class AmiciObjective:
 
     def input_failure(self, theta: FloatArray) -> Failure | None:
         """Why theta can't be simulated; None if all parameters are finite."""
-        if np.abs(theta).max(initial=0.0) < SURELY_FINITE:
+        if all(-SURELY_FINITE < value < SURELY_FINITE for value in theta.tolist()):
             return None
         return input_failure(
             self.problem.parameter_ids, theta, to_linear(theta, self.problem.scales)

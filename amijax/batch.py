@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import amici.sim.sundials as sundials
 from amijax.evaluation import ConditionResult, condition_result
 from amijax.preparation import Prepared
 from amijax.scales import FloatArray
+from amijax.simulation import run_simulations
 
 # Long enough that starting a piece costs nothing, short enough that cores finish together, and
 # for progress and stopping.
@@ -47,7 +48,7 @@ def simulate_points(
     thetas: FloatArray,
     gradient: bool,
     num_threads: int,
-) -> Iterator[list[PointResult]]:
+) -> Generator[list[PointResult]]:
     """Simulate all conditions at many points; a failed simulation does not stop other points.
 
     Dividing the simulations among the cores beforehand, as `run_simulations` does with
@@ -182,29 +183,6 @@ class _Worker:
             if result.stopped is not None:
                 queue.fail(simulation)
         return [found.get(simulation) for simulation in simulations]
-
-
-def run_simulations(
-    model: Any, solver: Any, edatas: list[Any], *, failfast: bool, num_threads: int = 1
-) -> list[Any]:
-    """AMICI's `run_simulations` without the views around its results.
-
-    AMICI's Python function wraps each ReturnData in a view and logs its messages; for a small
-    model that takes a tenth of the time of a simulation.
-
-    Args:
-        model: AMICI's.
-        solver: AMICI's.
-        edatas: AMICI's ExpData, one for each simulation.
-        failfast: leave out those after one that failed (status -1001).
-        num_threads: cores to use.
-
-    Returns:
-        AMICI's ReturnData, one for each of `edatas`.
-    """
-    return sundials.amici.run_simulations(
-        solver.get(), sundials.ExpDataPtrVector(edatas), model.get(), failfast, num_threads
-    )
 
 
 def _in_threads(new_worker: Callable[[], _Worker], num_threads: int) -> Iterator[_Piece]:

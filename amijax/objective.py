@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -13,7 +14,7 @@ import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.batch import run_simulations, simulate_points
+from amijax.batch import simulate_points
 from amijax.cluster_client import client_for
 from amijax.cores import available_cores
 from amijax.evaluation import Evaluation, condition_result, evaluation_of, failed_evaluation
@@ -24,6 +25,13 @@ from amijax.problems.problem import Problem
 from amijax.problems.recipe import ProblemRecipe
 from amijax.recipes import ObjectiveRecipe
 from amijax.scales import SURELY_FINITE, FloatArray, Scale, to_linear
+from amijax.simulation import (
+    return_likelihood,
+    run_simulations,
+    solver_of,
+    with_steady_state,
+    without_measurements,
+)
 from amijax.solver import SolverSettings
 
 if TYPE_CHECKING:
@@ -76,7 +84,7 @@ class AmiciObjective:
         self._loaded = self.model.load()
         self._prepared = prepare(problem, self._loaded)
         self._gradient_of: tuple[int, ...] | None = None
-        self._model = _with_steady_state(self._loaded, self.solver)
+        self._model = with_steady_state(self._loaded, self.solver)
         self._idle: deque[_Workspace] = deque()
 
     def with_solver(self, solver: SolverSettings) -> AmiciObjective:
@@ -126,7 +134,7 @@ class AmiciObjective:
         other._loaded = self._loaded
         other._prepared = prepared
         other._gradient_of = self._gradient_of
-        other._model = _with_steady_state(self._loaded, solver)
+        other._model = with_steady_state(self._loaded, solver)
         other._idle = deque()
         return other
 
@@ -239,9 +247,11 @@ class AmiciObjective:
         """
         points = self._checked_points(thetas)
         llh = np.empty(len(points))
-        for finished in self._evaluations(points, False, executor):
-            for i, evaluation in finished:
-                llh[i] = evaluation.llh
+
+        def keep(i: int, evaluation: Evaluation) -> None:
+            llh[i] = evaluation.llh
+
+        self._evaluate_each(points, False, keep, executor)
         return llh
 
     def llh_and_gradient_batch(
@@ -263,9 +273,11 @@ class AmiciObjective:
         """
         points = self._checked_points(thetas)
         llh, gradient = np.empty(len(points)), np.empty(points.shape)
-        for finished in self._evaluations(points, True, executor):
-            for i, evaluation in finished:
-                llh[i], gradient[i] = evaluation.llh, evaluation.gradient
+
+        def keep(i: int, evaluation: Evaluation) -> None:
+            llh[i], gradient[i] = evaluation.llh, evaluation.gradient
+
+        self._evaluate_each(points, True, keep, executor)
         return llh, gradient
 
     def evaluate_batch(
@@ -298,8 +310,7 @@ class AmiciObjective:
         """
         points = self._checked_points(thetas)
         evaluations: dict[int, Evaluation] = {}
-        for finished in self._evaluations(points, gradient, executor, on_chunk):
-            evaluations.update(finished)
+        self._evaluate_each(points, gradient, evaluations.__setitem__, executor, on_chunk)
         return tuple(evaluations[i] for i in range(len(points)))
 
     def _checked_points(self, thetas: ArrayLike) -> FloatArray:
@@ -311,54 +322,45 @@ class AmiciObjective:
             )
         return points
 
-    def _evaluations(
+    def _evaluate_each(
         self,
         points: FloatArray,
         gradient: bool,
+        keep: Callable[[int, Evaluation], None],
         executor: Executor | None,
         on_chunk: Callable[[int], None] | None = None,
-    ) -> Iterator[list[tuple[int, Evaluation]]]:
-        """Position and evaluation of points as they are finished, several times a second."""
+    ) -> None:
+        """Hand each point's position and evaluation to `keep` as soon as it is finished."""
         if (client := client_for(executor, len(points))) is not None:
             from amijax.cluster import evaluate_on  # with Dask, which is optional
 
-            yield list(enumerate(evaluate_on(client, self, points, gradient, on_chunk)))
+            for i, evaluation in enumerate(evaluate_on(client, self, points, gradient, on_chunk)):
+                keep(i, evaluation)
             return
-        done = 0
-        for finished in self._evaluations_here(points, gradient):
-            yield finished
-            done += len(finished)
-            if on_chunk is not None:
-                on_chunk(done)
-
-    def _evaluations_here(
-        self, points: FloatArray, gradient: bool
-    ) -> Iterator[list[tuple[int, Evaluation]]]:
-        failures = [self.input_failure(theta) for theta in points]
-        if any(failures):
-            yield [
-                (i, failed_evaluation(points[i], gradient, failure, 0.0, self.solver))
-                for i, failure in enumerate(failures)
-                if failure is not None
-            ]
-        rest = [i for i, failure in enumerate(failures) if failure is None]
-        for finished in simulate_points(
+        rest = []
+        for i, theta in enumerate(points):
+            if (failure := self.input_failure(theta)) is None:
+                rest.append(i)
+            else:
+                keep(i, failed_evaluation(theta, gradient, failure, 0.0, self.solver))
+        done = len(points) - len(rest)
+        conditions = self._prepared.conditions
+        batch = simulate_points(
             self._model,
-            partial(self._solver_for, gradient),
+            partial(self._new_solver_of_likelihood, gradient),
             self._prepared,
             points[rest],
             gradient,
             self.batch_threads,
-        ):
-            yield [
-                (
-                    rest[k],
-                    evaluation_of(
-                        points[rest[k]], self._prepared.conditions, results, seconds, self.solver
-                    ),
-                )
-                for k, results, seconds in finished
-            ]
+        )
+        with closing(batch):  # an exception's traceback would keep it, and its threads, going
+            for finished in batch:
+                for k, results, seconds in finished:
+                    i = rest[k]
+                    keep(i, evaluation_of(points[i], conditions, results, seconds, self.solver))
+                done += len(finished)
+                if on_chunk is not None:
+                    on_chunk(done)
 
     def input_failure(self, theta: FloatArray) -> Failure | None:
         """Why theta can't be simulated; None if all parameters are finite."""
@@ -399,14 +401,12 @@ class AmiciObjective:
         for edata, values in zip(workspace.edatas, self.model_parameters(theta), strict=True):
             edata.free_parameters = values
         solver = workspace.solver
-        solver.set_sensitivity_order(sensitivity_order(gradient))
-        # Copying trajectories out of the solver takes time.
-        solver.set_return_data_reporting_mode(
-            sundials.RDataReporting.full if everything else sundials.RDataReporting.likelihood
-        )
+        return_likelihood(solver, gradient)
+        if everything:
+            solver.set_return_data_reporting_mode(sundials.RDataReporting.full)
         edatas = workspace.edatas if only is None else [workspace.edatas[i] for i in only]
         if not measured:
-            edatas = [_without_measurements(edata) for edata in edatas]
+            edatas = [without_measurements(edata) for edata in edatas]
         rdatas = run_simulations(
             self._model,
             solver,
@@ -449,47 +449,13 @@ class AmiciObjective:
 
     def new_solver(self) -> Any:
         """An AMICI solver of its own with the settings of this objective, for its model."""
-        solver = self._model.create_solver()
-        settings = self.solver
-        solver.set_relative_tolerance(settings.rtol)
-        solver.set_absolute_tolerance(settings.atol)
-        solver.set_max_steps(settings.max_steps)
-        solver.set_max_time(settings.time_limit)
-        solver.set_sensitivity_method(sundials.SensitivityMethod[settings.sensitivities])
-        return solver
+        return solver_of(self._model, self.solver)
 
-    def _solver_for(self, gradient: bool) -> Any:
-        """A solver that returns what the likelihood needs and nothing more."""
+    def _new_solver_of_likelihood(self, gradient: bool) -> Any:
         solver = self.new_solver()
-        solver.set_sensitivity_order(sensitivity_order(gradient))
-        solver.set_return_data_reporting_mode(sundials.RDataReporting.likelihood)
+        return_likelihood(solver, gradient)
         return solver
 
     def _new_workspace(self) -> _Workspace:
         edatas = [sundials.ExpData(edata) for edata in self._prepared.edatas]
         return _Workspace(self.new_solver(), edatas)
-
-
-def sensitivity_order(gradient: bool) -> Any:
-    """AMICI's sensitivity order for a value with its gradient or for the value alone."""
-    return sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
-
-
-def _without_measurements(edata: Any) -> Any:
-    bare = sundials.ExpData(edata)
-    bare.set_measurements([float("nan")] * len(edata.get_measurements()))
-    return bare
-
-
-def _with_steady_state(model: Any, settings: SolverSettings) -> Any:
-    """The model, or a copy where the settings ask for another way to steady states."""
-    modes = (
-        sundials.SteadyStateComputationMode[settings.steady_state],
-        sundials.SteadyStateSensitivityMode[settings.steady_state_sensitivities],
-    )
-    own = (model.get_steady_state_computation_mode(), model.get_steady_state_sensitivity_mode())
-    if own != modes:
-        model = model.clone()
-        model.set_steady_state_computation_mode(modes[0])
-        model.set_steady_state_sensitivity_mode(modes[1])
-    return model

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from amijax.batch import run_simulations
 from amijax.dense import Layout, layouts
 from amijax.evaluation import stopped
 from amijax.failures import Failure, output_failure
 from amijax.measured_points import MeasuredPoints, PointTable
 from amijax.noise_model import NoiseModel, noise_models
-from amijax.objective import AmiciObjective, sensitivity_order
+from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
+from amijax.simulation import run_simulations, sensitivity_order
 from amijax.solver import SolverSettings
 from amijax.vectors import as_array
 

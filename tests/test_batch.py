@@ -1,5 +1,6 @@
 """Batches: what one call gives, in order; failures stay where they are; gradients in part."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,8 +10,8 @@ import pytest
 from closed_form import llh_and_gradient as conversion_closed_form
 
 from amijax import AmiciObjective, JaxObjective, SolverSettings
-from amijax.batch import run_simulations
 from amijax.cores import available_cores
+from amijax.simulation import run_simulations
 
 # Relative; sensitivities are integrated to rtol 1e-8 and summed with both signs (test_objective).
 SENSITIVITY = 5e-6
@@ -194,8 +195,11 @@ def test_an_exception_from_progress_ends_the_batch_and_nothing_else(boehm):
         calls.append(done)
         raise Stop
 
-    with pytest.raises(Stop):
+    with pytest.raises(Stop) as raised:
         boehm.evaluate_batch(thetas, on_chunk=stop)
+    # At once, although the traceback still has the batch's frames.
+    assert raised.tb is not None
+    assert not [t for t in threading.enumerate() if t.name.startswith("amijax batch")]
     assert len(calls) == 1
     assert calls[0] < 30
     for evaluation, theta in zip(boehm.evaluate_batch(thetas[:3]), thetas, strict=False):

@@ -39,6 +39,7 @@ ALLOWED = {
     "amijax.cli": ("petab",),
     "amijax.evaluation": ("petab", "amici"),
     "amijax.batch": ("petab", "amici"),
+    "amijax.simulation": ("amici",),
     "amijax.recipes": ("petab",),
     "amijax.cluster_client": (),
     "amijax.cluster_worker": ("petab",),

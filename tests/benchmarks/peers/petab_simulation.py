@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from amici.sim.sundials.petab.v1 import simulate_petab
 
-from amijax.objective import sensitivity_order
+from amijax.simulation import sensitivity_order
 
 from .call import Call, NoResultError, Values
 

@@ -3,7 +3,7 @@
 import amici.sim.sundials as sundials
 
 from amijax.evaluation import condition_result, evaluation_of
-from amijax.objective import sensitivity_order
+from amijax.simulation import sensitivity_order
 
 from .call import Call, NoResultError, Values
 from .reasons import short

@@ -13,6 +13,7 @@ import argparse
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import amici.sim.sundials as sundials
@@ -53,13 +54,23 @@ class Native:
             self.seconds += time.perf_counter() - start
 
 
-def measure(functions, seconds):
-    """Median milliseconds of each function, of what it spends outside of AMICI's library, and of
-    what it takes longer than the first one in the same turn.
+@dataclass(frozen=True)
+class Measured:
+    """Median milliseconds of each function.
 
-    Called in turns until the time is up. AMICI's own time varies by more than all that is around
-    it.
+    Attributes:
+        all: of the whole call.
+        outside: of what it spends outside of AMICI's library. AMICI's own time varies by more.
+        more: of what it takes longer than the first one in the same turn.
     """
+
+    all: dict[str, float]
+    outside: dict[str, float]
+    more: dict[str, float]
+
+
+def measure(functions, seconds):
+    """What functions take that are called in turns until the time is up."""
     native = sundials.amici.run_simulations = Native()
     durations = {name: [] for name in functions}
     outside = {name: [] for name in functions}
@@ -80,9 +91,11 @@ def measure(functions, seconds):
         name: [value - other for value, other in zip(values, first, strict=True)]
         for name, values in durations.items()
     }
-    return tuple(
-        {name: statistics.median(values) for name, values in each.items()}
-        for each in (durations, outside, more)
+    return Measured(
+        *(
+            {name: statistics.median(values) for name, values in each.items()}
+            for each in (durations, outside, more)
+        )
     )
 
 
@@ -93,15 +106,15 @@ def row(name, seconds):
     theta_jax = jnp.asarray(theta)
     quiet_amici()
     value, both = jax.jit(inside), jax.jit(jax.value_and_grad(inside))
-    llh, _, _ = measure(
+    llh = measure(
         {
             "raw": raw.set_up(objective)(gradient=False).run,
             "ours": lambda: objective.llh(theta),
             "jax": lambda: jax.block_until_ready(value(theta_jax)),
         },
         seconds,
-    )
-    grad, outside, more = measure(
+    ).all
+    measured = measure(
         {
             "raw": raw.set_up(objective)(gradient=True).run,
             "ours": lambda: objective.llh_and_gradient(theta),
@@ -109,8 +122,9 @@ def row(name, seconds):
         },
         seconds,
     )
+    grad, outside, more = measured.all, measured.outside, measured.more
     slow = [
-        measure({"notebook": notebook.set_up(objective)(gradient).run}, 1.0)[0]["notebook"]
+        measure({"notebook": notebook.set_up(objective)(gradient).run}, 1.0).all["notebook"]
         for gradient in (False, True)
     ]
     return (

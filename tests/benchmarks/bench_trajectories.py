@@ -66,14 +66,14 @@ def row(name, threads, seconds):
             "llh": lambda: objective.llh(theta),
         },
         seconds,
-    )
+    ).all
     slow = measure(
         {
             "raw gradient": raw(objective, measured, reporting.likelihood, gradient=True),
             "gradient": lambda: objective.llh_and_gradient(theta),
         },
         seconds,
-    )
+    ).all
     return (
         f"{name:26}{times['raw courses']:10.2f}{times['courses'] / times['raw courses']:10.2f}"
         f"{times['llh'] / times['raw llh']:10.2f}{slow['gradient'] / slow['raw gradient']:10.2f}"

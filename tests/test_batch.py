@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from closed_form import llh_and_gradient as conversion_closed_form
+from same_evaluations import assert_same
 
 from amijax import AmiciObjective, JaxObjective, SolverSettings
 from amijax.cores import available_cores
@@ -30,17 +31,6 @@ def on_cores(objective, num_threads):
     return AmiciObjective(
         objective.problem, objective.solver, model=objective.model, num_threads=num_threads
     )
-
-
-def assert_same(evaluation, expected):
-    """Two evaluations are equal bit for bit, durations aside."""
-    np.testing.assert_array_equal(evaluation.theta, expected.theta)
-    np.testing.assert_array_equal(evaluation.llh, expected.llh)
-    assert (evaluation.gradient is None) == (expected.gradient is None)
-    if expected.gradient is not None:
-        np.testing.assert_array_equal(evaluation.gradient, expected.gradient)
-    assert evaluation.failure == expected.failure
-    assert evaluation.solver == expected.solver
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from same_evaluations import assert_same as assert_same_evaluation
 
 from amijax import ClusterError, ClusterWarning, SolverSettings, cluster_client
 
@@ -80,15 +81,8 @@ def around(objective, count, seed=0):
 
 def assert_same(found, expected):
     """Two batches are equal bit for bit, durations aside."""
-    assert len(found) == len(expected)
     for mine, local in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(mine.theta, local.theta)
-        np.testing.assert_array_equal(mine.llh, local.llh)
-        assert (mine.gradient is None) == (local.gradient is None)
-        if local.gradient is not None:
-            np.testing.assert_array_equal(mine.gradient, local.gradient)
-        assert mine.failure == local.failure
-        assert mine.solver == local.solver
+        assert_same_evaluation(mine, local)
 
 
 def count_preparations():

@@ -346,6 +346,7 @@ def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(dask, boeh
     ):
         client.register_plugin(Deadly())
         found = list(boehm.evaluate_batch(thetas, executor=client))
+        client.wait_for_workers(2, timeout=60)  # Dask's nannies dislike an end while they restart
     assert "ended while they computed this point" in found[33].failure.message
     assert np.isnan(found[33].llh)
     assert np.isnan(found[33].gradient).all()

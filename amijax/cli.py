@@ -23,6 +23,7 @@ from amijax.cli_shared import (
     phase_printer,
     point_of,
     point_options,
+    precision_option,
 )
 from amijax.problems import ProblemError, log_prior
 from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
@@ -79,13 +80,7 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 
 @main.command("evaluate", epilog=PROBLEM_HELP)
 @click.argument("problem", metavar="PROBLEM")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "float64"]),
-    default="float64",
-    show_default=True,
-    help="What JAX computes in.",
-)
+@precision_option
 @point_options
 @click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
 @click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")

@@ -7,7 +7,13 @@ from typing import Any, Literal
 
 import click
 
-from amijax.cli_shared import PROBLEM_HELP, opened_problem, point_of, point_options
+from amijax.cli_shared import (
+    PROBLEM_HELP,
+    opened_problem,
+    point_of,
+    point_options,
+    precision_option,
+)
 from amijax.problems import ProblemError
 from amijax.script import script
 from amijax.solver import SolverSettings
@@ -17,13 +23,7 @@ _DEFAULT = SolverSettings()
 
 @click.command("script", epilog=PROBLEM_HELP)
 @click.argument("problem", metavar="PROBLEM")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "float64"]),
-    default="float64",
-    show_default=True,
-    help="What JAX computes in; the script has the same option.",
-)
+@precision_option
 @point_options
 @click.option("--rtol", type=float, default=_DEFAULT.rtol, show_default=True)
 @click.option("--atol", type=float, default=_DEFAULT.atol, show_default=True)

@@ -22,6 +22,15 @@ PROBLEM_HELP = (
 )
 
 
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64"]),
+    default="float64",
+    show_default=True,
+    help="What JAX computes in.",
+)
+
+
 def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options `--set` and `--scaled/--linear`, which say where a problem is evaluated."""
     command = click.option(

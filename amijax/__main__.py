@@ -1,5 +1,5 @@
 """`python -m amijax`."""
 
-from amijax.cli import main
+from amijax.cli.main import main
 
 main(prog_name="python -m amijax")

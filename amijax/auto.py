@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from amijax.objective import AmiciObjective, Evaluation
 from amijax.paths import cache_dir
 from amijax.scales import FloatArray
-from amijax.solver import Sensitivities, SolverChoice, SolverSettings
+from amijax.simulation.settings import Sensitivities, SolverChoice, SolverSettings
 
 # Two gradients agree if they differ by less than this, relative to the larger one's norm: adjoint
 # sensitivities have other errors than forward ones, of some 1e-5 to 1e-3 at default tolerances.
@@ -65,8 +65,8 @@ class Settled:
 def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) -> Settled:
     """Evaluate llh and gradient with the first settings of the choice that work.
 
-    Tolerances: AMICI's defaults first, then the ladder (`amijax.solver.LADDER`), each under the
-    time limit. Settings that once took more than 5 s to fail for this problem are not tried
+    Tolerances: AMICI's defaults first, then the ladder (`simulation.settings.LADDER`), each under
+    the time limit. Settings that once took more than 5 s to fail for this problem are not tried
     again in this process. Sensitivities: measured at the first call for a problem and
     remembered in the cache.
 
@@ -110,7 +110,7 @@ def _measure(forward: AmiciObjective, evaluation: Evaluation) -> SensitivityMeas
     """Time adjoint against forward sensitivities at a point where the latter work."""
     theta = evaluation.theta
     seconds = _best(forward, theta, evaluation.cpu_seconds)
-    if forward.has_events:
+    if forward.simulator.has_events:
         measurement = SensitivityMeasurement(
             seconds, None, None, "forward",
             "The model has events or discontinuities, for which AMICI's adjoint sensitivities "

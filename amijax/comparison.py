@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from amijax.failures import Failure
 from amijax.jax_objective import JaxEvaluation, JaxObjective
 from amijax.objective import AmiciObjective, Evaluation
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, Scale
-from amijax.solver import SolverSettings
+from amijax.simulation.failures import Failure
+from amijax.simulation.settings import SolverSettings
 
 Precision = Literal["float32", "float64"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")

@@ -9,11 +9,11 @@ import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.failures import AMICI_ERROR, Failure, integration_failure
 from amijax.objective import AmiciObjective
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, to_linear
-from amijax.solver import LADDER, SolverSettings
+from amijax.simulation.failures import AMICI_ERROR, Failure, integration_failure
+from amijax.simulation.settings import LADDER, SolverSettings
 
 _MAX_SUSPECTS = 12
 _TIME_LIMIT = 10.0  # seconds for each condition: a diagnosis should not take minutes
@@ -109,8 +109,8 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
     measurements: tuple[SuspectMeasurement, ...] = ()
     if np.isfinite(to_linear(theta, problem.scales)).all() and np.isfinite(theta).all():
         limit = min(_TIME_LIMIT, objective.solver.time_limit)
-        limited = objective.with_solver(replace(objective.solver, time_limit=limit))
-        rdatas = limited.simulate(theta, gradient=gradient, everything=True, failfast=False)
+        simulator = objective.simulator.with_settings(replace(objective.solver, time_limit=limit))
+        rdatas = simulator.everything(theta, gradient=gradient, num_threads=objective.num_threads)
         labels = objective.condition_labels
         conditions = tuple(
             _outcome(label, rdata) for label, rdata in zip(labels, rdatas, strict=True)
@@ -121,16 +121,12 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
             for i, rdata in enumerate(rdatas)
             if rdata.status == AMICI_ERROR or not np.isfinite(rdata.llh)
         ]
-        bare = (
-            limited.simulate(theta, everything=True, failfast=False, measured=False, only=spoilt)
-            if spoilt
-            else []
-        )
+        bare = simulator.unmeasured(theta, spoilt) if spoilt else []
         measurements = tuple(
             suspect
             for i, rdata in zip(spoilt, bare, strict=True)
             if rdata.status >= 0
-            for suspect in _suspect_measurements(problem, labels[i], rdata, objective.edatas[i])
+            for suspect in _suspect_measurements(problem, labels[i], rdata, simulator.edatas[i])
         )
     return Diagnosis(conditions, measurements, _suspect_parameters(problem, theta))
 

@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
-import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.batch import simulate_points
-from amijax.cluster_client import client_for
 from amijax.cores import available_cores
-from amijax.evaluation import Evaluation, condition_result, evaluation_of, failed_evaluation
-from amijax.failures import MAX_TIME_EXCEEDED, Failure, input_failure
-from amijax.models import CompiledModel, get_model
-from amijax.preparation import Condition, Prepared, prepare, restrict
+from amijax.models.lookup import CompiledModel, get_model
 from amijax.problems.problem import Problem
 from amijax.problems.recipe import ProblemRecipe
-from amijax.recipes import ObjectiveRecipe
 from amijax.scales import SURELY_FINITE, FloatArray, Scale, to_linear
-from amijax.simulation import (
-    return_likelihood,
-    run_simulations,
-    solver_of,
-    with_steady_state,
-    without_measurements,
+from amijax.simulation.evaluation import (
+    Evaluation,
+    condition_result,
+    evaluation_of,
+    failed_evaluation,
 )
-from amijax.solver import SolverSettings
+from amijax.simulation.failures import MAX_TIME_EXCEEDED, Failure, input_failure
+from amijax.simulation.settings import SolverSettings
+from amijax.simulation.simulator import Simulator
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-    type Executor = Client | Literal["local"]
+# Objectives that stay ready in a process that gets recipes. Each holds its problem's tables.
+_KEPT = 4
 
 
-class _Workspace(NamedTuple):
-    """What AMICI's setters mutate, hence one for each call under way."""
+@runtime_checkable
+class Executor(Protocol):
+    """Where the points of a batch are evaluated, if not in this process."""
 
-    solver: Any
-    edatas: list[Any]
+    def evaluate_points(
+        self,
+        objective: AmiciObjective,
+        points: FloatArray,
+        gradient: bool,
+        on_chunk: Callable[[int], None] | None,
+    ) -> Iterable[Evaluation]:
+        """Evaluations in order, equal to those of this process bit for bit.
+
+        Args:
+            objective: what to evaluate.
+            points: shape (n, n_parameters), on the PEtab scale.
+            gradient: whether to compute gradients as well.
+            on_chunk: called with the number of points finished so far; what it raises ends the
+                batch.
+        """
 
 
 class AmiciObjective:
@@ -64,6 +72,8 @@ class AmiciObjective:
         *,
         model: CompiledModel | None = None,
         num_threads: int | None = None,
+        executor: Executor | None = None,
+        simulator: Simulator | None = None,
     ) -> None:
         """Prepare a problem for evaluation; compiles its model if that was never done.
 
@@ -72,24 +82,24 @@ class AmiciObjective:
             solver: AMICI's defaults if not given.
             model: the compiled model, if it is at hand.
             num_threads: cores to use; if not given, one for a single point and all for batches.
+            executor: where batches of more than one point run, if not here.
+            simulator: of this problem and model, if it is at hand; its settings count.
 
         Raises:
             CompileError: the model can't be compiled.
             ProblemError: AMICI can't express the problem.
         """
         self.problem = problem
-        self.solver = solver or SolverSettings()
-        self._num_threads = num_threads
         self.model = model or get_model(problem)
-        self._loaded = self.model.load()
-        self._prepared = prepare(problem, self._loaded)
-        self._gradient_of: tuple[int, ...] | None = None
-        self._model = with_steady_state(self._loaded, self.solver)
-        self._idle: deque[_Workspace] = deque()
+        self.simulator = simulator or Simulator.of(
+            problem, self.model.load(), solver or SolverSettings()
+        )
+        self.executor = executor
+        self._num_threads = num_threads
 
     def with_solver(self, solver: SolverSettings) -> AmiciObjective:
         """The same problem with other solver settings; costs next to nothing."""
-        return self._variant(solver, self._prepared)
+        return self._variant(simulator=self.simulator.with_settings(solver))
 
     def with_gradient_of(self, positions: ArrayLike) -> AmiciObjective:
         """The same problem with sensitivities for some parameters only; other entries are 0.
@@ -101,75 +111,49 @@ class AmiciObjective:
         Args:
             positions: of the parameters in theta.
         """
-        chosen = np.asarray(positions)
-        other = self._variant(self.solver, restrict(self._prepared, chosen))
-        other._gradient_of = tuple(chosen.tolist())
-        return other
+        return self._variant(simulator=self.simulator.with_gradient_of(positions))
 
     def with_num_threads(self, num_threads: int | None) -> AmiciObjective:
         """The same problem on another number of cores; None as in `AmiciObjective`."""
-        other = self._variant(self.solver, self._prepared)
-        other._num_threads = num_threads
-        return other
+        return self._variant(num_threads=num_threads)
+
+    def with_executor(self, executor: Executor | None) -> AmiciObjective:
+        """The same problem whose batches run elsewhere; None is this process."""
+        return self._variant(executor=executor)
+
+    def _variant(self, **changes: Any) -> AmiciObjective:
+        same: dict[str, Any] = {
+            "simulator": self.simulator,
+            "num_threads": self._num_threads,
+            "executor": self.executor,
+        }
+        return AmiciObjective(self.problem, model=self.model, **{**same, **changes})
 
     def recipe(self) -> ObjectiveRecipe:
-        """The plain data that this objective is made of.
+        """The plain data that this objective is made of, but for its executor.
 
         Raises:
             ProblemError: the problem's files are not what they were when it was opened.
         """
         return ObjectiveRecipe(
-            ProblemRecipe.of(self.problem), self.solver, self._gradient_of, self._num_threads
+            ProblemRecipe.of(self.problem),
+            self.solver,
+            self.simulator.gradient_of,
+            self._num_threads,
         )
 
     def __reduce__(self) -> tuple[Callable[[ObjectiveRecipe], AmiciObjective], tuple[Any, ...]]:
         return ObjectiveRecipe.rebuild, (self.recipe(),)
 
-    def _variant(self, solver: SolverSettings, prepared: Prepared) -> AmiciObjective:
-        other = object.__new__(AmiciObjective)
-        other.problem = self.problem
-        other.solver = solver
-        other._num_threads = self._num_threads
-        other.model = self.model
-        other._loaded = self._loaded
-        other._prepared = prepared
-        other._gradient_of = self._gradient_of
-        other._model = with_steady_state(self._loaded, solver)
-        other._idle = deque()
-        return other
+    @property
+    def solver(self) -> SolverSettings:
+        """How AMICI integrates."""
+        return self.simulator.settings
 
     @property
     def condition_labels(self) -> tuple[str, ...]:
         """The simulations in order: `condition`, or `condition+preequilibration`."""
-        return tuple(condition.label for condition in self._prepared.conditions)
-
-    @property
-    def edatas(self) -> tuple[Any, ...]:
-        """AMICI's ExpData of the simulations in order; to be read only."""
-        return self._prepared.edatas
-
-    def model_parameters(self, theta: FloatArray) -> list[list[float]]:
-        """The model's free parameters in each simulation, as `ExpData.free_parameters` takes them.
-
-        Args:
-            theta: shape (n_parameters,), on the PEtab scale.
-        """
-        return self._prepared.model_parameters(theta)
-
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """How theta enters each simulation, in order."""
-        return self._prepared.conditions
-
-    @property
-    def amici_model(self) -> Any:
-        """AMICI's model as the settings want it; shared between threads, to be read only."""
-        return self._model
-
-    @property
-    def wanted(self) -> tuple[np.ndarray, ...]:
-        """For each simulation, the positions in theta of its sensitivities, in AMICI's order."""
-        return tuple(condition.wanted for condition in self._prepared.conditions)
+        return self.simulator.condition_labels
 
     @property
     def num_threads(self) -> int:
@@ -180,11 +164,6 @@ class AmiciObjective:
     def batch_threads(self) -> int:
         """Cores used for batches."""
         return self._num_threads or available_cores()
-
-    @property
-    def has_events(self) -> bool:
-        """Whether the model has events or discontinuities, in AMICI's count."""
-        return bool(self._loaded.ne > 0)
 
     @property
     def scales(self) -> tuple[Scale, ...]:
@@ -228,7 +207,10 @@ class AmiciObjective:
         theta = self.problem.checked(theta)
         failure = self.input_failure(theta)
         if failure is None:
-            return self._evaluation(theta, self.simulate(theta, gradient=gradient), gradient, start)
+            rdatas = self.simulator.likelihoods(
+                theta, gradient=gradient, num_threads=self.num_threads
+            )
+            return self._evaluation(theta, rdatas, gradient, start)
         return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
 
     def llh_batch(self, thetas: ArrayLike, *, executor: Executor | None = None) -> FloatArray:
@@ -242,7 +224,7 @@ class AmiciObjective:
             Shape (n,), in order; NaN for points that failed. `evaluate_batch` tells why.
 
         Raises:
-            ClusterError: the cluster can't be used.
+            ClusterError: the executor's cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
         points = self._checked_points(thetas)
@@ -268,7 +250,7 @@ class AmiciObjective:
             (n, n_parameters), in order; NaN for points that failed. `evaluate_batch` tells why.
 
         Raises:
-            ClusterError: the cluster can't be used.
+            ClusterError: the executor's cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
         points = self._checked_points(thetas)
@@ -300,12 +282,12 @@ class AmiciObjective:
             gradient: whether to compute gradients as well.
             on_chunk: called several times a second with the number of points finished so far,
                 in the calling thread; what it raises ends the batch.
-            executor: a `distributed.Client`, whose workers evaluate the points (see
-                `amijax.cluster`); if not given, the cluster that `AMIJAX_DASK_SCHEDULER` names,
-                if any, for more than one point; "local" is this process in any case.
+            executor: where to evaluate the points, for example `amijax.DaskExecutor(client)`; if
+                not given, the objective's own for more than one point, else this process.
 
         Raises:
-            ClusterError: the cluster can't be used.
+            ClusterError: the executor's cluster can't be used.
+            TypeError: executor is no `Executor`.
             ValueError: thetas has the wrong shape.
         """
         points = self._checked_points(thetas)
@@ -331,10 +313,9 @@ class AmiciObjective:
         on_chunk: Callable[[int], None] | None = None,
     ) -> None:
         """Hand each point's position and evaluation to `keep` as soon as it is finished."""
-        if (client := client_for(executor, len(points))) is not None:
-            from amijax.cluster import evaluate_on  # with Dask, which is optional
-
-            for i, evaluation in enumerate(evaluate_on(client, self, points, gradient, on_chunk)):
+        if (elsewhere := self._executor_for(len(points), executor)) is not None:
+            found = elsewhere.evaluate_points(self, points, gradient, on_chunk)
+            for i, evaluation in enumerate(found):
                 keep(i, evaluation)
             return
         rest = []
@@ -344,14 +325,9 @@ class AmiciObjective:
             else:
                 keep(i, failed_evaluation(theta, gradient, failure, 0.0, self.solver))
         done = len(points) - len(rest)
-        conditions = self._prepared.conditions
-        batch = simulate_points(
-            self._model,
-            partial(self._new_solver_of_likelihood, gradient),
-            self._prepared,
-            points[rest],
-            gradient,
-            self.batch_threads,
+        conditions = self.simulator.conditions
+        batch = self.simulator.batch(
+            points[rest], gradient=gradient, num_threads=self.batch_threads
         )
         with closing(batch):  # an exception's traceback would keep it, and its threads, going
             for finished in batch:
@@ -370,52 +346,15 @@ class AmiciObjective:
             self.problem.parameter_ids, theta, to_linear(theta, self.problem.scales)
         )
 
-    def simulate(
-        self,
-        theta: FloatArray,
-        *,
-        gradient: bool = False,
-        everything: bool = False,
-        failfast: bool = True,
-        measured: bool = True,
-        only: Sequence[int] | None = None,
-    ) -> list[Any]:
-        """Run AMICI and return its ReturnData, one for each condition.
-
-        Their vectors point into them: keep a ReturnData while reading its vectors.
-
-        Args:
-            theta: shape (n_parameters,), finite, on the PEtab scale.
-            gradient: with sensitivities.
-            everything: with trajectories, observables and residuals; without them there is
-                only what the likelihood needs.
-            failfast: leave out the conditions after one that failed (status -1001).
-            measured: with the measurements; without them there is no likelihood, and nothing
-                that is wrong with it ends a simulation.
-            only: positions of the conditions to simulate; all if not given.
-        """
-        try:
-            workspace = self._idle.pop()
-        except IndexError:
-            workspace = self._new_workspace()
-        for edata, values in zip(workspace.edatas, self.model_parameters(theta), strict=True):
-            edata.free_parameters = values
-        solver = workspace.solver
-        return_likelihood(solver, gradient)
-        if everything:
-            solver.set_return_data_reporting_mode(sundials.RDataReporting.full)
-        edatas = workspace.edatas if only is None else [workspace.edatas[i] for i in only]
-        if not measured:
-            edatas = [without_measurements(edata) for edata in edatas]
-        rdatas = run_simulations(
-            self._model,
-            solver,
-            edatas,
-            failfast=failfast,
-            num_threads=min(self.num_threads, len(edatas)),  # idle threads cost time
-        )
-        self._idle.append(workspace)
-        return rdatas
+    def _executor_for(self, n_points: int, executor: Executor | None) -> Executor | None:
+        if executor is None:
+            return self.executor if n_points > 1 else None  # one point is not worth the way
+        if not isinstance(executor, Executor):
+            raise TypeError(
+                "executor must have a method evaluate_points, as amijax.DaskExecutor(client) has, "
+                f"but is {executor!r}."
+            )
+        return executor
 
     def gradient_within(self, theta: ArrayLike, cpu_seconds: float) -> Evaluation | None:
         """Evaluate condition by condition; None once AMICI has used more CPU time than allowed.
@@ -429,17 +368,17 @@ class AmiciObjective:
         limited = self.with_solver(replace(self.solver, time_limit=cpu_seconds))
         rdatas: list[Any] = []
         used = 0.0
-        for i in range(len(self._prepared.conditions)):
-            rdatas += limited.simulate(theta, gradient=True, only=[i])
+        for i in range(len(self.simulator.conditions)):
+            rdatas += limited.simulator.likelihoods(theta, gradient=True, only=[i])
             used += rdatas[-1].cpu_time_total * 1e-3
             if used > cpu_seconds or rdatas[-1].status == MAX_TIME_EXCEEDED:
                 return None
         return self._evaluation(theta, rdatas, True, start)
 
     def _evaluation(
-        self, theta: FloatArray, rdatas: Sequence[Any], gradient: bool, start: float
+        self, theta: FloatArray, rdatas: list[Any], gradient: bool, start: float
     ) -> Evaluation:
-        conditions = self._prepared.conditions
+        conditions = self.simulator.conditions
         results = [
             condition_result(condition, rdata, gradient)
             for condition, rdata in zip(conditions, rdatas, strict=True)
@@ -447,15 +386,60 @@ class AmiciObjective:
         wall_seconds = time.perf_counter() - start
         return evaluation_of(theta, conditions, results, wall_seconds, self.solver)
 
-    def new_solver(self) -> Any:
-        """An AMICI solver of its own with the settings of this objective, for its model."""
-        return solver_of(self._model, self.solver)
 
-    def _new_solver_of_likelihood(self, gradient: bool) -> Any:
-        solver = self.new_solver()
-        return_likelihood(solver, gradient)
-        return solver
+_ready: OrderedDict[ProblemRecipe, Future[AmiciObjective]] = OrderedDict()
+_ready_lock = threading.Lock()
 
-    def _new_workspace(self) -> _Workspace:
-        edatas = [sundials.ExpData(edata) for edata in self._prepared.edatas]
-        return _Workspace(self.new_solver(), edatas)
+
+@dataclass(frozen=True)
+class ObjectiveRecipe:
+    """All that an `AmiciObjective` is made of; its compiled model is found or built by its key.
+
+    Attributes:
+        problem: the problem's files.
+        solver: the solver's settings.
+        gradient_of: positions in theta of the sensitivities, None for all of them.
+        num_threads: as in `AmiciObjective`.
+    """
+
+    problem: ProblemRecipe
+    solver: SolverSettings
+    gradient_of: tuple[int, ...] | None
+    num_threads: int | None
+
+    def rebuild(self) -> AmiciObjective:
+        """The objective; in a process that prepared its problem before, at once.
+
+        The model is looked up in this machine's cache by the key of its content and of the
+        versions here, and compiled where it is not there, once for all processes that ask.
+
+        Raises:
+            CompileError: the model can't be compiled.
+            ProblemError: the cache folder can't be written.
+        """
+        objective = _prepared(self.problem).with_num_threads(self.num_threads)
+        objective = objective.with_solver(self.solver)
+        return objective if self.gradient_of is None else objective.with_gradient_of(
+            self.gradient_of
+        )  # fmt: skip
+
+
+def _prepared(recipe: ProblemRecipe) -> AmiciObjective:
+    """The objective with default settings; prepared once, also if many threads ask."""
+    with _ready_lock:
+        future = _ready.get(recipe)
+        is_mine = future is None
+        if future is None:
+            future = _ready[recipe] = Future()
+        _ready.move_to_end(recipe)
+        while len(_ready) > _KEPT:
+            _ready.popitem(last=False)
+    if is_mine:
+        try:
+            future.set_result(AmiciObjective(recipe.open()))
+        except BaseException as error:
+            with _ready_lock:
+                if _ready.get(recipe) is future:  # the next one tries again
+                    del _ready[recipe]
+            future.set_exception(error)
+    return future.result()

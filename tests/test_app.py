@@ -164,7 +164,7 @@ def test_every_page_opens_cold(page):
 
 @pytest.mark.usefixtures("boehm")
 def test_the_problems_page_lists_all_with_results():
-    from amijax.checks import check_problem
+    from amijax.checks.check import check_problem
 
     check_problem("Boehm_JProteomeRes2014")
     page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)

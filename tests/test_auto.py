@@ -8,7 +8,7 @@ import pytest
 
 from amijax import AmiciObjective, load_problem
 from amijax.auto import AGREEMENT, settle
-from amijax.solver import LADDER, SolverChoice, SolverSettings
+from amijax.simulation.settings import LADDER, SolverChoice, SolverSettings
 
 
 @pytest.fixture

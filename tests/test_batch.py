@@ -12,7 +12,7 @@ from same_evaluations import assert_same
 
 from amijax import AmiciObjective, JaxObjective, SolverSettings
 from amijax.cores import available_cores
-from amijax.simulation import run_simulations
+from amijax.simulation.run import run_simulations
 
 # Relative; sensitivities are integrated to rtol 1e-8 and summed with both signs (test_objective).
 SENSITIVITY = 5e-6
@@ -97,7 +97,7 @@ def test_conditions_after_one_that_failed_are_not_simulated(objective_of, collec
         simulated.extend(edata.id for edata in edatas)
         return run_simulations(model, solver, edatas, **options)
 
-    monkeypatch.setattr("amijax.batch.run_simulations", counted)
+    monkeypatch.setattr("amijax.simulation.batch.run_simulations", counted)
     failing = bruno.with_solver(SolverSettings(max_steps=5))
     found = failing.evaluate_batch(around(bruno, 4))
     assert all(evaluation.failure.condition == simulated[0] for evaluation in found)
@@ -252,10 +252,12 @@ def test_no_entry_chosen_leaves_zeros(boehm):
 
 def test_only_chosen_sensitivities_are_integrated(boehm):
     part = boehm.with_gradient_of(CHOSEN)
-    assert [sorted(wanted) for wanted in part.wanted] == [CHOSEN]
-    assert [len(edata.plist) for edata in part.edatas] == [3]
-    assert [len(edata.plist) for edata in boehm.edatas] == [9]  # the original keeps its own
-    assert [sorted(wanted) for wanted in boehm.wanted] == [list(range(9))]
+    assert [sorted(wanted) for wanted in part.simulator.sensitivity_positions] == [CHOSEN]
+    assert [len(edata.plist) for edata in part.simulator.edatas] == [3]
+    assert [len(edata.plist) for edata in boehm.simulator.edatas] == [
+        9
+    ]  # the original keeps its own
+    assert [sorted(wanted) for wanted in boehm.simulator.sensitivity_positions] == [list(range(9))]
 
 
 def test_the_choice_outlives_other_settings_and_holds_in_batches(boehm):
@@ -272,10 +274,19 @@ def test_each_condition_gets_its_part_of_the_choice(objective_of, collection):
     objective = objective_of("Bruno_JExpBot2016").with_solver(SolverSettings(rtol=1e-11))
     chosen = [0, 12]  # an initial value in one condition, a scale for several observables in two
     part = objective.with_gradient_of(chosen)
-    for wanted, mine in zip(objective.wanted, part.wanted, strict=True):
+    for wanted, mine in zip(
+        objective.simulator.sensitivity_positions, part.simulator.sensitivity_positions, strict=True
+    ):
         assert mine.tolist() == [position for position in wanted if position in chosen]
-    assert [len(mine) for mine in part.wanted] == [1, 0, 6, 0, 0, 2]
-    assert [len(edata.plist) for edata in part.edatas] == [1, 1, 6, 1, 1, 2]  # none means all
+    assert [len(mine) for mine in part.simulator.sensitivity_positions] == [1, 0, 6, 0, 0, 2]
+    assert [len(edata.plist) for edata in part.simulator.edatas] == [
+        1,
+        1,
+        6,
+        1,
+        1,
+        2,
+    ]  # none means all
     theta = objective.problem.nominal_theta + 0.05
     full, gradient = objective.evaluate(theta).gradient, part.evaluate(theta).gradient
     np.testing.assert_allclose(gradient[chosen], full[chosen], rtol=OTHER_STEPS)

@@ -14,7 +14,7 @@ from benchmarks.peers.table import markdown, number
 from benchmarks.peers.timing import FEWEST, MOST, repetitions, spread, turns
 
 from amijax.precision.reference import find_reference
-from amijax.solver import SolverSettings
+from amijax.simulation.settings import SolverSettings
 
 
 def test_a_call_is_made_as_often_as_its_budget_allows_within_limits():

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from petab_files import write_decay
 
-from amijax.check_run import CheckRun
-from amijax.checks import CheckResult, _judge, check_problem, known_results
-from amijax.cli import main
+from amijax.checks.check import CheckResult, _judge, check_problem, known_results
+from amijax.checks.run import CheckRun
+from amijax.cli.main import main
 from amijax.comparison import compare_precisions
 from amijax.digits import ALL_DIGITS, digits
 
@@ -53,7 +53,7 @@ def test_problems_that_cannot_be_had_or_used(tmp_path):
 
 
 def test_a_wrong_reference_is_noticed(monkeypatch, boehm):  # noqa: ARG001
-    monkeypatch.setattr("amijax.checks._reference", lambda _: -138.0)
+    monkeypatch.setattr("amijax.checks.check._reference", lambda _: -138.0)
     result = check_problem("Boehm_JProteomeRes2014")
     assert result.status == "differs"
     assert result.agrees_with_reference is False

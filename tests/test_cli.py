@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from petab_files import write_decay
 
-from amijax.cli import main
-from amijax.solver import SolverSettings
+from amijax.cli.main import main
+from amijax.simulation.settings import SolverSettings
 
 
 def run(*arguments):

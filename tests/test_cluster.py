@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from same_evaluations import assert_same as assert_same_evaluation
 
-from amijax import ClusterError, ClusterWarning, SolverSettings, cluster_client
+from amijax import ClusterError, ClusterWarning, DaskExecutor, SolverSettings
+from amijax.cluster import client as cluster_client
+from amijax.cluster.client import executor_of_setting
 
 pytestmark = pytest.mark.cluster
 
@@ -60,8 +62,8 @@ def threads_client(dask):
 @pytest.fixture
 def short_chunks(monkeypatch):
     """Many chunks in a batch of a second or two."""
-    monkeypatch.setattr("amijax.cluster._CHUNK_SECONDS", 0.05)
-    monkeypatch.setattr("amijax.cluster._SHORTEST_SECONDS", 0.01)
+    monkeypatch.setattr("amijax.cluster.dispatch._CHUNK_SECONDS", 0.05)
+    monkeypatch.setattr("amijax.cluster.dispatch._SHORTEST_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def only_workers(monkeypatch):
     def refuse(*_):
         raise AssertionError("simulated here")
 
-    return lambda: monkeypatch.setattr("amijax.objective.simulate_points", refuse)
+    return lambda: monkeypatch.setattr("amijax.simulation.simulator.simulate_points", refuse)
 
 
 def around(objective, count, seed=0):
@@ -86,23 +88,23 @@ def assert_same(found, expected):
 
 
 def count_preparations():
-    """Count from now on how often this process prepares an objective."""
-    from amijax import recipes
+    """Count from now on how often this process opens a recipe, to prepare its objective."""
+    from amijax.problems.recipe import ProblemRecipe
 
-    original = recipes._prepare
-    recipes.preparations = []
+    original = ProblemRecipe.open
+    ProblemRecipe.preparations = []
 
-    def prepare(recipe):
-        recipes.preparations.append(recipe.digest)
+    def count(recipe):
+        ProblemRecipe.preparations.append(recipe.digest)
         return original(recipe)
 
-    recipes._prepare = prepare
+    ProblemRecipe.open = count
 
 
 def preparations():
-    from amijax import recipes
+    from amijax.problems.recipe import ProblemRecipe
 
-    return recipes.preparations
+    return ProblemRecipe.preparations
 
 
 def test_workers_compile_a_model_once_and_prepare_it_once_each(
@@ -113,7 +115,7 @@ def test_workers_compile_a_model_once_and_prepare_it_once_each(
     client.run(count_preparations)
     only_workers()
     for thetas, local in zip(batches, expected, strict=True):
-        assert_same(conversion.evaluate_batch(thetas, executor=client), local)
+        assert_same(conversion.evaluate_batch(thetas, executor=DaskExecutor(client)), local)
     digest = conversion.problem.digest
     assert list(client.run(preparations).values()) == [[digest], [digest]]
     builds = worker_cache / "models" / "logs"
@@ -130,7 +132,9 @@ def test_failures_stay_where_they_are(client, boehm, only_workers, gradient):
     expected = boehm.evaluate_batch(thetas, gradient)
     dones = []
     only_workers()
-    found = boehm.evaluate_batch(thetas, gradient, executor=client, on_chunk=dones.append)
+    found = boehm.evaluate_batch(
+        thetas, gradient, executor=DaskExecutor(client), on_chunk=dones.append
+    )
     assert [i for i in range(40) if found[i].failure is not None] == [2, 4, 37]
     assert_same(found, expected)
     assert dones == sorted(dones)
@@ -143,8 +147,8 @@ def test_arrays_come_from_the_workers_as_from_here(client, boehm, only_workers):
     thetas[3, 0] = np.nan
     values, (llh, gradient) = boehm.llh_batch(thetas), boehm.llh_and_gradient_batch(thetas)
     only_workers()
-    np.testing.assert_array_equal(boehm.llh_batch(thetas, executor=client), values)
-    found = boehm.llh_and_gradient_batch(thetas, executor=client)
+    np.testing.assert_array_equal(boehm.llh_batch(thetas, executor=DaskExecutor(client)), values)
+    found = boehm.llh_and_gradient_batch(thetas, executor=DaskExecutor(client))
     np.testing.assert_array_equal(found[0], llh)
     np.testing.assert_array_equal(found[1], gradient)
     assert np.flatnonzero(np.isnan(values)).tolist() == [3]
@@ -155,7 +159,7 @@ def test_settings_and_chosen_entries_reach_the_workers(client, boehm, only_worke
     thetas = around(boehm, 6)
     expected = objective.evaluate_batch(thetas)
     only_workers()
-    assert_same(objective.evaluate_batch(thetas, executor=client), expected)
+    assert_same(objective.evaluate_batch(thetas, executor=DaskExecutor(client)), expected)
 
 
 @pytest.mark.usefixtures("short_chunks")
@@ -174,12 +178,14 @@ def test_a_killed_worker_costs_no_results(client, boehm, only_workers):
                 killed.append((address, done))
 
     only_workers()
-    assert_same(boehm.evaluate_batch(thetas, executor=client, on_chunk=kill), expected)
+    assert_same(
+        boehm.evaluate_batch(thetas, executor=DaskExecutor(client), on_chunk=kill), expected
+    )
     [(address, done)] = killed
     assert done < 150  # in the middle
     assert pids[address] not in client.run(os.getpid).values()
     client.wait_for_workers(2, timeout=60)
-    assert_same(boehm.evaluate_batch(thetas[:20], executor=client), expected[:20])
+    assert_same(boehm.evaluate_batch(thetas[:20], executor=DaskExecutor(client)), expected[:20])
 
 
 class Stop(Exception):
@@ -192,34 +198,35 @@ def test_an_exception_from_progress_ends_the_batch_on_the_workers_too(client, bo
         raise Stop
 
     with pytest.raises(Stop):
-        boehm.evaluate_batch(around(boehm, 3000), executor=client, on_chunk=stop)
+        boehm.evaluate_batch(around(boehm, 3000), executor=DaskExecutor(client), on_chunk=stop)
     end = time.monotonic() + 30.0  # a chunk that is under way is finished first
     while any(client.processing().values()) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(client.processing().values())
     assert_same(
-        boehm.evaluate_batch(around(boehm, 4), executor=client),
+        boehm.evaluate_batch(around(boehm, 4), executor=DaskExecutor(client)),
         boehm.evaluate_batch(around(boehm, 4)),
     )
 
 
 def test_an_empty_batch_and_a_wrong_shape_are_as_they_are_here(client, boehm):
-    assert boehm.evaluate_batch(np.empty((0, 9)), executor=client) == ()
+    assert boehm.evaluate_batch(np.empty((0, 9)), executor=DaskExecutor(client)) == ()
     with pytest.raises(ValueError, match=r"shape \(n, 9\)"):
-        boehm.evaluate_batch(np.zeros((3, 8)), executor=client)
+        boehm.evaluate_batch(np.zeros((3, 8)), executor=DaskExecutor(client))
 
 
 def test_the_setting_names_a_cluster(client, boehm, only_workers, monkeypatch):
     thetas = around(boehm, 12)
     expected = boehm.evaluate_batch(thetas)
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", client.scheduler.address)
-    assert_same(boehm.evaluate_batch(thetas[:1]), expected[:1])  # one point is not sent around
-    assert_same(boehm.evaluate_batch(thetas, executor="local"), expected)
+    routed = boehm.with_executor(executor_of_setting())
+    assert_same(routed.evaluate_batch(thetas[:1]), expected[:1])  # one point is not sent around
+    assert_same(boehm.evaluate_batch(thetas), expected)  # pages and command line route, no library
     assert not cluster_client._clients
     only_workers()
     try:
         for _ in range(2):
-            assert_same(boehm.evaluate_batch(thetas), expected)
+            assert_same(routed.evaluate_batch(thetas), expected)
         [own] = cluster_client._clients.values()
         assert own is not client
     finally:
@@ -227,43 +234,31 @@ def test_the_setting_names_a_cluster(client, boehm, only_workers, monkeypatch):
     assert own.status == "closed"
 
 
-def test_a_worker_with_the_setting_does_not_wait_for_itself(client, boehm, only_workers):
-    thetas = around(boehm, 6)
-    expected = boehm.evaluate_batch(thetas)
-    address = client.scheduler.address
-    client.run(lambda: os.environ.update(AMIJAX_DASK_SCHEDULER=address))
-    only_workers()
-    try:
-        assert_same(boehm.evaluate_batch(thetas, executor=client), expected)
-    finally:
-        client.run(lambda: os.environ.pop("AMIJAX_DASK_SCHEDULER") and None)
-
-
 def test_no_scheduler_is_a_sentence_within_the_time_to_connect(boehm, monkeypatch):
     monkeypatch.setattr(cluster_client, "_CONNECT_SECONDS", 0.5)
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "tcp://127.0.0.1:9")
     with pytest.raises(ClusterError, match=r"no Dask scheduler at .*127\.0\.0\.1:9.*unset"):
-        boehm.evaluate_batch(around(boehm, 2))
+        boehm.with_executor(executor_of_setting()).evaluate_batch(around(boehm, 2))
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "nowhere at all")
     with pytest.raises(ClusterError, match="give the address that it prints"):
-        boehm.evaluate_batch(around(boehm, 2))
+        boehm.with_executor(executor_of_setting()).evaluate_batch(around(boehm, 2))
 
 
 def test_no_workers_is_a_sentence(dask, boehm, monkeypatch):
-    monkeypatch.setattr("amijax.cluster._PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("amijax.cluster.dispatch._PATIENCE_SECONDS", 0.5)
     with (
         dask.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
         dask.Client(cluster, set_as_default=False) as client,
         pytest.raises(ClusterError, match=r"no workers for 0\.5 s.*wait_for_workers"),
     ):
-        boehm.evaluate_batch(around(boehm, 3), executor=client)
+        boehm.evaluate_batch(around(boehm, 3), executor=DaskExecutor(client))
 
 
 @pytest.mark.usefixtures("short_chunks")
 def test_what_a_cluster_without_workers_left_can_t_do_is_done_here(
     threads_client, boehm, monkeypatch
 ):
-    monkeypatch.setattr("amijax.cluster._PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("amijax.cluster.dispatch._PATIENCE_SECONDS", 0.5)
     thetas = around(boehm, 200)
     dones = []
 
@@ -273,33 +268,35 @@ def test_what_a_cluster_without_workers_left_can_t_do_is_done_here(
             threads_client.cluster.scale(0)
 
     with pytest.warns(ClusterWarning, match=r"of 200 points are evaluated here.*no workers"):
-        found = boehm.evaluate_batch(thetas, executor=threads_client, on_chunk=end_workers)
+        found = boehm.evaluate_batch(
+            thetas, executor=DaskExecutor(threads_client), on_chunk=end_workers
+        )
     assert_same(found, boehm.evaluate_batch(thetas))
     assert dones == sorted(dones)
     assert dones[-1] == 200
 
 
 def test_other_versions_are_refused(client, boehm, monkeypatch):
-    from amijax import cluster
+    from amijax.cluster import dispatch as cluster
 
     here = {**cluster.versions(), "amici": "1.0.9"}
     monkeypatch.setattr(cluster, "versions", lambda: here)
     with pytest.raises(ClusterError, match=r"have amici 1\.1.*here is .*amici 1\.0\.9.*same"):
-        boehm.evaluate_batch(around(boehm, 3), executor=client)
+        boehm.evaluate_batch(around(boehm, 3), executor=DaskExecutor(client))
 
 
 def test_workers_that_can_t_prepare_the_problem_say_why(threads_client, boehm, monkeypatch):
     def fail(_recipe):
         raise OSError("no space left")
 
-    monkeypatch.setattr("amijax.recipes.ObjectiveRecipe.rebuild", fail)  # the worker is here
+    monkeypatch.setattr("amijax.objective.ObjectiveRecipe.rebuild", fail)  # the worker is here
     with pytest.raises(ClusterError, match="Boehm_JProteomeRes2014: OSError: no space left"):
-        boehm.evaluate_batch(around(boehm, 3), executor=threads_client)
+        boehm.evaluate_batch(around(boehm, 3), executor=DaskExecutor(threads_client))
 
 
 @pytest.mark.usefixtures("short_chunks")
 def test_chunks_that_fail_later_are_evaluated_here(threads_client, boehm, monkeypatch):
-    from amijax.recipes import ObjectiveRecipe
+    from amijax.objective import ObjectiveRecipe
 
     original = ObjectiveRecipe.rebuild
     calls = []
@@ -310,11 +307,11 @@ def test_chunks_that_fail_later_are_evaluated_here(threads_client, boehm, monkey
             raise OSError("no space left")
         return original(recipe)
 
-    monkeypatch.setattr("amijax.cluster._RETRIES", 0)
+    monkeypatch.setattr("amijax.cluster.dispatch._RETRIES", 0)
     monkeypatch.setattr(ObjectiveRecipe, "rebuild", fail_sometimes)
     thetas = around(boehm, 60)
     with pytest.warns(ClusterWarning, match="of 60 points are evaluated here.*no space left"):
-        found = boehm.evaluate_batch(thetas, executor=threads_client)
+        found = boehm.evaluate_batch(thetas, executor=DaskExecutor(threads_client))
     assert len(calls) > 6
     assert_same(found, boehm.evaluate_batch(thetas))
 
@@ -327,16 +324,16 @@ def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(dask, boeh
 
     class Deadly(dask.WorkerPlugin):
         def setup(self, worker):  # noqa: ARG002 - Dask's signature
-            from amijax import objective
+            from amijax.simulation import simulator
 
-            original = objective.simulate_points
+            original = simulator.simulate_points
 
             def simulate_points(model, new_solver, prepared, thetas, gradient, num_threads):
                 if deadly in thetas[:, 0]:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return original(model, new_solver, prepared, thetas, gradient, num_threads)
 
-            objective.simulate_points = simulate_points
+            simulator.simulate_points = simulate_points
 
     thetas = around(boehm, 60)
     expected = list(boehm.evaluate_batch(thetas))
@@ -347,7 +344,7 @@ def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(dask, boeh
         dask.Client(cluster, set_as_default=False) as client,
     ):
         client.register_plugin(Deadly())
-        found = list(boehm.evaluate_batch(thetas, executor=client))
+        found = list(boehm.evaluate_batch(thetas, executor=DaskExecutor(client)))
         client.wait_for_workers(2, timeout=60)  # Dask's nannies dislike an end while they restart
     assert "ended while they computed this point" in found[33].failure.message
     assert np.isnan(found[33].llh)

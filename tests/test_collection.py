@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from amijax import ProblemError, list_problems, load_problem
-from amijax.cli import main
+from amijax.cli.main import main
 from amijax.problems import DownloadError, download_problem
 from amijax.problems import fetching as fetching_module
 from amijax.problems.catalogue import DEFAULT_PROBLEM

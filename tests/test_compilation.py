@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from tiny_problem import tiny_problem
 
-from amijax import compilation
-from amijax.compilation import running_job, start_compile
-from amijax.model_cache import PHASES, ModelFolders
-from amijax.models import CompileError, find_model, get_model, model_key
+from amijax.models import compilation
+from amijax.models.cache import PHASES, ModelFolders
+from amijax.models.compilation import running_job, start_compile
+from amijax.models.lookup import CompileError, find_model, get_model, model_key
 
 ROOT = Path(__file__).parents[1]
 GET = (
-    "import sys; from amijax.models import get_model; from amijax.problems import load_problem\n"
+    "import sys; from amijax import get_model, load_problem\n"
     "seen = []\n"
     "get_model(load_problem(sys.argv[1]), on_progress=lambda p: seen.append((p.state, p.phase)))\n"
     "print('queued' in [s for s, _ in seen])\n"
@@ -126,7 +126,7 @@ def test_two_processes_compile_once_and_both_get_it(problem, tmp_path):
 @pytest.mark.usefixtures("problem")
 def test_a_process_that_ends_takes_its_job_along(tmp_path):
     code = GET.splitlines()[0] + (
-        "\nimport time; from amijax.compilation import start_compile\n"
+        "\nimport time; from amijax.models.compilation import start_compile\n"
         "start_compile(load_problem(sys.argv[1])); time.sleep(1)"
     )
     yaml = str(tmp_path / "problem" / "tiny.yaml")

@@ -8,9 +8,9 @@ import pytest
 
 from amijax import load_problem
 from amijax.comparison import compare_precisions
-from amijax.exports import parameter_table, state_as_json
 from amijax.problems.points import random_theta
 from amijax.scales import to_scaled
+from amijax.sharing.exports import parameter_table, state_as_json
 
 # Linear numbers near 1 are 2.2e-16 apart, which is as much on log scale and 1e-16 on log10 scale.
 NEAR_ZERO = 2.3e-16

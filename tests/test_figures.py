@@ -7,7 +7,7 @@ import pytest
 
 from amijax.comparison import Comparison, Timings, rel_diff
 from amijax.figures import gradient_figure, signed_scale
-from amijax.solver import SolverSettings
+from amijax.simulation.settings import SolverSettings
 
 
 def comparison(amici, jax, precision="float32"):

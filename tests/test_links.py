@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amijax import SolverChoice, load_problem
-from amijax.links import (
+from amijax.sharing.links import (
     LinkError,
     State,
     link_address,

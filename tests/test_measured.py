@@ -7,7 +7,7 @@ from amici.sim.sundials.petab.v1 import create_edatas
 
 from amijax import get_model, load_problem
 from amijax.logs import quiet_amici
-from amijax.measured import data_arrays, measured_edatas
+from amijax.simulation.measurements import data_arrays, measured_edatas
 
 EMBEDDED = ["Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff"]
 # Replicates, numeric noise parameters, preequilibration, postequilibration (time inf).

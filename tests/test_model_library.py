@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tiny_problem import RATE, tiny_problem
 
-from amijax.models import get_model
+from amijax.models.lookup import get_model
 from amijax.objective import AmiciObjective
 from amijax.problems import load_problem
 
@@ -29,7 +29,7 @@ def is_mapped(model) -> bool:
 @pytest.fixture
 def model_library(monkeypatch):
     """The module with a limit of one, empty but for what other tests still use."""
-    from amijax import model_library
+    from amijax.models import library as model_library
 
     monkeypatch.setenv(model_library.LIMIT_VARIABLE, "1")
     return model_library
@@ -38,7 +38,7 @@ def model_library(monkeypatch):
 @pytest.fixture
 def other(model_library):  # noqa: ARG001
     """Function that loads the tiny model, which pushes the previous model out."""
-    from amijax.model_cache import CompiledModel
+    from amijax.models.cache import CompiledModel
 
     count = iter(range(100))
 
@@ -103,7 +103,7 @@ def test_results_outlive_the_library(private, other, tmp_path):
     problem, model = private
     objective = AmiciObjective(problem, model=model)
     theta = np.array(problem.nominal_theta)
-    rdata = objective.simulate(theta, gradient=True, everything=True)[0]
+    rdata = objective.simulator.everything(theta, gradient=True)[0]
     llh = objective.llh_and_gradient(theta)[0]
     del objective
     gc.collect()
@@ -120,7 +120,7 @@ def test_many_models_in_one_process_by_turns():
         "import gc\n"
         "import numpy as np\n"
         "from amijax import AmiciObjective, load_problem\n"
-        "from amijax.model_library import loaded_keys\n"
+        "from amijax.models.library import loaded_keys\n"
         f"problems = [load_problem(i) for i in {EMBEDDED}]\n"
         "results = {}\n"
         "for _ in range(20):\n"
@@ -155,7 +155,7 @@ def test_a_loaded_model_says_that_it_is_not_pickled(private):
 def test_a_library_without_a_model_is_no_model(model_library):
     import _ctypes
 
-    from amijax.model_cache import DamagedModelError, load_model
+    from amijax.models.cache import DamagedModelError, load_model
 
     with pytest.raises(DamagedModelError, match="can't be loaded"):
         load_model("no model", Path(_ctypes.__file__))

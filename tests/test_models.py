@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tiny_problem import RATE, tiny_problem
 
-from amijax import model_cache, model_source
-from amijax.models import DamagedModelError, find_model, get_model, model_key
+from amijax.models import cache as model_cache
+from amijax.models import source as model_source
+from amijax.models.lookup import DamagedModelError, find_model, get_model, model_key
 from amijax.problems import ProblemError
 
 EXPLOIT = 'x"[system("touch {}")*0] == 0 ? "a" : "b'
@@ -84,7 +85,7 @@ def test_a_damaged_entry_counts_as_none(copied_cache, how):
 def test_a_damaged_entry_is_rebuilt_and_loads_in_the_process_that_saw_it(copied_cache, tmp_path):
     damage(copied_cache, "truncated library")
     code = (
-        "import sys, amijax.models as m, amijax.model_cache as c\n"
+        "import sys, amijax.models.lookup as m, amijax.models.cache as c\n"
         "from amijax.problems import load_problem\n"
         "problem = load_problem(sys.argv[1]); key = m.model_key(problem)\n"
         "entry = c.CompiledModel(key, c.ModelFolders.of(key).entry, 'model.so', {})\n"

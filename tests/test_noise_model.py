@@ -6,7 +6,7 @@ import scipy.integrate
 import scipy.stats
 
 from amijax import ProblemError, load_problem
-from amijax.noise_model import NoiseModel, noise_models
+from amijax.whatif.noise_model import NoiseModel, noise_models
 
 MODELS = [NoiseModel(t, d) for t in ("lin", "log", "log10") for d in ("normal", "laplace")]
 

@@ -38,7 +38,7 @@ NOTEBOOK_GRADIENT = [
 def simulated_by_amici(objective, theta, gradient):
     """Llh and gradient as simulate_petab gives them."""
     problem = objective.problem
-    model = objective._loaded
+    model = objective.simulator.loaded
     solver = model.create_solver()
     solver.set_sensitivity_method(SensitivityMethod.forward)
     solver.set_sensitivity_order(SensitivityOrder.first if gradient else SensitivityOrder.none)

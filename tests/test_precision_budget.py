@@ -10,7 +10,7 @@ from amijax.auto import settle
 from amijax.jax_objective import PrecisionError
 from amijax.precision import STAGES, ErrorBudget, error_budget
 from amijax.precision.values import Values
-from amijax.solver import SolverChoice
+from amijax.simulation.settings import SolverChoice
 
 EMBEDDED = ["Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff"]
 COLLECTION = [

@@ -148,8 +148,8 @@ def test_conditions_add_up_in_the_fisher_information(objective_of, collection):
     np.testing.assert_allclose(found, found.T)
     assert np.linalg.eigvalsh(found).min() > -1e-9 * np.linalg.eigvalsh(found).max()
     total = 0.0
-    for i, wanted in enumerate(objective.wanted):
-        (rdata,) = objective.simulate(theta, gradient=True, everything=True, only=[i])
+    for i, wanted in enumerate(objective.simulator.sensitivity_positions):
+        rdata = objective.simulator.everything(theta, gradient=True)[i]
         # Summed up by a direction: 1 for each sensitivity is 1 for each parameter.
         total += np.array(rdata.FIM).reshape(len(wanted), len(wanted)).sum()
     assert found.sum() == pytest.approx(total, rel=1e-12)

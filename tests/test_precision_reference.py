@@ -13,7 +13,6 @@ from scipy import stats
 from amijax import SolverSettings, compare
 from amijax.auto import settle
 from amijax.digits import ALL_DIGITS, digits
-from amijax.evaluation import Evaluation
 from amijax.precision import (
     ErrorBudget,
     NoiseFloor,
@@ -28,7 +27,8 @@ from amijax.precision import reference as reference_module
 from amijax.precision.noise import SAMPLES, UNITS, neighbours, significant
 from amijax.precision.values import Values
 from amijax.precision.verdicts import is_far_worse
-from amijax.solver import SolverChoice
+from amijax.simulation.evaluation import Evaluation
+from amijax.simulation.settings import SolverChoice
 
 TRUTH = (
     1e-9  # relative; rtol is 1e-13 per step, errors add up over steps and, over sigma, residuals

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from amijax import SolverSettings
-from amijax.evaluation import Evaluation
-from amijax.failures import Failure
-from amijax.prediction import predict_step
 from amijax.problems import load_problem
+from amijax.simulation.evaluation import Evaluation
+from amijax.simulation.failures import Failure
+from amijax.whatif.prediction import predict_step
 
 
 class Known:

@@ -11,8 +11,9 @@ import pytest
 from petab_files import write_decay
 
 from amijax import AmiciObjective, SolverSettings, load_problem, open_bundle
-from amijax import recipes as recipes_module
+from amijax import objective as recipes_module
 from amijax.problems import ProblemError
+from amijax.problems.recipe import ProblemRecipe
 
 
 def assert_equal(one, other, theta):
@@ -56,7 +57,7 @@ def test_a_pickle_is_small_plain_data_and_gives_the_same(boehm):
     recorder = Recorder(io.BytesIO(data))
     recorder.load()
     assert recorder.modules <= {
-        *("amijax.recipes", "amijax.problems.recipe", "amijax.solver"),
+        *("amijax.objective", "amijax.problems.recipe", "amijax.simulation.settings"),
         *("builtins", "copyreg"),
     }
     rebuilt = pickle.loads(data)
@@ -177,9 +178,9 @@ def test_a_cache_folder_that_can_t_be_written_gets_a_sentence(boehm, tmp_path, m
 def test_a_process_prepares_a_problem_once(boehm, cache, monkeypatch):
     assert cache
     prepared = []
-    original = recipes_module._prepare
+    original = ProblemRecipe.open
     monkeypatch.setattr(
-        recipes_module, "_prepare", lambda recipe: prepared.append(recipe) or original(recipe)
+        ProblemRecipe, "open", lambda recipe: prepared.append(recipe) or original(recipe)
     )
     data = [
         pickle.dumps(boehm.with_solver(SolverSettings(rtol=rtol))) for rtol in (1e-8, 1e-9, 1e-10)

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from amijax import ProblemError, SolverSettings, load_problem
-from amijax.cli import main
+from amijax.cli.main import main
 from amijax.comparison import compare
 from amijax.problems.points import random_theta
-from amijax.script import script
+from amijax.sharing.script import script
 
 # Equal to the last bit where the same compiler made both models; the issue asks for 1e-9.
 SAME = 1e-9

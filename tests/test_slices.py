@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from amijax import SolverSettings
-from amijax.slices import most_influential, parameter_slices, slice_range, standard_steps
+from amijax.whatif.slices import most_influential, parameter_slices, slice_range, standard_steps
 
 
 def test_slices_in_closed_form(conversion):

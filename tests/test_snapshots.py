@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amijax import SolverChoice, load_problem
-from amijax.snapshots import (
+from amijax.sharing.snapshots import (
     MAX_BYTES,
     Snapshot,
     SnapshotError,

@@ -9,9 +9,15 @@ import pandas as pd
 import pytest
 
 from amijax import AmiciObjective, SolverSettings, load_problem
-from amijax.dense import NO_COURSE, STEADY_STATE_ONLY, STEADY_STATE_TOO, _note, times_between
-from amijax.trajectories import TrajectorySimulator, simulate_trajectories
-from amijax.vectors import as_array
+from amijax.simulation.vectors import as_array
+from amijax.whatif.layout import (
+    NO_COURSE,
+    STEADY_STATE_ONLY,
+    STEADY_STATE_TOO,
+    _note,
+    times_between,
+)
+from amijax.whatif.trajectories import TrajectorySimulator, simulate_trajectories
 
 # Settings where AMICI's defaults fail at nominal (they do for the gradient only, but slowly).
 SETTINGS = {"Fujita_SciSignal2010": SolverSettings(atol=1e-12)}
@@ -233,7 +239,7 @@ class _OtherLayout(list):
 
 
 def test_vectors_become_arrays(boehm):
-    rdata = boehm.simulate(boehm.problem.nominal_theta, everything=True)[0]
+    rdata = boehm.simulator.everything(boehm.problem.nominal_theta, gradient=False)[0]
     for vector in (rdata.y, rdata.x, rdata.ts, rdata.sllh):
         np.testing.assert_array_equal(as_array(vector), np.array(list(vector)))
     kept = as_array(rdata.y)

@@ -54,7 +54,7 @@ def app(boehm):  # noqa: ARG001 - compiled
 
 
 def test_sliders_are_the_six_that_move_llh_most(app, boehm):
-    from amijax.slices import most_influential
+    from amijax.whatif.slices import most_influential
 
     nominal = boehm.problem.nominal_theta
     gradient = boehm.llh_and_gradient(nominal)[1]
@@ -271,7 +271,7 @@ def test_a_link_to_an_upload_can_be_forgotten(boehm):  # noqa: ARG001 - compiled
 @pytest.mark.collection
 def test_a_steady_state_is_drawn(collection, objective_of):  # noqa: ARG001
     from amijax.figures import trajectories_figure
-    from amijax.trajectories import simulate_trajectories
+    from amijax.whatif.trajectories import simulate_trajectories
 
     objective = objective_of("Blasi_CellSystems2016")
     found = simulate_trajectories(objective, objective.problem.nominal_theta)

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, NAN_COLOUR, OTHER_COLOUR, top_legend
-from amijax.prediction import Prediction
-from amijax.slices import Slice
+from amijax.whatif.prediction import Prediction
+from amijax.whatif.slices import Slice
 
 _COLUMNS = 3
 _PANEL_HEIGHT = 250

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, OTHER_COLOUR
 from amijax.scales import FloatArray
-from amijax.trajectories import Trajectories
+from amijax.whatif.trajectories import Trajectories
 
 _COLUMNS = 3
 _PANEL_HEIGHT = 250

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.comparison import jax_failure, jax_objective_of
-from amijax.failures import Failure
 from amijax.jax_objective import JaxEvaluation
 from amijax.objective import AmiciObjective
 from amijax.precision.float32 import chain_rule, float32_point, rounded_linear_gradient
 from amijax.precision.values import Report, Values, silent, values_of
 from amijax.scales import FloatArray, linear_slope
+from amijax.simulation.failures import Failure
 
 STAGES = ("input", "transform", "result", "chain rule")
 

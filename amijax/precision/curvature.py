@@ -215,13 +215,13 @@ def fisher_information(objective: AmiciObjective, theta: FloatArray) -> FloatArr
         theta: shape (m,), on the PEtab scale.
     """
     total = np.zeros((len(theta), len(theta)))
-    rdatas = objective.simulate(theta, gradient=True, everything=True)
-    for wanted, rdata in zip(objective.wanted, rdatas, strict=True):
-        if wanted.size:
-            matrix = np.array(rdata.FIM).reshape(-1, len(wanted))
-            if rdata.status < 0 or matrix.shape != (len(wanted), len(wanted)):
+    rdatas = objective.simulator.everything(theta, gradient=True, num_threads=objective.num_threads)
+    for positions, rdata in zip(objective.simulator.sensitivity_positions, rdatas, strict=True):
+        if positions.size:
+            matrix = np.array(rdata.FIM).reshape(-1, len(positions))
+            if rdata.status < 0 or matrix.shape != (len(positions), len(positions)):
                 return np.full_like(total, np.nan)
-            np.add.at(total, np.ix_(wanted, wanted), matrix)
+            np.add.at(total, np.ix_(positions, positions), matrix)
     return total
 
 

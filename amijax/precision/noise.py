@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.digits import ALL_DIGITS
-from amijax.failures import Failure
 from amijax.objective import AmiciObjective
 from amijax.precision.values import Report, silent
 from amijax.scales import FloatArray, Scale
+from amijax.simulation.failures import Failure
 
 SAMPLES = 12
 UNITS = 4  # units in the last place: as many as a transformation there and back may cost

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.digits import digits
-from amijax.evaluation import Evaluation
 from amijax.objective import AmiciObjective
 from amijax.precision.values import Report, Values, silent, values_of
 from amijax.scales import FloatArray
-from amijax.solver import SolverSettings
+from amijax.simulation.evaluation import Evaluation
+from amijax.simulation.settings import SolverSettings
 
 TIGHTEST_RTOL = 1e-13
 _RTOLS = (TIGHTEST_RTOL, 1e-12, 1e-11, 1e-10)

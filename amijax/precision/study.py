@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from amijax.evaluation import Evaluation
 from amijax.objective import AmiciObjective
 from amijax.precision.bits import FORMATS, MANTISSA_BITS, BitSweep, bit_sweep
 from amijax.precision.budget import ErrorBudget, error_budget
@@ -25,7 +24,8 @@ from amijax.precision.tolerances import RTOLS, ToleranceSweep, tolerance_sweep
 from amijax.precision.values import Report
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, verdicts
 from amijax.scales import FloatArray, Scale
-from amijax.solver import SolverSettings
+from amijax.simulation.evaluation import Evaluation
+from amijax.simulation.settings import SolverSettings
 
 Piece = Literal["budget", "reference", "noise", "bits", "tolerances", "curvature"]
 PIECES: tuple[Piece, ...] = get_args(Piece)

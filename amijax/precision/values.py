@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amijax.evaluation import Evaluation
 from amijax.scales import FloatArray
+from amijax.simulation.evaluation import Evaluation
 
 # Called with the number of evaluations done and their total; what it raises ends the work.
 Report = Callable[[int, int], None]

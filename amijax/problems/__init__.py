@@ -1,9 +1,10 @@
 """Where PEtab problems come from."""
 
-from amijax.problems.catalogue import ProblemInfo, list_problems, load_problem
-from amijax.problems.collection import Download, DownloadProgress, OnDownload, download_problem
+from amijax.problems.catalogue import ProblemInfo, list_problems
+from amijax.problems.download import Download, DownloadProgress, OnDownload, download_problem
 from amijax.problems.features import ProblemFeatures
 from amijax.problems.fetching import DownloadError
+from amijax.problems.loading import load_problem
 from amijax.problems.priors import ObjectivePrior, log_prior, objective_priors
 from amijax.problems.problem import Problem, ProblemError
 

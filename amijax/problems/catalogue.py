@@ -1,4 +1,4 @@
-"""The problems there are, and opening one by its id or by the path of its YAML file."""
+"""The problems there are, none of them opened."""
 
 from __future__ import annotations
 
@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from amijax.paths import collection_dir
-from amijax.problems.collection import (
-    OnDownload,
-    collection_ids,
-    download_problem,
-    downloaded_yaml,
-)
+from amijax.problems.collection import collection_ids, downloaded_yaml
 from amijax.problems.features import ProblemFeatures, known_features
-from amijax.problems.opening import open_problem, problem_id_of
-from amijax.problems.problem import Problem, ProblemError
 
 DEFAULT_PROBLEM = "Boehm_JProteomeRes2014"
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -67,38 +60,6 @@ def list_problems() -> tuple[ProblemInfo, ...]:
             found[problem_id] = ProblemInfo(problem_id, source, path, features.get(problem_id))
     ordered = sorted(found.values(), key=lambda info: (_ORDER.index(info.source), info.problem_id))
     return tuple(sorted(ordered, key=lambda info: info.problem_id != DEFAULT_PROBLEM))
-
-
-def load_problem(
-    id_or_path: str | Path = DEFAULT_PROBLEM, *, on_download: OnDownload | None = None
-) -> Problem:
-    """Open a PEtab v1 problem; one of the collection that is not here is downloaded first.
-
-    Args:
-        id_or_path: an id that `list_problems` names, or the path of a YAML file.
-        on_download: called with the state of a download; see `download_problem`.
-
-    Raises:
-        DownloadError: its files can't be had.
-        ProblemError: there is no such problem, or it can't be used; the message says why.
-    """
-    known = {info.problem_id: info for info in list_problems()}
-    if (info := known.get(str(id_or_path))) is not None:
-        path = info.path
-        if path is None or info.source == "downloaded":  # what is damaged is fetched again
-            path = download_problem(info.problem_id, on_download).path
-        return open_problem(path, info.problem_id)
-    path = Path(id_or_path).expanduser()
-    if path.is_dir():
-        raise ProblemError(
-            f"{path} is a folder: give the path of the problem's YAML file inside it."
-        )
-    if not path.is_file():
-        raise ProblemError(
-            f"There is no problem {str(id_or_path)!r}: neither an id ({', '.join(known)}) "
-            "nor the path of an existing YAML file."
-        )
-    return open_problem(path, problem_id_of(path))
 
 
 def _in_folder(folder: Path, source: Literal["embedded", "local collection"]) -> list[ProblemInfo]:

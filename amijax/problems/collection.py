@@ -1,22 +1,16 @@
-"""The PEtab benchmark collection: which problems it has, and fetching one when it is asked for."""
+"""The PEtab benchmark collection: which problems it has, and which of them are here."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 
-from filelock import FileLock, Timeout
-
 from amijax.paths import cache_dir
-from amijax.problems.fetching import DownloadError, Fetcher, fetch_failure
-from amijax.problems.limits import LOCAL_LIMITS
-from amijax.problems.petab_yaml import read_petab_yaml
 from amijax.problems.problem import ProblemError
 
 COMMIT = "4d2085084b289f6215a95475b1ee639fd7d42283"
@@ -25,51 +19,12 @@ DEFAULT_URL = (
     f"{COMMIT}/Benchmark-Models/"
 )
 _DIGESTS = Path(__file__).with_name("digests.tsv")
-_RECORD = "amijax-download.json"
-_LOCK_SECONDS = 600.0
-
-
-@dataclass(frozen=True)
-class DownloadProgress:
-    """How far a download is.
-
-    Attributes:
-        problem_id: what is downloaded.
-        file: the file that is fetched now; empty before the first and when all is done.
-        files_done: files that are here and checked.
-        files_total: files of the problem; 1 until its YAML file is here and names the others.
-        bytes_done: bytes that came over the network so far.
-        unverified: files whose SHA-256 nobody told us, so that it can't be checked.
-    """
-
-    problem_id: str
-    file: str
-    files_done: int
-    files_total: int
-    bytes_done: int
-    unverified: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Download:
-    """A problem of the collection in the cache folder.
-
-    Attributes:
-        path: its YAML file.
-        unverified: files that were taken without a known SHA-256 (they came over HTTPS, are not
-            empty, and later readings check that they still are what they were).
-    """
-
-    path: Path
-    unverified: tuple[str, ...]
-
-
-OnDownload = Callable[[DownloadProgress], None]
+RECORD = "amijax-download.json"
 
 
 def collection_ids() -> tuple[str, ...]:
     """The ids of all problems of the collection."""
-    return tuple(_digests())
+    return tuple(digests())
 
 
 def collection_url() -> str:
@@ -98,128 +53,29 @@ def downloaded_yaml(problem_id: str) -> Path | None:
 
     Not checked: whether its files are still what they were; `download_problem` does that.
     """
-    record = _read_record(problem_id)
+    record = read_record(problem_id)
     if record is None or not all((download_dir(problem_id) / f).is_file() for f in record["files"]):
         return None
     return download_dir(problem_id) / record["files"][0]
 
 
-def download_problem(problem_id: str, on_progress: OnDownload | None = None) -> Download:
-    """Bring a problem of the collection into the cache folder, file by file.
-
-    Files that are there and have the right SHA-256 are not fetched again, so a download that
-    broke off goes on where it was, and one that is complete needs no network. A file is written
-    under another name until it is complete and checked. One process at a time does this.
-
-    Args:
-        problem_id: one of `collection_ids`.
-        on_progress: called before each file, several times during a large one, and at the end.
-            What it raises stops the download.
-
-    Raises:
-        DownloadError: a file can't be had; the message says why and what is here instead.
-        ProblemError: the collection has no such problem.
-    """
-    if problem_id not in _digests():
-        raise ProblemError(
-            f"The benchmark collection has no problem {problem_id!r}; it has "
-            f"{', '.join(collection_ids())}."
-        )
-    folder = download_dir(problem_id)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{problem_id}.lock", timeout=_LOCK_SECONDS):
-            return _Download(problem_id, folder, on_progress or _ignore).run()
-    except Timeout as error:
-        raise DownloadError(
-            "timeout", f"Another process has been downloading {problem_id} for ten minutes."
-        ) from error
-    except OSError as error:
-        raise fetch_failure(error, f"{problem_id} in {folder}") from error
-
-
-class _Download:
-    """One download, under the lock."""
-
-    def __init__(self, problem_id: str, folder: Path, on_progress: OnDownload) -> None:
-        self._id, self._folder, self._on_progress = problem_id, folder, on_progress
-        record = _read_record(problem_id)
-        # Digests that nobody told us are those of the first time.
-        self._first_seen: dict[str, str] = dict(record["unverified"]) if record else {}
-        self._done = 0
-        self._total = 1
-        self._fetcher = Fetcher(collection_url() + f"{problem_id}/", folder)
-        self._fetcher.clear_parts()
-
-    def run(self) -> Download:
-        digests = _digests()[self._id]
-        names = (f"{self._id}.yaml", "problem.yaml")
-        yaml_name = next(name for name in names if name in digests)
-        path = self._fetch(yaml_name)
-        files = read_petab_yaml(path.read_bytes(), yaml_name, LOCAL_LIMITS)
-        others = (files.model, *files.tables, *files.visualizations)
-        others = tuple(dict.fromkeys(others))
-        self._total = 1 + len(others)
-        for name in others:
-            if ".." in PurePosixPath(name).parts:
-                raise DownloadError("server", f"{self._id} names {name}, outside of its folder.")
-            self._fetch(name)
-        _write_record(self._id, [yaml_name, *others], self._first_seen)
-        self._report("")
-        return Download(path, tuple(self._first_seen))
-
-    def _fetch(self, name: str) -> Path:
-        known = _digests()[self._id].get(name)
-        self._report(name)
-        path = self._fetcher.fetch(
-            name, known or self._first_seen.get(name), lambda: self._report(name)
-        )
-        if known is None:
-            self._first_seen[name] = self._fetcher.digest(name)
-        self._done += 1
-        return path
-
-    def _report(self, name: str) -> None:
-        self._on_progress(
-            DownloadProgress(
-                self._id,
-                name,
-                self._done,
-                self._total,
-                self._fetcher.bytes_done,
-                tuple(self._first_seen),
-            )
-        )
-
-
 @cache
-def _digests() -> Mapping[str, Mapping[str, str]]:
+def digests() -> Mapping[str, Mapping[str, str]]:
     """SHA-256 by file by problem; a problem's id stands in its first row only."""
-    digests: dict[str, dict[str, str]] = {}
+    known: dict[str, dict[str, str]] = {}
     problem_id = ""
     with _DIGESTS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             problem_id = row["problem_id"] or problem_id
-            digests.setdefault(problem_id, {})[row["file"]] = row["sha256"]
-    return MappingProxyType(digests)
+            known.setdefault(problem_id, {})[row["file"]] = row["sha256"]
+    return MappingProxyType(known)
 
 
-def _read_record(problem_id: str) -> dict | None:
+def read_record(problem_id: str) -> dict | None:
+    """What was noted when a problem's download was complete; None if none was, or not of COMMIT."""
     try:
-        record = json.loads((download_dir(problem_id) / _RECORD).read_text(encoding="utf-8"))
+        record = json.loads((download_dir(problem_id) / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     right = isinstance(record, dict) and record.get("commit") == COMMIT and record.get("files")
     return record if right else None
-
-
-def _write_record(problem_id: str, files: list[str], unverified: dict[str, str]) -> None:
-    """Note that a download is complete; without this note it counts as not done."""
-    record = {"commit": COMMIT, "files": files, "unverified": unverified}
-    part = download_dir(problem_id) / f"{_RECORD}.part"
-    part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    part.replace(part.with_name(_RECORD))
-
-
-def _ignore(_progress: DownloadProgress) -> None:
-    pass

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from amijax.check_run import CheckRun, latest_checks, start_checks
-from amijax.checks import CheckResult, known_results
-from amijax.models import compile_seconds
+from amijax.checks.check import CheckResult, known_results
+from amijax.checks.run import CheckRun, latest_checks, start_checks
+from amijax.models.lookup import compile_seconds
 from amijax.problems import ProblemInfo, list_problems
 from amijax.ui.picker import link_to
 

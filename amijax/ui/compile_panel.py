@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from amijax.compilation import CompileJob, running_job, start_compile
-from amijax.models import CompiledModel, find_model, model_key
+from amijax.models.compilation import CompileJob, running_job, start_compile
+from amijax.models.lookup import CompiledModel, find_model, model_key
 from amijax.paths import cache_dir
 from amijax.problems import Problem, ProblemError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from streamlit.delta_generator import DeltaGenerator
 
 from amijax.problems import Problem
-from amijax.solver import SolverChoice
+from amijax.simulation.settings import SolverChoice
 from amijax.ui.session import Session
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import streamlit as st
 from amijax.auto import Settled, settle
 from amijax.comparison import Comparison, Precision, compare_precisions
 from amijax.diagnosis import Diagnosis, diagnose
-from amijax.models import CompiledModel, DamagedModelError
+from amijax.models.lookup import CompiledModel, DamagedModelError
 from amijax.problems import ProblemError
 from amijax.ui.context import Context
 from amijax.ui.resources import objective_for

@@ -8,7 +8,7 @@ import streamlit as st
 
 from amijax.comparison import Comparison
 from amijax.diagnosis import Diagnosis, Remedy, suggest
-from amijax.solver import SolverChoice
+from amijax.simulation.settings import SolverChoice
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 from amijax.ui.solver_settings import apply_choice

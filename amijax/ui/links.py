@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from amijax.links import LinkError, State, link_address, needed_upload, read_link
 from amijax.problems import Problem, list_problems
+from amijax.sharing.links import LinkError, State, link_address, needed_upload, read_link
 from amijax.ui.context import Context
 from amijax.ui.session import Session
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from amijax.cluster.client import executor_of_setting
 from amijax.cores import available_cores
-from amijax.models import CompiledModel
+from amijax.models.lookup import CompiledModel
 from amijax.problems import Problem, load_problem
 from amijax.problems.bundle import reopen_bundle
 
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
-    from amijax.trajectories import TrajectorySimulator
+    from amijax.whatif.trajectories import TrajectorySimulator
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the problem")
@@ -42,7 +43,12 @@ def upload_for(key: str) -> Problem:
 def _objective(_problem: Problem, _model: CompiledModel, key: str) -> AmiciObjective:  # noqa: ARG001
     from amijax.objective import AmiciObjective  # AMICI, which a page's first table doesn't need
 
-    return AmiciObjective(_problem, model=_model, num_threads=available_cores())
+    return AmiciObjective(
+        _problem,
+        model=_model,
+        num_threads=available_cores(),
+        executor=executor_of_setting(),
+    )
 
 
 _tokens: weakref.WeakKeyDictionary[Problem, int] = weakref.WeakKeyDictionary()
@@ -66,7 +72,7 @@ def objective_for(problem: Problem, model: CompiledModel) -> AmiciObjective:
 
 @st.cache_resource(max_entries=8, show_spinner="Laying out the time courses")
 def _simulator(_objective: AmiciObjective, key: str, solver: str) -> TrajectorySimulator:  # noqa: ARG001
-    from amijax.trajectories import TrajectorySimulator
+    from amijax.whatif.trajectories import TrajectorySimulator
 
     return TrajectorySimulator(_objective)
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from amijax.problems import Problem
 from amijax.scales import FloatArray
-from amijax.snapshots import Snapshot
+from amijax.sharing.snapshots import Snapshot
 
 _KEY = "amijax_session"
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from amijax.cluster_client import ClusterError
+from amijax.cluster.client import ClusterError
 from amijax.comparison import compare_precisions
-from amijax.exports import parameter_table, state_as_json
-from amijax.prediction import predict_step
 from amijax.problems import ProblemError
-from amijax.script import script
+from amijax.sharing.exports import parameter_table, state_as_json
+from amijax.sharing.script import script
 from amijax.ui.context import Context
 from amijax.ui.whatif import WhatIf
+from amijax.whatif.prediction import predict_step
 
 
 def show(context: Context, found: WhatIf) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from amijax.figures import trajectories_figure
 from amijax.problems import Problem
-from amijax.snapshots import (
+from amijax.sharing.snapshots import (
     Snapshot,
     SnapshotError,
     clean_name,

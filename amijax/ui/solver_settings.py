@@ -6,9 +6,9 @@ from typing import Any, Literal, get_args
 
 import streamlit as st
 
-from amijax.links import number_text
 from amijax.problems import Problem
-from amijax.solver import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
+from amijax.sharing.links import number_text
+from amijax.simulation.settings import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
 
 _KEYS = ("rtol", "atol", "max_steps", "time_limit", "sensitivities")
 _STEADY_KEYS = ("steady_state", "steady_state_sensitivities")

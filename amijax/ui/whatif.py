@@ -8,18 +8,18 @@ import numpy as np
 import streamlit as st
 
 from amijax.auto import Settled, settle
-from amijax.evaluation import Evaluation
-from amijax.models import CompiledModel, DamagedModelError
+from amijax.models.lookup import CompiledModel, DamagedModelError
 from amijax.objective import AmiciObjective
-from amijax.prediction import Prediction, foretold, predict_step
 from amijax.problems import Problem, ProblemError
 from amijax.scales import FloatArray
-from amijax.slices import most_influential, slice_range
-from amijax.trajectories import TrajectorySimulator
+from amijax.simulation.evaluation import Evaluation
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.resources import objective_for, simulator_for
 from amijax.ui.results import number
+from amijax.whatif.prediction import Prediction, foretold, predict_step
+from amijax.whatif.slices import most_influential, slice_range
+from amijax.whatif.trajectories import TrajectorySimulator
 
 _BASELINE = "amijax_baseline"
 _MOST_SLIDERS = 6

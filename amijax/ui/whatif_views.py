@@ -12,12 +12,12 @@ from amijax.figures import (
     states_figure,
     trajectories_figure,
 )
-from amijax.slices import Slice, most_influential, parameter_slices
-from amijax.trajectories import Trajectories
 from amijax.ui import charts, whatif, zoom
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.whatif import WhatIf
+from amijax.whatif.slices import Slice, most_influential, parameter_slices
+from amijax.whatif.trajectories import Trajectories
 
 _AT_FIRST = 4  # observables
 _MOST_PANELS = 12

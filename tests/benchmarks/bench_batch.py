@@ -29,15 +29,17 @@ PROBLEMS = ["Boehm_JProteomeRes2014", "Bruno_JExpBot2016", "Schwen_PONE2014"]
 
 def sequential(objective, gradient):
     """A loop over raw AMICI; returns llh of all points."""
-    model, solver = objective.amici_model, objective.new_solver()
+    model, solver = objective.simulator.model, objective.simulator.new_solver()
     order = sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
     solver.set_sensitivity_order(order)
-    edatas = [sundials.ExpData(edata) for edata in objective.edatas]
+    edatas = [sundials.ExpData(edata) for edata in objective.simulator.edatas]
 
     def loop(thetas):
         found = []
         for theta in thetas:
-            for edata, values in zip(edatas, objective.model_parameters(theta), strict=True):
+            for edata, values in zip(
+                edatas, objective.simulator.model_parameters(theta), strict=True
+            ):
                 edata.free_parameters = values
             rdatas = sundials.run_simulations(model, solver, edatas)
             found.append(sum(rdata.llh for rdata in rdatas))

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 AMIJAX = """
 import json, sys, time
-from amijax.models import get_model
+from amijax.models.lookup import get_model
 from amijax.problems import load_problem
 problem = load_problem(sys.argv[1])
 start = time.perf_counter()
@@ -56,8 +56,8 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 from amici.importers.petab.v1 import import_petab_problem
-from amijax.model_source import model_source, read_petab
-from amijax.models import get_model
+from amijax.models.source import model_source, read_petab
+from amijax.models.lookup import get_model
 from amijax.objective import AmiciObjective
 from amijax.problems import load_problem
 problem = load_problem(sys.argv[1])

@@ -35,10 +35,10 @@ from amijax import AmiciObjective, load_problem
 from amijax._version import __version__
 from amijax.auto import settle
 from amijax.cores import available_cores
-from amijax.models import CompileError
+from amijax.models.lookup import CompileError
 from amijax.precision.reference import find_reference
 from amijax.problems import ProblemError
-from amijax.solver import SolverChoice
+from amijax.simulation.settings import SolverChoice
 
 PROBLEMS = [
     "Boehm_JProteomeRes2014",
@@ -79,7 +79,7 @@ def compare(problem_id, names, arguments):
     add_accuracy(records, reference)
     return {
         "problem": problem_id,
-        "conditions": len(objective.conditions),
+        "conditions": len(objective.simulator.conditions),
         "parameters": problem.n_parameters,
         "settings": asdict(settings),
         "reference": _reference(reference),

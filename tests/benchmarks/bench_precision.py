@@ -19,7 +19,7 @@ from amijax.jax_setup import set_up_jax
 from amijax.objective import AmiciObjective
 from amijax.precision import PIECES, forecast, study_precision
 from amijax.problems import load_problem
-from amijax.solver import SolverChoice
+from amijax.simulation.settings import SolverChoice
 
 DEFAULT = ("Boehm_JProteomeRes2014", "Robertson_Stiff")
 

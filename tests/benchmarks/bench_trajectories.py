@@ -26,13 +26,13 @@ from amijax.logs import quiet_amici
 
 def raw(objective, edatas, reporting, gradient=False):
     """AMICI alone on ExpData that are ready; parameters are in them."""
-    solver = objective.new_solver()
+    solver = objective.simulator.new_solver()
     order = sundials.SensitivityOrder.first if gradient else sundials.SensitivityOrder.none
     solver.set_sensitivity_order(order)
     solver.set_return_data_reporting_mode(reporting)
     threads = min(objective.num_threads, len(edatas))
     return lambda: sundials.run_simulations(
-        objective.amici_model, solver, edatas, failfast=False, num_threads=threads
+        objective.simulator.model, solver, edatas, failfast=False, num_threads=threads
     )
 
 
@@ -55,7 +55,7 @@ def row(name, threads, seconds):
     courses = simulator.simulate(theta).conditions
     reporting = sundials.RDataReporting
     both = [sundials.ExpData(e) for pair in simulator.edatas for e in pair]
-    measured = [sundials.ExpData(edata) for edata in objective.edatas]
+    measured = [sundials.ExpData(edata) for edata in objective.simulator.edatas]
     dense = [in_one(e, c.times) for e, c in zip(measured, courses, strict=True)]
     times = measure(
         {

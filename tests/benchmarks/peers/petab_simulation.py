@@ -5,14 +5,18 @@ import warnings
 import numpy as np
 from amici.sim.sundials.petab.v1 import simulate_petab
 
-from amijax.simulation import sensitivity_order
+from amijax.simulation.run import sensitivity_order
 
 from .call import Call, NoResultError, Values
 
 
 def simulation(objective, gradient):
     """A function of theta that calls `simulate_petab` with a solver of its own."""
-    problem, model, solver = objective.problem, objective.amici_model, objective.new_solver()
+    problem, model, solver = (
+        objective.problem,
+        objective.simulator.model,
+        objective.simulator.new_solver(),
+    )
     solver.set_sensitivity_order(sensitivity_order(gradient))
 
     def simulate(theta):

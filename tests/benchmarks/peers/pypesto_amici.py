@@ -16,7 +16,7 @@ def set_up(objective):
     # too, but adds the table's priors, which are not part of the likelihood.
     likelihood = pypesto.Problem(
         importer.create_objective_creator().create_objective(
-            model=objective.amici_model, solver=objective.new_solver()
+            model=objective.simulator.model, solver=objective.simulator.new_solver()
         ),
         lb=np.array(petab_problem.lb_scaled),
         ub=np.array(petab_problem.ub_scaled),

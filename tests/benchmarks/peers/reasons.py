@@ -20,6 +20,6 @@ def reason(error: BaseException) -> str:
 
 
 def short(failure) -> str:
-    """What an `amijax.failures.Failure` says, without AMICI's own messages and the remedy."""
+    """What a `Failure` says, without AMICI's own messages and the remedy."""
     where = f" in condition {failure.condition}" if failure.condition else ""
     return f"{failure.message.split(' (AMICI:')[0]}{where} ({failure.status_name})"

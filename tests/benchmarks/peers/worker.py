@@ -24,7 +24,7 @@ import numpy as np
 from amijax import AmiciObjective, load_problem
 from amijax.jax_setup import set_up_jax
 from amijax.logs import quiet_amici
-from amijax.solver import SolverSettings
+from amijax.simulation.settings import SolverSettings
 
 from . import CONTENDERS
 from .call import NoResultError

@@ -1,0 +1,1 @@
+"""Checking whole problems, here and in the background."""

@@ -1,0 +1,213 @@
+"""The command line: everything that the pages show, without a browser."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import click
+
+from amijax._version import __version__
+from amijax.cli.check import check_command
+from amijax.cli.precision import precision_command
+from amijax.cli.problems import download_command, list_command, table
+from amijax.cli.script import script_command
+from amijax.cli.shared import (
+    PROBLEM_HELP,
+    compiled_objective,
+    finite,
+    opened_problem,
+    phase_printer,
+    point_of,
+    point_options,
+    precision_option,
+)
+from amijax.problems import ProblemError, log_prior
+from amijax.simulation.settings import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
+
+if TYPE_CHECKING:
+    from amijax.comparison import Comparison, Precision
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="amijax")
+def main() -> None:
+    """AMICI and JAX side by side for PEtab problems."""
+
+
+main.add_command(list_command)
+main.add_command(download_command)
+main.add_command(check_command)
+main.add_command(precision_command)
+main.add_command(script_command)
+
+
+@main.command("compile", epilog=PROBLEM_HELP)
+@click.argument("problems", metavar="PROBLEM...", nargs=-1, required=True)
+def compile_command(problems: tuple[str, ...]) -> None:
+    """Compile the models of problems into the cache."""
+    from amijax.models.lookup import CompileError, find_model, get_model
+
+    failed = False
+    for problem in [opened_problem(name) for name in problems]:
+        try:
+            known = find_model(problem)
+            model = known or get_model(problem, on_progress=phase_printer(problem.problem_id))
+        except (CompileError, ProblemError) as error:
+            click.echo(f"{problem.problem_id}: {error}", err=True)
+            failed = True
+            continue
+        if known is None:
+            state = f"compiled in {model.seconds['total']:.1f} s"
+        else:
+            state = f"was compiled before (in {model.seconds['total']:.1f} s)"
+        click.echo(f"{problem.problem_id}: {state}, {model.path}")
+    sys.exit(1 if failed else 0)
+
+
+def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
+    return click.option(
+        name,
+        type=click.Choice(get_args(SteadyState)),
+        default="integrationOnly",
+        show_default=True,
+        help=f"{explanation} For problems with preequilibration.",
+    )
+
+
+@main.command("evaluate", epilog=PROBLEM_HELP)
+@click.argument("problem", metavar="PROBLEM")
+@precision_option
+@point_options
+@click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
+@click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")
+@click.option("--max-steps", type=int, help="Most solver steps between outputs.  [default: auto]")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=DEFAULT_TIME_LIMIT,
+    show_default=True,
+    help="Seconds for one simulation.",
+)
+@click.option(
+    "--sensitivities",
+    type=click.Choice(["auto", "forward", "adjoint"]),
+    default="auto",
+    show_default=True,
+    help="How AMICI computes the gradient; auto is the faster one whose result agrees.",
+)
+@_steady_state_option("--steady-state", "How a steady state is computed.")
+@_steady_state_option("--steady-state-sensitivities", "How its sensitivities are computed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def evaluate_command(
+    problem: str,
+    precision: Precision,
+    assignments: tuple[str, ...],
+    scaled: bool,
+    rtol: float | None,
+    atol: float | None,
+    max_steps: int | None,
+    time_limit: float,
+    sensitivities: Literal["auto", "forward", "adjoint"],
+    steady_state: SteadyState,
+    steady_state_sensitivities: SteadyState,
+    as_json: bool,
+) -> None:
+    """Log-likelihood and gradient from AMICI and from AMICI inside JAX.
+
+    Gradients are with respect to the parameters on their PEtab scale; rel_diff is
+    (amici - jax) / |amici|. Without --rtol and --atol, AMICI's default tolerances are tried
+    first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
+    failed, 2 wrong use.
+    """
+    opened = opened_problem(problem)
+    theta = point_of(opened, assignments, scaled)
+
+    from amijax.jax_setup import set_up_jax
+
+    set_up_jax()
+    from amijax.auto import settle
+    from amijax.comparison import compare
+
+    try:
+        choice = SolverChoice(
+            rtol=rtol,
+            atol=atol,
+            max_steps=max_steps,
+            time_limit=time_limit,
+            sensitivities=sensitivities,
+            steady_state=steady_state,
+            steady_state_sensitivities=steady_state_sensitivities,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    objective = compiled_objective(opened)
+    settled = settle(objective, theta, choice)
+    for attempt in settled.attempts:
+        click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)
+    comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
+    if as_json:
+        click.echo(json.dumps(comparison_as_json(comparison), indent=2, allow_nan=False))
+    else:
+        click.echo(_comparison_as_text(comparison))
+        if (prior := log_prior(opened, theta)) is not None:
+            total = comparison.llh_amici + prior
+            click.echo(f"Log-prior {prior:.15g}, llh + log-prior {total:.15g}")
+    sys.exit(1 if comparison.failure else 0)
+
+
+def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as what `evaluate --json` prints: NaN and infinities are None."""
+    failure = comparison.failure
+    return {
+        "problem": comparison.problem_id,
+        "precision": comparison.precision,
+        "status": "failed" if failure else "ok",
+        "failure": failure
+        and {
+            "condition": failure.condition,
+            "time": finite(failure.time),
+            "status": failure.status,
+            "message": failure.message,
+            "remedy": failure.remedy,
+        },
+        "llh": {
+            "amici": finite(comparison.llh_amici),
+            "jax": finite(comparison.llh_jax),
+            "rel_diff": finite(comparison.llh_rel_diff),
+        },
+        "gradient": [
+            {
+                "parameter": name,
+                **{k: finite(v) if k != "scale" else v for k, v in row.items() if k != "linear"},
+            }
+            for name, row in comparison.gradient_frame().to_dict("index").items()
+        ],
+        "solver": comparison.solver.as_dict(),
+        "seconds": asdict(comparison.timings),
+    }
+
+
+def _comparison_as_text(comparison: Comparison) -> str:
+    seconds = comparison.timings
+    lines = [
+        f"{comparison.problem_id}, JAX in {comparison.precision}, {comparison.solver}",
+    ]
+    if comparison.failure:
+        lines += ["", f"Failed: {comparison.failure}"]
+    rows = [["llh", "", "", *_numbers(comparison.llh_frame().iloc[0])]]
+    for name, row in comparison.gradient_frame().iterrows():
+        rows.append([name, row["scale"], f"{row['theta']:.6g}", *_numbers(row)])
+    lines += ["", *table(rows, ["", "scale", "theta", "amici", "jax", "rel_diff"]), ""]
+    lines.append(
+        f"AMICI {seconds.amici_wall * 1e3:.1f} ms, AMICI in JAX {seconds.jax_wall * 1e3:.1f} ms "
+        f"(and {seconds.jax_compile * 1e3:.0f} ms once for JAX's compilation)"
+    )
+    return "\n".join(lines)
+
+
+def _numbers(row: Any) -> list[str]:
+    return [f"{row['amici']:.15g}", f"{row['jax']:.15g}", f"{row['rel_diff']:.2e}"]

@@ -1,0 +1,226 @@
+"""The command that shows where the digits of a gradient go."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amijax.cli.problems import table
+from amijax.cli.shared import (
+    PROBLEM_HELP,
+    compiled_objective,
+    finite,
+    opened_problem,
+    point_of,
+    point_options,
+)
+from amijax.cluster.client import ClusterError
+from amijax.simulation.settings import SolverChoice
+
+if TYPE_CHECKING:
+    from amijax.precision import QuantityPrecision, Study
+
+
+@click.command("precision", epilog=PROBLEM_HELP)
+@click.argument("problem", metavar="PROBLEM")
+@point_options
+@click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
+@click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="ID",
+    multiple=True,
+    help="Study this gradient entry only, which is faster. Repeatable.  [default: all]",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Sweep bits and tolerances and predict the error from curvature as well.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def precision_command(
+    problem: str,
+    assignments: tuple[str, ...],
+    scaled: bool,
+    rtol: float | None,
+    atol: float | None,
+    parameters: tuple[str, ...],
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """How many digits of llh and of each gradient entry are right, and what limits them.
+
+    The float32 error is split by stage; accuracy is measured against a reference at tight
+    tolerances, noise by moving theta in its last bits. Exit status: 0 done, 1 the simulation
+    failed, 2 wrong use.
+    """
+    opened = opened_problem(problem)
+    theta = point_of(opened, assignments, scaled)
+    try:
+        choice = SolverChoice(rtol=rtol, atol=atol)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+    from amijax.jax_setup import set_up_jax
+
+    set_up_jax()
+    from amijax.auto import settle
+    from amijax.precision import PIECES, study_precision
+
+    objective = compiled_objective(opened)
+    settled = settle(objective, theta, choice)
+    if settled.evaluation.failure is not None:
+        raise click.ClickException(str(settled.evaluation.failure))
+    try:
+        study = study_precision(
+            settled.objective,
+            theta,
+            parameters=parameters or None,
+            pieces=PIECES if everything else ("budget", "reference", "noise"),
+            on_progress=None if as_json else _progress_printer(),
+        )
+    except ClusterError as error:
+        raise click.ClickException(str(error)) from error
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(study_as_json(study), indent=2, allow_nan=False))
+    else:
+        click.echo("\n".join(_as_text(study)))
+    sys.exit(0)
+
+
+def study_as_json(study: Study) -> dict[str, Any]:
+    """A study as what `precision --json` prints: NaN and infinities are None."""
+    reference = study.reference
+    assert reference is not None
+    llh, *entries = [_entry_as_json(entry) for entry in study.verdicts]
+    del llh["parameter"]
+    content: dict[str, Any] = {
+        "problem": study.problem_id,
+        "solver": study.solver.as_dict(),
+        "reference": {
+            "rtol": reference.solver.rtol if reference.values.is_finite else None,
+            "atol": reference.solver.atol if reference.values.is_finite else None,
+            "converged": reference.converged,
+        },
+        "llh": llh,
+        "parameters": entries,
+    }
+    if study.bits is not None:
+        content["bits"] = {
+            "mantissa_bits": study.bits.mantissa_bits.tolist(),
+            "errors": _rows(study.bits.errors),
+            "formats": {
+                form.name: {"errors": [finite(x) for x in errors], "out_of_range": list(lost)}
+                for form, errors, lost in zip(
+                    study.bits.formats,
+                    study.bits.format_errors,
+                    study.bits.out_of_range,
+                    strict=True,
+                )
+            },
+        }
+    if study.tolerances is not None:
+        sweep = study.tolerances
+        content["tolerances"] = {"rtols": sweep.rtols.tolist(), "atol": sweep.atol} | {
+            name: {
+                "errors": _rows(sweep.errors[i]),
+                "seconds": [finite(x) for x in sweep.seconds[i]],
+            }
+            for i, name in enumerate(("float32", "float64"))
+        }
+    if study.curvature is not None:
+        found = study.curvature
+        content["curvature"] = {
+            "method": found.method,
+            "misses": {name: finite(x) for name, x in found.misses.items()},
+            "hessian_condition": finite(found.hessian_condition),
+            "predicted": [finite(x) for x in found.predicted],
+            "measured": [finite(x) for x in found.measured],
+            "condition": [finite(x) for x in found.condition],
+            "outcomes": list(found.outcomes),
+        }
+    return content
+
+
+def _entry_as_json(entry: QuantityPrecision) -> dict[str, Any]:
+    return {
+        "parameter": entry.quantity,
+        "amici": finite(entry.amici),
+        "float64": finite(entry.float64),
+        "float32": finite(entry.float32),
+        "reference": finite(entry.reference),
+        "stages": [finite(error) for error in entry.stages],
+        "digits_agreement": finite(entry.digits_agreement),
+        "digits_float32": finite(entry.digits_float32),
+        "digits_accuracy": finite(entry.digits_accuracy),
+        "digits_accuracy_float32": finite(entry.digits_accuracy_float32),
+        "digits_reference": finite(entry.digits_reference),
+        "spread": finite(entry.spread),
+        "digits_noise": finite(entry.digits_noise),
+        "limited_by": entry.limited_by,
+    }
+
+
+def _rows(values: Any) -> list[list[float | None]]:
+    return [[finite(x) for x in row] for row in values]
+
+
+def _progress_printer() -> Any:
+    """Name each piece once, on stderr."""
+    seen: list[str] = []
+
+    def show(piece: str, _done: int, _total: int) -> None:
+        if piece not in seen:
+            seen.append(piece)
+            click.echo(f"{piece} ...", err=True)
+
+    return show
+
+
+def _as_text(study: Study) -> list[str]:
+    from amijax.precision import STAGES
+    from amijax.precision.story import story
+
+    reference = study.reference
+    assert reference is not None
+    against = (
+        f"reference at {reference.solver}"
+        + ("" if reference.converged else ", which has not converged")
+        if reference.values.is_finite
+        else "no reference: no tighter tolerances work"
+    )
+    columns = ["", "float64", "float32", "reference", *STAGES]
+    columns += ["agreement", "float32", "accuracy", "noise", "limited by"]
+    rows = [
+        [
+            entry.quantity,
+            *(f"{x:.9g}" for x in (entry.float64, entry.float32, entry.reference)),
+            *(f"{x:.0e}" for x in entry.stages),
+            *(
+                f"{x:.1f}"
+                for x in (
+                    entry.digits_agreement,
+                    entry.digits_float32,
+                    entry.digits_accuracy,
+                    entry.digits_noise,
+                )
+            ),
+            entry.limited_by,
+        ]
+        for entry in study.verdicts
+    ]
+    paragraphs = [text.replace("**", "").replace("`", "") for text in story(study)]
+    return [
+        f"{study.problem_id}, {study.solver}; {against}",
+        "Stages: what each adds to the float32 error, relative. Then digits.",
+        "",
+        *table(rows, columns),
+        *(line for text in paragraphs for line in ("", text)),
+    ]

@@ -1,0 +1,118 @@
+"""What several commands share: opening a problem, options for a point, numbers for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amijax.cli.problems import download_printer
+from amijax.cluster.client import executor_of_setting
+from amijax.cores import available_cores
+from amijax.problems import DownloadError, Problem, ProblemError, load_problem
+from amijax.scales import FloatArray
+
+if TYPE_CHECKING:
+    from amijax.objective import AmiciObjective
+
+PROBLEM_HELP = (
+    "PROBLEM is an id that `list` names, or the path of a PEtab YAML file. A problem of the "
+    "collection that is not here yet is downloaded."
+)
+
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64"]),
+    default="float64",
+    show_default=True,
+    help="What JAX computes in.",
+)
+
+
+def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options `--set` and `--scaled/--linear`, which say where a problem is evaluated."""
+    command = click.option(
+        "--scaled/--linear",
+        default=True,
+        show_default=True,
+        help="Whether --set gives values on the PEtab scale or on linear scale.",
+    )(command)
+    return click.option(
+        "--set",
+        "assignments",
+        metavar="ID=VALUE",
+        multiple=True,
+        help="Set a parameter; the others stay at nominal. Repeatable.",
+    )(command)
+
+
+def opened_problem(name: str) -> Problem:
+    """A problem by its id or path, downloaded if need be; what is wrong ends the command."""
+    try:
+        return load_problem(name, on_download=download_printer())
+    except DownloadError as error:
+        raise click.ClickException(str(error)) from error
+    except ProblemError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def point_of(problem: Problem, assignments: tuple[str, ...], scaled: bool) -> FloatArray:
+    """The theta that `point_options` give; what can't be used of them is wrong use."""
+    try:
+        return problem.theta_from(_parse_assignments(assignments), linear=not scaled)
+    except ProblemError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def compiled_objective(problem: Problem) -> AmiciObjective:
+    """A problem's objective on all cores, its model compiled if need be; else the command ends."""
+    from amijax.models.lookup import CompileError, DamagedModelError, get_model
+    from amijax.objective import AmiciObjective
+
+    try:
+        model = get_model(problem, on_progress=phase_printer(problem.problem_id))
+        return AmiciObjective(
+            problem,
+            model=model,
+            num_threads=available_cores(),
+            executor=executor_of_setting(),
+        )
+    except (CompileError, DamagedModelError, ProblemError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _parse_assignments(assignments: tuple[str, ...]) -> dict[str, float]:
+    """The values that `--set` gives, by parameter."""
+    values = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        try:
+            values[name.strip()] = float(text)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.UsageError(
+                f"--set takes ID=VALUE with a number as value, for example k_phos=4.2; "
+                f"it was given {assignment!r}."
+            )
+    return values
+
+
+def phase_printer(problem_id: str) -> Callable[[Any], None]:
+    """A progress callback that names each phase of a compile once, on stderr."""
+    seen: list[str] = []
+
+    def show(progress: Any) -> None:
+        if progress.phase and (not seen or seen[-1] != progress.phase):
+            seen.append(progress.phase)
+            click.echo(f"{problem_id}: {progress.phase} ({progress.elapsed:.0f} s)", err=True)
+
+    return show
+
+
+def finite(value: float | None) -> float | None:
+    """A number as JSON has it: NaN and infinities are None."""
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,123 @@
+"""Dask clusters as executors of batches: one that is given, or the one of the setting."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from amijax.paths import dask_scheduler
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from amijax.objective import AmiciObjective
+    from amijax.scales import FloatArray
+    from amijax.simulation.evaluation import Evaluation
+
+_CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 2.0
+
+_clients: dict[str, Client] = {}
+_clients_lock = threading.Lock()
+
+
+class ClusterError(RuntimeError):
+    """A Dask cluster that can't be used; the message says why and what to do."""
+
+
+class ClusterWarning(UserWarning):
+    """Points of a batch that the cluster could not evaluate were evaluated here."""
+
+
+class DaskExecutor:
+    """Batches on the workers of a Dask cluster; an `amijax.objective.Executor`.
+
+    Nothing of Dask is imported before the first batch.
+    """
+
+    def __init__(self, cluster: Client | str) -> None:
+        """Name the cluster.
+
+        Args:
+            cluster: a `distributed.Client` that is not asynchronous, or a scheduler's address,
+                to which this process connects at the first batch.
+
+        Raises:
+            TypeError: it is neither.
+        """
+        if not (isinstance(cluster, str) or _is_client(cluster)):
+            raise TypeError(
+                "DaskExecutor takes a distributed.Client that is not asynchronous, or a "
+                f"scheduler's address, but was given {cluster!r}."
+            )
+        self._cluster = cluster
+
+    def evaluate_points(
+        self,
+        objective: AmiciObjective,
+        points: FloatArray,
+        gradient: bool,
+        on_chunk: Callable[[int], None] | None,
+    ) -> tuple[Evaluation, ...]:
+        """Evaluate at many points; see `amijax.cluster.dispatch.evaluate_on`.
+
+        Raises:
+            ClusterError: the cluster can't be used.
+            ProblemError: the problem's files are not what they were when it was opened.
+        """
+        client = _client_at(self._cluster) if isinstance(self._cluster, str) else self._cluster
+        from amijax.cluster.dispatch import evaluate_on  # with Dask, which is optional
+
+        return evaluate_on(client, objective, points, gradient, on_chunk)
+
+
+def executor_of_setting() -> DaskExecutor | None:
+    """The cluster that `AMIJAX_DASK_SCHEDULER` names, for pages and command line; None without."""
+    address = dask_scheduler()
+    return None if address is None else DaskExecutor(address)
+
+
+@atexit.register
+def close_clients() -> None:
+    """Close the connections to the clusters of the setting; the next batch makes a new one."""
+    with _clients_lock:
+        clients = list(_clients.values())
+        _clients.clear()
+    for client in clients:
+        client.close(timeout=_CLOSE_SECONDS)
+
+
+def _is_client(executor: object) -> bool:
+    try:
+        from distributed import Client
+    except ImportError:
+        return False
+    return isinstance(executor, Client) and not executor.asynchronous
+
+
+def _client_at(address: str) -> Client:
+    """This process's client of a scheduler."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError(
+            "AMIJAX_DASK_SCHEDULER is set, but Dask is not installed: "
+            'run `pip install "distributed>=2025.1"`, or unset it to compute here.'
+        ) from error
+    with _clients_lock:
+        client = _clients.get(address)
+        if client is not None and client.status == "running":
+            return client
+        try:
+            # Other Dask code in this process keeps its own default.
+            client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:  # no answer; no address
+            raise ClusterError(
+                f"There is no Dask scheduler at AMIJAX_DASK_SCHEDULER={address} ({error}). Start "
+                "one there (`dask scheduler`), give the address that it prints, such as "
+                "tcp://host:8786, or unset the variable to compute here."
+            ) from error
+        _clients[address] = client
+    return client

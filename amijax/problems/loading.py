@@ -1,0 +1,42 @@
+"""Opening a problem by its id or by the path of its YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from amijax.problems.catalogue import DEFAULT_PROBLEM, list_problems
+from amijax.problems.download import OnDownload, download_problem
+from amijax.problems.opening import open_problem, problem_id_of
+from amijax.problems.problem import Problem, ProblemError
+
+
+def load_problem(
+    id_or_path: str | Path = DEFAULT_PROBLEM, *, on_download: OnDownload | None = None
+) -> Problem:
+    """Open a PEtab v1 problem; one of the collection that is not here is downloaded first.
+
+    Args:
+        id_or_path: an id that `list_problems` names, or the path of a YAML file.
+        on_download: called with the state of a download; see `download_problem`.
+
+    Raises:
+        DownloadError: its files can't be had.
+        ProblemError: there is no such problem, or it can't be used; the message says why.
+    """
+    known = {info.problem_id: info for info in list_problems()}
+    if (info := known.get(str(id_or_path))) is not None:
+        path = info.path
+        if path is None or info.source == "downloaded":  # what is damaged is fetched again
+            path = download_problem(info.problem_id, on_download).path
+        return open_problem(path, info.problem_id)
+    path = Path(id_or_path).expanduser()
+    if path.is_dir():
+        raise ProblemError(
+            f"{path} is a folder: give the path of the problem's YAML file inside it."
+        )
+    if not path.is_file():
+        raise ProblemError(
+            f"There is no problem {str(id_or_path)!r}: neither an id ({', '.join(known)}) "
+            "nor the path of an existing YAML file."
+        )
+    return open_problem(path, problem_id_of(path))

@@ -1,0 +1,1 @@
+"""What leaves the page: links, snapshots, exports, scripts."""

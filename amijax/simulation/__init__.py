@@ -1,0 +1,1 @@
+"""One simulation and many: settings, preparation, runs, evaluations and their failures."""

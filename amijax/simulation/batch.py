@@ -1,0 +1,218 @@
+"""Many points at once: threads pull pieces of their simulations from one queue, on all cores."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import amici.sim.sundials as sundials
+
+from amijax.scales import FloatArray
+from amijax.simulation.evaluation import ConditionResult, condition_result
+from amijax.simulation.preparation import Prepared
+from amijax.simulation.run import run_simulations
+
+# Long enough that starting a piece costs nothing, short enough that cores finish together, and
+# for progress and stopping.
+_PIECE_SECONDS = 0.02
+_REPORT_SECONDS = 0.1
+_LARGEST_PIECE = 1024  # simulations, whose ReturnData is in memory at once
+
+
+class PointResult(NamedTuple):
+    """What became of one point of a batch."""
+
+    position: int
+    results: list[ConditionResult]  # by condition; those after one that failed may be missing
+    seconds: float  # the point's share of the batch's duration
+
+
+class _Piece(NamedTuple):
+    """Consecutive simulations; number n_conditions * k + i is condition i of point k."""
+
+    simulations: range
+    results: list[ConditionResult | None]  # None where the point had failed before
+    seconds: float
+
+
+def simulate_points(
+    model: Any,
+    new_solver: Callable[[], Any],
+    prepared: Prepared,
+    thetas: FloatArray,
+    gradient: bool,
+    num_threads: int,
+) -> Generator[list[PointResult]]:
+    """Simulate all conditions at many points; a failed simulation does not stop other points.
+
+    Dividing the simulations among the cores beforehand, as `run_simulations` does with
+    `num_threads`, leaves cores idle wherever some simulations are slower than others. Here each
+    thread takes the next few as soon as it is free. Memory grows with the points in flight.
+
+    Args:
+        model: AMICI's model.
+        new_solver: makes an AMICI solver with its sensitivity order and reporting mode set.
+        prepared: the conditions.
+        thetas: the points, all finite, shape (n, n_parameters).
+        gradient: whether sensitivities are computed.
+        num_threads: cores to use.
+
+    Yields:
+        Points as they are finished, several times a second; an empty list if there are none.
+    """
+    n_conditions = len(prepared.conditions)
+    num_threads = max(1, min(num_threads, len(thetas) * n_conditions))
+    queue = _Queue(len(thetas), n_conditions, num_threads)
+
+    def new_worker() -> _Worker:
+        return _Worker(model, new_solver(), prepared, thetas, gradient, queue)
+
+    pieces = _in_threads(new_worker, num_threads) if num_threads > 1 else new_worker().pieces()
+    results: dict[int, list[ConditionResult | None]] = defaultdict(lambda: [None] * n_conditions)
+    missing: dict[int, int] = defaultdict(lambda: n_conditions)
+    seconds: dict[int, float] = defaultdict(float)
+    finished: list[PointResult] = []
+    told = -math.inf
+    for piece in pieces:
+        share = piece.seconds / len(piece.simulations) / num_threads
+        for simulation, result in zip(piece.simulations, piece.results, strict=True):
+            point, i = divmod(simulation, n_conditions)
+            results[point][i] = result
+            seconds[point] += share
+            missing[point] -= 1
+            if not missing[point]:
+                del missing[point]
+                present = [result for result in results.pop(point) if result is not None]
+                finished.append(PointResult(point, present, seconds.pop(point)))
+        if time.perf_counter() - told > _REPORT_SECONDS:
+            yield finished
+            finished, told = [], time.perf_counter()
+    if finished:
+        yield finished
+
+
+class _Queue:
+    """What is still to be simulated, handed out to the threads."""
+
+    def __init__(self, n_points: int, n_conditions: int, num_threads: int) -> None:
+        self.n_conditions = n_conditions
+        self._total = n_points * n_conditions
+        self._num_threads = num_threads
+        self._next = 0
+        self._each = math.inf  # seconds for one simulation; first pieces have just one
+        self._failed: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def take(self) -> range:
+        """The simulations of the next piece; an empty range after the last one."""
+        with self._lock:
+            size = min(int(_PIECE_SECONDS / self._each), _LARGEST_PIECE)
+            # Towards the end smaller pieces, so that no thread waits long for the last one.
+            size = min(size, (self._total - self._next) // (2 * self._num_threads))
+            piece = range(self._next, min(self._next + max(size, 1), self._total))
+            self._next = piece.stop
+            return piece
+
+    def report(self, piece: range, seconds: float) -> None:
+        """Tell how long a piece took."""
+        with self._lock:
+            self._each = max(seconds / len(piece), 1e-9)
+
+    def fail(self, simulation: int) -> None:
+        """Tell that the solver gave up: the point's later conditions are not worth their time."""
+        point, i = divmod(simulation, self.n_conditions)
+        with self._lock:
+            self._failed[point] = min(i, self._failed.get(point, i))
+
+    def is_wanted(self, simulation: int) -> bool:
+        """Whether no earlier condition of the simulation's point failed."""
+        point, i = divmod(simulation, self.n_conditions)
+        return i <= self._failed.get(point, i)
+
+
+class _Worker:
+    """One thread's share of a batch: what AMICI's setters mutate is its own."""
+
+    def __init__(
+        self,
+        model: Any,
+        solver: Any,
+        prepared: Prepared,
+        thetas: FloatArray,
+        gradient: bool,
+        queue: _Queue,
+    ) -> None:
+        self._model, self._solver, self._prepared = model, solver, prepared
+        self._thetas, self._gradient, self._queue = thetas, gradient, queue
+        self._spare: dict[int, list[Any]] = defaultdict(list)  # ExpData to be filled again
+
+    def pieces(self) -> Iterator[_Piece]:
+        """Simulate piece after piece until nothing is left."""
+        while simulations := self._queue.take():
+            start = time.perf_counter()
+            results = self._simulate(simulations)
+            seconds = time.perf_counter() - start
+            self._queue.report(simulations, seconds)
+            yield _Piece(simulations, results, seconds)
+
+    def _simulate(self, simulations: range) -> list[ConditionResult | None]:
+        queue, conditions = self._queue, self._prepared.conditions
+        wanted = [simulation for simulation in simulations if queue.is_wanted(simulation)]
+        values: dict[int, list[list[float]]] = {}  # by point
+        edatas = []
+        for simulation in wanted:
+            point, i = divmod(simulation, queue.n_conditions)
+            if point not in values:
+                values[point] = self._prepared.model_parameters(self._thetas[point])
+            spare = self._spare[i]
+            edata = spare.pop() if spare else sundials.ExpData(self._prepared.edatas[i])
+            edata.free_parameters = values[point][i]
+            edatas.append(edata)
+        rdatas = run_simulations(self._model, self._solver, edatas, failfast=False)
+        found: dict[int, ConditionResult] = {}
+        for simulation, edata, rdata in zip(wanted, edatas, rdatas, strict=True):
+            i = simulation % queue.n_conditions
+            self._spare[i].append(edata)
+            result = found[simulation] = condition_result(conditions[i], rdata, self._gradient)
+            if result.stopped is not None:
+                queue.fail(simulation)
+        return [found.get(simulation) for simulation in simulations]
+
+
+def _in_threads(new_worker: Callable[[], _Worker], num_threads: int) -> Iterator[_Piece]:
+    """The pieces of several workers, each in a thread of its own, as they are finished."""
+    done: SimpleQueue[_Piece | BaseException | None] = SimpleQueue()
+    stopping = threading.Event()
+
+    def work() -> None:
+        try:
+            for piece in new_worker().pieces():
+                done.put(piece)
+                if stopping.is_set():
+                    break
+        except BaseException as error:  # told by the thread that waits
+            done.put(error)
+        finally:
+            done.put(None)
+
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="amijax batch") as pool:
+        try:
+            for _ in range(num_threads):
+                pool.submit(work)
+            working = num_threads
+            while working:
+                item = done.get()
+                if item is None:
+                    working -= 1
+                elif isinstance(item, BaseException):
+                    raise item
+                else:
+                    yield item
+        finally:
+            stopping.set()

@@ -1,0 +1,157 @@
+"""One evaluation of a log-likelihood as a record, and how AMICI's results become one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import amici.sim.sundials as sundials
+import numpy as np
+
+from amijax.scales import FloatArray
+from amijax.simulation.failures import NOT_RUN, Failure, integration_failure, output_failure
+from amijax.simulation.preparation import Condition
+from amijax.simulation.settings import SolverSettings
+from amijax.simulation.vectors import as_array
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of a problem's log-likelihood at a point.
+
+    Attributes:
+        theta: the point, shape (n_parameters,), on the PEtab scale.
+        llh: log-likelihood, NaN after a failure.
+        gradient: its derivative with respect to theta, shape (n_parameters,); NaN after a
+            failure, None if it was not asked for.
+        failure: why there is no result, None if there is one.
+        wall_seconds: duration of the whole call; in a batch, this point's share of it.
+        cpu_seconds: AMICI's own CPU time, summed over conditions.
+        solver: the settings that produced it.
+    """
+
+    theta: FloatArray
+    llh: float
+    gradient: FloatArray | None
+    failure: Failure | None
+    wall_seconds: float
+    cpu_seconds: float
+    solver: SolverSettings
+
+
+def failed_evaluation(
+    theta: FloatArray, gradient: bool, failure: Failure, wall_seconds: float, solver: SolverSettings
+) -> Evaluation:
+    """The evaluation of a point that was not simulated."""
+    nothing = np.full(theta.shape, np.nan) if gradient else None
+    return Evaluation(theta, np.nan, nothing, failure, wall_seconds, 0.0, solver)
+
+
+class ConditionResult(NamedTuple):
+    """What is kept of AMICI's ReturnData of one simulation.
+
+    Attributes:
+        llh: the condition's share of the log-likelihood.
+        sllh: its derivatives, in the order of `condition.sensitivity_positions`; None if not
+            asked for.
+        stopped: why AMICI could not finish, None if it did or was not run.
+        cpu_seconds: AMICI's CPU time.
+    """
+
+    llh: float
+    sllh: FloatArray | None
+    stopped: Failure | None
+    cpu_seconds: float
+
+
+def condition_result(condition: Condition, rdata: Any, gradient: bool) -> ConditionResult:
+    """Read what the likelihood needs from AMICI's ReturnData, each member once.
+
+    Args:
+        condition: what was simulated.
+        rdata: AMICI's ReturnData.
+        gradient: whether it holds sensitivities.
+    """
+    sllh = None
+    if gradient:
+        # Without any that is ours, AMICI differentiates for all parameters.
+        sllh = as_array(rdata.sllh) if condition.sensitivity_positions.size else np.empty(0)
+    return ConditionResult(
+        llh=rdata.llh,
+        sllh=sllh,
+        stopped=None if rdata.status >= 0 else stopped(condition.label, rdata),
+        cpu_seconds=rdata.cpu_time_total * 1e-3,  # AMICI's are ms
+    )
+
+
+def stopped(label: str, rdata: Any) -> Failure | None:
+    """Why AMICI could not finish a simulation, None if it did or was not run.
+
+    Args:
+        label: the condition's.
+        rdata: AMICI's ReturnData.
+    """
+    if rdata.status >= 0 or rdata.status == NOT_RUN:
+        return None
+    return integration_failure(
+        label,
+        rdata.t_last,
+        rdata.status,
+        sundials.simulation_status_to_str(rdata.status),
+        [message.message for message in rdata.messages],
+    )
+
+
+def evaluation_of(
+    theta: FloatArray,
+    conditions: Sequence[Condition],
+    results: Sequence[ConditionResult],
+    wall_seconds: float,
+    solver: SolverSettings,
+) -> Evaluation:
+    """Sum up the results of all conditions at a point.
+
+    Args:
+        theta: shape (n_parameters,).
+        conditions: all of them.
+        results: of the conditions in order; after one that failed there may be fewer.
+        wall_seconds: what it took.
+        solver: the settings used.
+    """
+    llh, gradient = math.nan, None
+    failure = next((result.stopped for result in results if result.stopped is not None), None)
+    if failure is None:
+        llh = sum(result.llh for result in results)
+    slopes = [result.sllh for result in results if result.sllh is not None]
+    if slopes and failure is None:
+        positions = np.concatenate([condition.sensitivity_positions for condition in conditions])
+        gradient = np.bincount(positions, np.concatenate(slopes), minlength=theta.size)
+    if failure is None and not (
+        math.isfinite(llh) and (gradient is None or np.isfinite(gradient).all())
+    ):
+        failure = _not_finite(conditions, results)
+    if failure is not None:
+        llh, gradient = math.nan, np.full(theta.shape, np.nan) if slopes else None
+    return Evaluation(
+        theta=theta,
+        llh=llh,
+        gradient=gradient,
+        failure=failure,
+        wall_seconds=wall_seconds,
+        cpu_seconds=sum(result.cpu_seconds for result in results),
+        solver=solver,
+    )
+
+
+def _not_finite(
+    conditions: Sequence[Condition], results: Sequence[ConditionResult]
+) -> Failure | None:
+    """The failure of the first condition with a result that is not finite; None without one."""
+    for condition, result in zip(conditions, results, strict=True):
+        if not math.isfinite(result.llh):
+            return output_failure(condition.label, "log-likelihood")
+        if result.sllh is not None and not np.isfinite(result.sllh).all():
+            return output_failure(condition.label, "gradient")
+    return None

@@ -1,0 +1,1 @@
+"""What a changed parameter does: trajectories, slices, predictions."""

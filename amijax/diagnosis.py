@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.objective import AmiciObjective
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, to_linear
-from amijax.simulation.failures import AMICI_ERROR, Failure, integration_failure
+from amijax.simulation.evaluation import stopped
+from amijax.simulation.failures import AMICI_ERROR, Failure
+from amijax.simulation.preparation import Condition
 from amijax.simulation.settings import LADDER, SolverSettings
+from amijax.simulation.simulator import Simulator
 
 _MAX_SUSPECTS = 12
 _TIME_LIMIT = 10.0  # seconds for each condition: a diagnosis should not take minutes
@@ -111,9 +113,9 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
         limit = min(_TIME_LIMIT, objective.solver.time_limit)
         simulator = objective.simulator.with_settings(replace(objective.solver, time_limit=limit))
         rdatas = simulator.everything(theta, gradient=gradient, num_threads=objective.num_threads)
-        labels = objective.condition_labels
         conditions = tuple(
-            _outcome(label, rdata) for label, rdata in zip(labels, rdatas, strict=True)
+            _outcome(condition, rdata)
+            for condition, rdata in zip(simulator.conditions, rdatas, strict=True)
         )
         # AMICI stops at the first bad noise scale; without measurements it goes on.
         spoilt = [
@@ -126,7 +128,7 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
             suspect
             for i, rdata in zip(spoilt, bare, strict=True)
             if rdata.status >= 0
-            for suspect in _suspect_measurements(problem, labels[i], rdata, simulator.edatas[i])
+            for suspect in _suspect_measurements(simulator, i, rdata)
         )
     return Diagnosis(conditions, measurements, _suspect_parameters(problem, theta))
 
@@ -158,27 +160,21 @@ def suggest(objective: AmiciObjective, theta: ArrayLike, failure: Failure) -> tu
     return tuple(remedies)
 
 
-def _outcome(label: str, rdata: Any) -> ConditionOutcome:
-    if rdata.status >= 0:
-        return ConditionOutcome(label, float(rdata.llh), None)
-    failure = integration_failure(
-        label,
-        rdata.t_last,
-        rdata.status,
-        sundials.simulation_status_to_str(rdata.status),
-        [message.message for message in rdata.messages],
-    )
-    return ConditionOutcome(label, float("nan"), failure)
+def _outcome(condition: Condition, rdata: Any) -> ConditionOutcome:
+    failure = stopped(condition, rdata)
+    llh = float(rdata.llh) if failure is None else float("nan")
+    return ConditionOutcome(condition.label, llh, failure)
 
 
 def _suspect_measurements(
-    problem: Problem, label: str, rdata: Any, edata: Any
+    simulator: Simulator, i_simulation: int, rdata: Any
 ) -> list[SuspectMeasurement]:
-    ids = list(problem.observables.index)
-    shape = (rdata.nt, len(ids))
-    measured = np.array(edata.get_measurements()).reshape(shape)
+    label = simulator.condition_labels[i_simulation]
+    observables = simulator.plan.observables
+    shape = (rdata.nt, len(observables))
+    measured = np.array(simulator.edatas[i_simulation].get_measurements()).reshape(shape)
     simulated, sigma = (np.array(values).reshape(shape) for values in (rdata.y, rdata.sigmay))
-    logarithmic = np.array(["log" in str(t) for t in _transformations(problem)])
+    logarithmic = ["log" in observable.distribution for observable in observables]
     times = np.array(rdata.ts)
     found = []
     for i, j in zip(*np.nonzero(np.isfinite(measured)), strict=True):
@@ -194,16 +190,11 @@ def _suspect_measurements(
         else:
             continue
         found.append(
-            SuspectMeasurement(label, ids[j], float(times[i]), float(m), float(y), float(s), reason)
+            SuspectMeasurement(
+                label, observables[j].label, float(times[i]), float(m), float(y), float(s), reason
+            )
         )
     return found
-
-
-def _transformations(problem: Problem) -> list[str]:
-    """For each observable, its transformation or, where it says log there, its distribution."""
-    table = problem.observables
-    columns = [c for c in ("observableTransformation", "noiseDistribution") if c in table]
-    return [" ".join(str(v) for v in row) for row in table[columns].to_numpy()]
 
 
 def _suspect_parameters(problem: Problem, theta: FloatArray) -> tuple[SuspectParameter, ...]:

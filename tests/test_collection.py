@@ -282,11 +282,11 @@ def test_a_local_collection_comes_first(server, collection_folder, monkeypatch):
 
 @pytest.mark.collection
 def test_a_file_without_known_digest_is_taken_once_and_named(server, monkeypatch):
-    from amijax.problems import collection as module
+    from amijax.problems import download as module
 
-    digests = {k: dict(v) for k, v in module._digests().items()}
+    digests = {k: dict(v) for k, v in module.digests().items()}
     del digests[BRUNO][f"model_{BRUNO}.xml"]
-    monkeypatch.setattr(module, "_digests", lambda: digests)
+    monkeypatch.setattr(module, "digests", lambda: digests)
     seen = []
     assert download_problem(BRUNO, seen.append).unverified == (f"model_{BRUNO}.xml",)
     assert seen[-1].unverified == (f"model_{BRUNO}.xml",)

@@ -1,14 +1,15 @@
-"""What the code generator gets to see of a problem: ids and formulas, checked, and no names.
+"""What the code generator gets to see of a problem: formulas in ids of our own, and no names.
 
 AMICI writes names into C++ string literals without escaping them and hands formulas to
-`sympy.sympify`, which evaluates Python. So names are dropped, and everything that is left
-must be an id, a number or a formula of PEtab's grammar.
+`sympy.sympify`, which evaluates Python. So names are dropped, formulas go through PEtab's grammar
+or are MathML that was looked over, and all ids are neutral.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import re
@@ -22,19 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import libsbml
-import numpy as np
-import pandas as pd
-import petab.v1 as petab
 from petab.v1 import C
 from petab.v1.math import sympify_petab
 
-from amijax.problems import Problem, ProblemError
+from amijax.models.plan import ModelPlan
+from amijax.models.translation import translate
+from amijax.problems.problem import Problem, ProblemError
 
-CODEGEN_REVISION = 3  # raise it when the same problem gives other code than before
+CODEGEN_REVISION = 4  # raise it when the same problem gives other code than before
 
 _CORE = re.compile(r"http://www\.sbml\.org/sbml/level[23](/version\d(/core)?)?")
 _MATHML = "http://www.w3.org/1998/Math/MathML"
-_EXTENDED_MATH = re.compile(r"http://www\.sbml\.org/sbml/level3/version1/l3v2extendedmath/.*")
 _UNUSED_PACKAGES = "layout,render,groups,fbc"
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z0-9_.+:-]*")
@@ -44,30 +43,19 @@ _EXPONENT = re.compile(r"(?:\^|\*\*)[\s(+-]*(\d+\.?\d*(?:[eE][+-]?\d+)?)")
 _TOWER = re.compile(r"(?:\d[\s)]*(?:\^|\*\*)[\s(+-]*){2}\d")
 _SYMBOLS = "http://www.sbml.org/sbml/symbols/"
 
-_COLUMNS = {
-    "observables": (
-        C.OBSERVABLE_FORMULA, C.OBSERVABLE_TRANSFORMATION, C.NOISE_FORMULA, C.NOISE_DISTRIBUTION
-    ),
-    "measurements": (
-        C.OBSERVABLE_ID, C.PREEQUILIBRATION_CONDITION_ID, C.SIMULATION_CONDITION_ID, C.MEASUREMENT,
-        C.TIME, C.OBSERVABLE_PARAMETERS, C.NOISE_PARAMETERS,
-    ),
-    "parameters": (
-        C.PARAMETER_SCALE, C.LOWER_BOUND, C.UPPER_BOUND, C.NOMINAL_VALUE, C.ESTIMATE
-    ),
-}  # fmt: skip
-_WORDS = {
-    C.OBSERVABLE_TRANSFORMATION: C.OBSERVABLE_TRANSFORMATIONS,
-    C.NOISE_DISTRIBUTION: C.NOISE_MODELS,
-    C.PARAMETER_SCALE: C.PARAMETER_SCALES,
-}
 _FORMULAS = (C.OBSERVABLE_FORMULA, C.NOISE_FORMULA)
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """The sanitised files of a problem, and the key of the model compiled from them."""
+    """What is compiled of a problem, and the key of the model compiled from it.
 
+    Attributes:
+        plan: what becomes of the problem.
+        files: the parts of the plan that decide about the compiled model, by file name.
+    """
+
+    plan: ModelPlan
     files: dict[str, bytes]
 
     @cached_property
@@ -98,48 +86,70 @@ _sources: weakref.WeakKeyDictionary[Problem, ModelSource] = weakref.WeakKeyDicti
 
 
 def model_source(problem: Problem) -> ModelSource:
-    """The sanitised copy of a problem that is compiled.
+    """What is compiled of a problem: nothing of it but numbers and ids of our own.
 
     Raises:
-        ProblemError: the problem holds something that must not reach the code generator.
+        ProblemError: the problem holds something that must not reach the code generator, or that
+            can't be computed rightly.
     """
     source = _sources.get(problem)
     if source is None:
-        tables = {
-            "conditions": _conditions(problem.conditions),
-            "observables": problem.observables,
-            "measurements": problem.measurements,
-            "parameters": problem.petab_problem.parameter_df,
+        _check_formulas(problem)
+        plan = translate(problem, _sbml(problem))
+        files = {
+            "model.xml": plan.sbml,
+            "observation.json": json.dumps(
+                {
+                    "observables": [
+                        {
+                            "id": observable.id,
+                            "formula": observable.formula,
+                            "sigma": observable.sigma,
+                            "distribution": observable.distribution,
+                        }
+                        for observable in plan.observables
+                    ],
+                    "fixed": plan.fixed,
+                },
+                indent=1,
+            ).encode(),
         }
-        files = {"model.xml": _sbml(problem)}
-        for name, table in tables.items():
-            if name in _COLUMNS:
-                table = table[[column for column in _COLUMNS[name] if column in table]]
-            _check_table(table, name, problem.problem_id)
-            index = name != "measurements"
-            files[f"{name}.tsv"] = table.to_csv(sep="\t", index=index).encode()
-        source = _sources[problem] = ModelSource(files)
+        source = _sources[problem] = ModelSource(plan, files)
     return source
 
 
-def read_petab(folder: Path) -> petab.Problem:
-    """The PEtab problem that `ModelSource.write` wrote."""
-    from petab.v1.models.sbml_model import SbmlModel
+def generate_code(source: Path, model_name: str, folder: Path) -> None:
+    """Let AMICI turn what `ModelSource.write` wrote into code.
 
-    return petab.Problem(
-        model=SbmlModel.from_file(folder / "model.xml", model_id="model"),
-        condition_df=petab.get_condition_df(folder / "conditions.tsv"),
-        observable_df=petab.get_observable_df(folder / "observables.tsv"),
-        measurement_df=petab.get_measurement_df(folder / "measurements.tsv"),
-        parameter_df=petab.get_parameter_df(folder / "parameters.tsv"),
+    Args:
+        source: the folder of the files.
+        model_name: a name that no other model has.
+        folder: where the code goes.
+    """
+    import amici
+
+    observation = json.loads((source / "observation.json").read_bytes())
+    importer = amici.SbmlImporter(str(source / "model.xml"), discard_annotations=True)
+    importer.sbml2amici(
+        model_name,
+        folder,
+        observation_model=[
+            amici.MeasurementChannel(
+                observable["id"],
+                formula=observable["formula"],
+                sigma=observable["sigma"],
+                noise_distribution=observable["distribution"],
+            )
+            for observable in observation["observables"]
+        ],
+        fixed_parameters=observation["fixed"],
+        compile=False,
+        verbose=logging.INFO,
     )
 
 
-def _conditions(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(columns=C.CONDITION_NAME, errors="ignore")
-
-
-def _sbml(problem: Problem) -> bytes:
+def _sbml(problem: Problem) -> ET.Element:
+    """A problem's model without names, looked over."""
     document = problem.petab_problem.model.sbml_model.getSBMLDocument().clone()
     model = document.getModel()
     if document.getLevel() < 2:
@@ -157,7 +167,8 @@ def _sbml(problem: Problem) -> bytes:
     model.setId("model")
     text = libsbml.writeSBMLToString(document)
     try:
-        _check_element(ET.fromstring(text))
+        root = ET.fromstring(text)
+        _check_element(root)
     except RecursionError:
         raise ProblemError(
             f"{problem.problem_id}: the SBML model's formulas nest too deeply."
@@ -166,8 +177,7 @@ def _sbml(problem: Problem) -> bytes:
         raise ProblemError(
             f"{problem.problem_id}: the SBML model is not compiled, because {error}."
         ) from error
-    # libSBML and the time of day have no influence on the code.
-    return re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL).encode()
+    return root
 
 
 def _check_element(element: ET.Element) -> None:
@@ -229,41 +239,26 @@ def _check_exponent(exponent: ET.Element) -> None:
         raise ValueError("one of its formulas raises a number to an absurdly large power")
 
 
-def _check_table(table: pd.DataFrame, name: str, problem_id: str) -> None:
-    ids = [*table.columns] if name == "measurements" else [*table.index, *table.columns]
-    for entry in ids:
-        if not _ID.fullmatch(str(entry)):
-            raise ProblemError(f"{problem_id}: {entry!r} in the {name} table is not a valid id.")
-    for column in table:
-        for value in pd.unique(table[column]):
-            if not _is_safe(value, column):
+def _check_formulas(problem: Problem) -> None:
+    """Let through only formulas of PEtab's grammar that SymPy can work out in finite time."""
+    for column in _FORMULAS:
+        for observable, formula in problem.observables[column].items():
+            if not _is_safe(formula):
                 raise ProblemError(
-                    f"{problem_id}: {value!r} in the {name} table, column {column}, is neither a "
-                    "number nor an id nor a formula that PEtab allows there."
+                    f"{problem.problem_id}: {column} {str(formula)[:120]!r} of {observable} is not "
+                    "a formula that PEtab allows."
                 )
 
 
-def _is_safe(value: Any, column: str) -> bool:
-    if isinstance(value, int | float | np.number | np.bool_) or value is None or value is pd.NA:
-        return True
-    if not isinstance(value, str):
+def _is_safe(formula: Any) -> bool:
+    if not isinstance(formula, str):
+        return True  # a number, or nothing
+    if _TOWER.search(formula) or any(
+        float(n) > _LARGEST_EXPONENT for n in _EXPONENT.findall(formula)
+    ):
         return False
-    if column in _WORDS:
-        return value in ("", *_WORDS[column])
-    if column in _FORMULAS:
-        if _TOWER.search(value) or any(
-            float(n) > _LARGEST_EXPONENT for n in _EXPONENT.findall(value)
-        ):
-            return False
-        try:
-            sympify_petab(value)
-        except Exception:  # its parser raises what it likes
-            return False
-        return True
-    if column in (C.OBSERVABLE_PARAMETERS, C.NOISE_PARAMETERS):
-        return all(_is_id_or_number(part.strip()) for part in value.split(";"))
-    return _is_id_or_number(value.strip())
-
-
-def _is_id_or_number(text: str) -> bool:
-    return not text or bool(_ID.fullmatch(text) or _NUMBER.fullmatch(text))
+    try:
+        sympify_petab(formula)
+    except Exception:  # its parser raises what it likes
+        return False
+    return True

@@ -9,7 +9,6 @@ lock, `{"event": "building"}` once it has it, and `{"event": "failed", "message"
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -92,7 +91,7 @@ class Worker:
         code = folder / "code"
         with Build(code, folder / "build") as build:
             with self._phase("import"):
-                import amici.importers.petab.v1  # noqa: F401
+                import amici.importers.sbml  # noqa: F401
             with self._phase("code generation"):
                 self._generate(code)
             library = self._build_and_load(build, unity=True)
@@ -123,24 +122,14 @@ class Worker:
         return library
 
     def _generate(self, folder: Path) -> None:
-        # import_petab_problem can't generate code without loading it compiled afterwards.
-        from amici.importers.petab.v1._sbml_import import import_model_sbml
-
-        from amijax.models.source import read_petab
+        from amijax.models.source import generate_code
 
         with _failing(
             "AMICI can't turn this model into code",
             "The problem uses something that AMICI doesn't support, or has a mistake: "
             "`petablint` finds most of them.",
         ):
-            import_model_sbml(
-                read_petab(self.folders.source),
-                model_name=self.module_name,
-                output_dir=folder,
-                compile=False,
-                verbose=logging.INFO,
-                discard_sbml_annotations=True,
-            )
+            generate_code(self.folders.source, self.module_name, folder)
         confine_macros(folder)
 
     @contextmanager

@@ -20,8 +20,6 @@ from amijax.problems.petab_yaml import PetabFiles, read_petab_yaml
 from amijax.problems.problem import Problem, ProblemError
 from amijax.scales import FloatArray, Scale, to_scaled
 
-# AMICI renames model quantities of these names, after which PEtab's mapping misses them.
-_RESERVED = {"x", "k", "p", "y", "w", "h"}
 _DOI = re.compile(r"(?:doi\.org/|doi:?\s*|/doi/)(10\.\d{4,9}/[^\s<>\"]+)", re.IGNORECASE)
 
 
@@ -43,9 +41,7 @@ def open_problem(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _check_ids(problem, path)
             _drop_empty_columns(problem)
-            _flatten(problem)
             _simplify_sbml(problem)
             digest = files_digest(path.name, read_files(path, limits))
             record = _record(problem, path, problem_id, digest)
@@ -138,15 +134,6 @@ def _check_complete(problem: petab.Problem, path: Path) -> None:
         )
 
 
-def _check_ids(problem: petab.Problem, path: Path) -> None:
-    sbml_ids = {item.getIdAttribute() for item in problem.model.sbml_model.getListOfParameters()}
-    if reserved := sorted(_RESERVED & (sbml_ids | set(problem.parameter_df.index))):
-        raise ProblemError(
-            f"{path}: AMICI reserves the id {' and the id '.join(reserved)} for itself and can't "
-            "map a parameter of that name; rename it in the model and in the tables."
-        )
-
-
 def _drop_empty_columns(problem: petab.Problem) -> None:
     """Drop optional columns without any value: they mean nothing, and pandas warns about them."""
     table = problem.measurement_df
@@ -169,17 +156,6 @@ def _check_columns(problem: petab.Problem, path: Path) -> None:
                 f"{path}: the {name} table has no column {' and no '.join(missing)}, which a "
                 "PEtab problem needs."
             )
-
-
-def _flatten(problem: petab.Problem) -> None:
-    """Replicate observables with timepoint-specific overrides: AMICI can't express them."""
-    numeric_noise = not petab.lint.observable_table_has_nontrivial_noise_formula(
-        problem.observable_df
-    )
-    if petab.lint.measurement_table_has_timepoint_specific_mappings(
-        problem.measurement_df, allow_scalar_numeric_noise_parameters=numeric_noise
-    ):
-        petab.flatten_timepoint_specific_output_overrides(problem)
 
 
 def _simplify_sbml(problem: petab.Problem) -> None:

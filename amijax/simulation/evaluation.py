@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import amici.sim.sundials as sundials
 import numpy as np
 
+from amijax.models.neutral_ids import with_own_ids
 from amijax.scales import FloatArray
 from amijax.simulation.failures import NOT_RUN, Failure, integration_failure, output_failure
 from amijax.simulation.preparation import Condition
@@ -81,26 +82,26 @@ def condition_result(condition: Condition, rdata: Any, gradient: bool) -> Condit
     return ConditionResult(
         llh=rdata.llh,
         sllh=sllh,
-        stopped=None if rdata.status >= 0 else stopped(condition.label, rdata),
+        stopped=None if rdata.status >= 0 else stopped(condition, rdata),
         cpu_seconds=rdata.cpu_time_total * 1e-3,  # AMICI's are ms
     )
 
 
-def stopped(label: str, rdata: Any) -> Failure | None:
+def stopped(condition: Condition, rdata: Any) -> Failure | None:
     """Why AMICI could not finish a simulation, None if it did or was not run.
 
     Args:
-        label: the condition's.
+        condition: what was simulated.
         rdata: AMICI's ReturnData.
     """
     if rdata.status >= 0 or rdata.status == NOT_RUN:
         return None
     return integration_failure(
-        label,
+        condition.label,
         rdata.t_last,
         rdata.status,
         sundials.simulation_status_to_str(rdata.status),
-        [message.message for message in rdata.messages],
+        [with_own_ids(message.message, condition.own_ids) for message in rdata.messages],
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
-from amici.sim.sundials.petab.v1 import fill_in_parameters
-from amici.sim.sundials.petab.v1._parameter_mapping import create_parameter_mapping
+from petab.v1 import C
 
 from amijax.logs import quiet_amici
-from amijax.problems.problem import Problem, ProblemError
+from amijax.models.plan import ModelPlan, SimulationPlan
+from amijax.models.values import Free
+from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
-from amijax.simulation.measurements import measured_edatas
+from amijax.simulation.measurements import data_arrays
 
 
 class Condition(NamedTuple):
@@ -23,9 +24,8 @@ class Condition(NamedTuple):
     free_parameters: FloatArray  # the model's, on the PEtab scale; fixed ones already filled in
     targets: np.ndarray  # positions in free_parameters ...
     sources: np.ndarray  # ... and in theta, whose entries are written to them
-    sensitivity_positions: (
-        np.ndarray
-    )  # positions in theta of AMICI's plist, whose sensitivities are computed
+    sensitivity_positions: np.ndarray  # positions in theta of AMICI's plist
+    own_ids: Mapping[str, str]  # neutral ids in AMICI's messages to the user's
 
 
 class Prepared(NamedTuple):
@@ -62,69 +62,71 @@ class Prepared(NamedTuple):
         return values.tolist()
 
 
-def prepare(problem: Problem, model: Any) -> Prepared:
-    """Build the parameter mapping and the ExpData objects of all conditions."""
+def prepare(problem: Problem, plan: ModelPlan, model: Any) -> Prepared:
+    """Build the ExpData objects of all simulations, and how theta enters them.
+
+    Args:
+        problem: the problem.
+        plan: what became of it.
+        model: AMICI's model that was compiled of the plan.
+    """
     quiet_amici()
-    petab_problem = problem.petab_problem
-    mapping = create_parameter_mapping(
-        petab_problem=petab_problem,
-        simulation_conditions=problem.simulation_conditions,
-        scaled_parameters=True,
-        amici_model=model,
-    )
-    edatas = measured_edatas(problem, model)
-    nominal = dict(zip(problem.parameter_ids, problem.nominal_theta, strict=True))
-    reached = mapping.free_symbols
-    fill_in_parameters(
-        edatas=edatas,
-        problem_parameters={name: nominal[name] for name in nominal if name in reached},
-        scaled_parameters=True,
-        parameter_mapping=mapping,
-        amici_model=model,
-    )
-    model_ids = model.get_free_parameter_ids()
-    conditions = [
-        _prepare_condition(problem, model_ids, mapping_for_condition, edata)
-        for mapping_for_condition, edata in zip(mapping, edatas, strict=True)
-    ]
+    times = problem.measurements[C.TIME].to_numpy(dtype=np.float64)
+    measurements = problem.measurements[C.MEASUREMENT].to_numpy(dtype=np.float64)
+    conditions, edatas = [], []
+    for simulation in plan.simulations:
+        data = data_arrays(simulation, times, measurements, len(plan.observables))
+        edata = sundials.ExpData(model)
+        edata.id = simulation.label
+        edata.set_timepoints(data.times)
+        edata.set_measurements(data.measurements.ravel())
+        edata.set_noise_scales(data.sigma.ravel())
+        conditions.append(_set_parameters(problem, plan, simulation, model, edata))
+        edatas.append(edata)
     return Prepared.of(conditions, edatas)
 
 
-def _prepare_condition(
-    problem: Problem, model_ids: tuple[str, ...], mapping: Any, edata: Any
+_SCALES = {
+    "lin": sundials.ParameterScaling.none,
+    "log": sundials.ParameterScaling.ln,
+    "log10": sundials.ParameterScaling.log10,
+}
+
+
+def _set_parameters(
+    problem: Problem, plan: ModelPlan, simulation: SimulationPlan, model: Any, edata: Any
 ) -> Condition:
-    positions = {name: i for i, name in enumerate(problem.parameter_ids)}
-    for fixed in (mapping.map_sim_fix, mapping.map_preeq_fix):
-        if estimated := sorted({str(v) for v in fixed.values() if v in positions}):
-            raise ProblemError(
-                f"{problem.problem_id}: AMICI treats model quantities set by "
-                f"{', '.join(estimated)} as constants in condition {edata.id}, so there is no "
-                "gradient with respect to them. Set initial values of preequilibrated "
-                "conditions by numbers or by fixed parameters."
-            )
-    free = {**mapping.map_sim_fix, **mapping.map_sim_var}
-    targets, sources = [], []
-    for i, model_id in enumerate(model_ids):
-        value = mapping.map_sim_var[model_id]
-        # An initial value may refer to a model parameter that the mapping sets in turn.
-        while isinstance(value, str) and value not in positions:
-            value = free[value]
-        if isinstance(value, str):
-            if mapping.scale_map_sim_var[model_id] != problem.scales[positions[value]]:
-                raise ProblemError(
-                    f"{problem.problem_id}: AMICI takes {value} on another scale than the "
-                    f"parameter table gives ({problem.scales[positions[value]]})."
-                )
-            targets.append(i)
-            sources.append(positions[value])
+    """Write a simulation's parameters into its ExpData, free ones at nominal."""
+    free = [simulation.values[name][1] for name in model.get_free_parameter_ids()]
+    targets = [i for i, value in enumerate(free) if isinstance(value, Free)]
+    sources = [value.position for value in free if isinstance(value, Free)]
+    scales = ["lin"] * len(free)
+    numbers = [0.0 if isinstance(value, Free) else value for value in free]
+    for target, source in zip(targets, sources, strict=True):
+        scales[target] = problem.scales[source]
+        numbers[target] = float(problem.nominal_theta[source])
+    if free:
+        edata.pscale = sundials.parameter_scaling_from_int_vector(
+            [int(_SCALES[scale]) for scale in scales]
+        )
+        edata.free_parameters = numbers
     if targets:
         edata.plist = targets
+    fixed = [simulation.values[name] for name in model.get_fixed_parameter_ids()]
+    edata.fixed_parameters = [float(after) for _, after in fixed]  # type: ignore[arg-type]
+    if simulation.preequilibration is not None:
+        before = [float(before) for before, _ in fixed]  # type: ignore[arg-type]
+        edata.fixed_parameters_pre_equilibration = before
+        if simulation.reset:
+            states = model.get_state_ids()
+            edata.reinitialization_state_idxs_sim = [states.index(s) for s in simulation.reset]
     return Condition(
-        label=edata.id,
-        free_parameters=np.array(edata.free_parameters, dtype=np.float64),
+        label=simulation.label,
+        free_parameters=np.array(numbers, dtype=np.float64),
         targets=np.array(targets, dtype=np.intp),
         sources=np.array(sources, dtype=np.intp),
         sensitivity_positions=np.array(sources, dtype=np.intp),
+        own_ids=plan.own_ids,
     )
 
 

@@ -12,6 +12,8 @@ import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amijax.models.plan import ModelPlan
+from amijax.models.source import model_source
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
 from amijax.simulation.batch import PointResult, simulate_points
@@ -46,6 +48,7 @@ class Simulator:
     Attributes:
         loaded: AMICI's model as it was loaded.
         model: the same, or a copy of it, as the settings want it; to be read only.
+        plan: what the model was compiled of.
         prepared: how theta enters each condition, and its data.
         settings: how AMICI integrates.
         gradient_of: positions in theta of the sensitivities; None for all of them.
@@ -53,6 +56,7 @@ class Simulator:
 
     loaded: Any
     model: Any
+    plan: ModelPlan
     prepared: Prepared
     settings: SolverSettings
     gradient_of: tuple[int, ...] | None = None
@@ -71,7 +75,8 @@ class Simulator:
             ProblemError: AMICI can't express the problem.
         """
         model = with_steady_state(loaded, settings)
-        return cls(loaded, model, prepare(problem, loaded), settings)
+        plan = model_source(problem).plan
+        return cls(loaded, model, plan, prepare(problem, plan, loaded), settings)
 
     def with_settings(self, settings: SolverSettings) -> Simulator:
         """The same simulations with other settings; costs next to nothing."""

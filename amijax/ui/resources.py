@@ -11,6 +11,7 @@ import streamlit as st
 from amijax.cluster.client import executor_of_setting
 from amijax.cores import available_cores
 from amijax.models.lookup import CompiledModel
+from amijax.paths import dask_scheduler
 from amijax.problems import Problem, load_problem
 from amijax.problems.bundle import reopen_bundle
 
@@ -67,7 +68,8 @@ def objective_for(problem: Problem, model: CompiledModel) -> AmiciObjective:
         DamagedModelError: the compiled model was damaged meanwhile.
         ProblemError: AMICI can't express the problem.
     """
-    return _objective(problem, model, f"{model.key} {_token(problem)}")
+    # Another cluster in the setting, which only tests change, is another objective.
+    return _objective(problem, model, f"{model.key} {_token(problem)} {dask_scheduler()}")
 
 
 @st.cache_resource(max_entries=8, show_spinner="Laying out the time courses")

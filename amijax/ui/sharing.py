@@ -25,10 +25,9 @@ def show(context: Context, found: WhatIf) -> None:
         "their own."
     )
     evaluation = found.baseline.evaluation
-    uploaded = context.session.name in context.session.uploads
 
     def as_script() -> str:
-        return script(problem, theta, evaluation.solver, context.precision, known_path=not uploaded)
+        return script(problem, theta, evaluation.solver, context.precision)
 
     def everything() -> str:
         comparisons = compare_precisions(found.objective, theta)
@@ -39,7 +38,7 @@ def show(context: Context, found: WhatIf) -> None:
 
     _row(
         "Python script",
-        "Some 60 lines with AMICI, PEtab, JAX and NumPy that print the same llh and gradient.",
+        "A program with AMICI, JAX and NumPy that prints the same llh and gradient.",
         f"{name}.py", "text/x-python", "export_script", as_script,
     )  # fmt: skip
     _row(

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
-import pandas as pd
-from petab.v1 import C, get_rows_for_condition
+from petab.v1 import C
 
+from amijax.models.plan import SimulationPlan
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
-from amijax.simulation.measurements import data_arrays
+from amijax.simulation.measurements import DataArrays, data_arrays
+from amijax.simulation.simulator import Simulator
 
 _WIDE = 1e3
 
@@ -83,56 +84,47 @@ def times_between(measured: FloatArray, start: float, points: int) -> FloatArray
     return grid[apart & (right - left > spacing)]
 
 
-def layouts(
-    problem: Problem, observable_ids: tuple[str, ...], edatas: tuple[Any, ...], start: float,
-    points: int,
-) -> tuple[Layout, ...]:  # fmt: skip
-    """The layout of each simulation condition, in order.
+def layouts(problem: Problem, simulator: Simulator, points: int) -> tuple[Layout, ...]:
+    """The layout of each simulation, in order.
 
     Args:
-        problem: gives measurements and conditions.
-        observable_ids: the model's.
-        edatas: AMICI's ExpData of the likelihood, one for each condition.
-        start: when simulations start.
+        problem: gives the measurements.
+        simulator: the problem's.
         points: see `times_between`.
     """
-    # Which row stands where: the table with its row numbers in the place of the measurements.
-    numbered = problem.measurements.assign(**{C.MEASUREMENT: np.arange(problem.n_measurements)})
+    start = simulator.model.t0()
+    times = problem.measurements[C.TIME].to_numpy(dtype=np.float64)
+    measurements = problem.measurements[C.MEASUREMENT].to_numpy(dtype=np.float64)
+    n_observables = len(simulator.plan.observables)
     found = []
-    for (_, condition), edata in zip(problem.simulation_conditions.iterrows(), edatas, strict=True):
-        rows = get_rows_for_condition(numbered, condition)
-        found.append(_layout(condition, rows, observable_ids, edata, start, points))
+    for plan, edata in zip(simulator.plan.simulations, simulator.edatas, strict=True):
+        data = data_arrays(plan, times, measurements, n_observables)
+        found.append(_layout(plan, data, edata, start, points))
     return tuple(found)
 
 
 def _layout(
-    condition: pd.Series, numbered: pd.DataFrame, observable_ids: tuple[str, ...], edata: Any,
-    start: float, points: int,
-) -> Layout:  # fmt: skip
-    measured, rows, _ = data_arrays(numbered, observable_ids)
-    sigma = np.array(edata.get_noise_scales()).reshape(rows.shape)
-    at, observable = np.nonzero(np.isfinite(rows))
-    numbers = rows[at, observable].astype(np.intp)
-    by_row = np.argsort(numbers)
+    plan: SimulationPlan, data: DataArrays, edata: Any, start: float, points: int
+) -> Layout:
+    measured, sigma = data.times, data.sigma
     between = times_between(measured, start, points)
     both = np.concatenate([measured, between])
     times, order = np.unique(both, return_index=True)
     known = ~np.isnan(sigma)
     lowest = np.where(known, sigma, np.inf).min(axis=0, initial=np.inf)
     highest = np.where(known, sigma, -np.inf).max(axis=0, initial=-np.inf)
-    preequilibration = condition.get(C.PREEQUILIBRATION_CONDITION_ID)
     return Layout(
-        condition=str(condition[C.SIMULATION_CONDITION_ID]),
-        preequilibration=str(preequilibration) if preequilibration else None,
+        condition=plan.condition,
+        preequilibration=plan.preequilibration,
         measured=edata,
         between=_at_times(edata, between, np.where(lowest == highest, lowest, np.nan)),
         times=times,
         order=order,
         unknown_sigma=lowest < highest,
         note=_note(measured, start),
-        rows=numbers[by_row],
-        at=at[by_row],
-        observable=observable[by_row],
+        rows=plan.rows,
+        at=data.at,
+        observable=plan.observables,
     )
 
 

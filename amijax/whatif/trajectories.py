@@ -141,20 +141,22 @@ class TrajectorySimulator:
             ProblemError: a noise model is none of PEtab v1.
         """
         self.objective = objective
-        model = objective.simulator.model
-        self.observable_ids: tuple[str, ...] = tuple(model.get_observable_ids())
-        self.state_ids: tuple[str, ...] = tuple(model.get_state_ids())
+        simulator = objective.simulator
+        observables = simulator.plan.observables
+        own_ids = simulator.plan.own_ids
+        self.observable_ids: tuple[str, ...] = tuple(o.label for o in observables)
+        self.state_ids: tuple[str, ...] = tuple(
+            own_ids.get(name, name) for name in simulator.model.get_state_ids()
+        )
         known = dict(
-            zip(objective.problem.observables.index, noise_models(objective.problem), strict=True)
+            zip(
+                objective.problem.observables.index.astype(str),
+                noise_models(objective.problem),
+                strict=True,
+            )
         )
-        self._noise = tuple(known[name] for name in self.observable_ids)
-        self._layouts = layouts(
-            objective.problem,
-            self.observable_ids,
-            objective.simulator.edatas,
-            model.t0(),
-            max(points, 2),
-        )
+        self._noise = tuple(known[o.observable] for o in observables)
+        self._layouts = layouts(objective.problem, simulator, max(points, 2))
         self._points = PointTable.of(
             objective.problem, self._layouts, objective.condition_labels, self.observable_ids,
             self._noise,
@@ -271,7 +273,7 @@ class TrajectorySimulator:
         sigma = self._parts(layout, rdatas, "sigmay", n_y)
         sigma[1][:, layout.unknown_sigma] = np.nan
         if failure is None:
-            failure = stopped(label, rdatas[0])
+            failure = stopped(self.objective.simulator.conditions[i], rdatas[0])
             if failure is None and not np.isfinite(rdatas[0].llh):
                 failure = output_failure(label, "log-likelihood")
         course = Trajectory(

@@ -1,0 +1,117 @@
+"""What becomes of a problem: the model that is compiled, and what each simulation does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from amijax.models.values import Value
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A change of a model that makes AMICI's numbers right.
+
+    Attributes:
+        code: which kind of change.
+        message: what was changed and why, a sentence in the user's ids.
+        ids: the quantities that it is about, as the user calls them.
+    """
+
+    code: str
+    message: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Distrust:
+    """Something of a model that AMICI computes wrongly and that no repair mends.
+
+    Attributes:
+        code: which kind.
+        message: what is not to be trusted and why, a sentence in the user's ids.
+        sensitivities: the kinds of sensitivities whose gradient is wrong; empty if llh is.
+        parameters: the free parameters whose gradient entries are in question; empty for all.
+    """
+
+    code: str
+    message: str
+    sensitivities: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelObservable:
+    """An observable of the compiled model.
+
+    An observable of PEtab's is compiled once for each set of overrides that one simulation needs.
+
+    Attributes:
+        id: the neutral id.
+        observable: PEtab's observableId.
+        label: what people see: the observableId, with a number where it is compiled several times.
+        formula, sigma: in neutral ids, as AMICI reads them.
+        distribution: AMICI's name of the noise distribution.
+    """
+
+    id: str
+    observable: str
+    label: str
+    formula: str
+    sigma: str
+    distribution: str
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationPlan:
+    """One simulation of the compiled model.
+
+    Attributes:
+        condition, preequilibration: PEtab's ids, the latter None where there is none.
+        values: of all the model's parameters: during preequilibration, and after it.
+        reset: states that the simulation sets anew after preequilibration, neutral ids.
+        rows: positions in the measurement table, ascending.
+        observables: for each of them, the position of the model's observable.
+        sigma: for each of them, the noise scale where the table gives it as a number and the
+            noise formula does no more than repeat it; else NaN.
+    """
+
+    condition: str
+    preequilibration: str | None
+    values: Mapping[str, tuple[Value, Value]]
+    reset: tuple[str, ...]
+    rows: np.ndarray
+    observables: np.ndarray
+    sigma: np.ndarray
+
+    @property
+    def label(self) -> str:
+        """The condition, and the preequilibration behind a plus where there is one."""
+        if self.preequilibration is None:
+            return self.condition
+        return f"{self.condition}+{self.preequilibration}"
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPlan:
+    """A problem as AMICI computes it rightly.
+
+    Attributes:
+        sbml: the model with neutral ids, repaired.
+        observables: of the compiled model, in order.
+        fixed: parameters without sensitivities (AMICI's constants), neutral ids.
+        own_ids: neutral id to what the user calls it.
+        simulations: in the order of the problem's simulation conditions.
+        repairs: what was changed in the model.
+        distrusts: what is not to be trusted all the same.
+    """
+
+    sbml: bytes
+    observables: tuple[ModelObservable, ...]
+    fixed: tuple[str, ...]
+    own_ids: Mapping[str, str]
+    simulations: tuple[SimulationPlan, ...]
+    repairs: tuple[Repair, ...]
+    distrusts: tuple[Distrust, ...]

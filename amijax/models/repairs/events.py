@@ -1,0 +1,214 @@
+"""Events: those that happen at one time, and those of preequilibrated simulations.
+
+AMICI's sensitivities are wrong where two events happen at once
+(https://github.com/AMICI-dev/AMICI/issues/3261 and 3263). Events with the same trigger become one.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import NamedTuple
+
+import sympy as sp
+
+from amijax.models.draft import Draft
+from amijax.models.sbml_tree import MATHML, apply, ci, cn, names, number, substitute, uses_time
+from amijax.models.symbolic import TIME, to_sympy
+
+_RELATIONS = {"gt": 1, "geq": 1, "lt": -1, "leq": -1}
+_NEVER = 1e30  # later than any simulation
+
+
+class _Event(NamedTuple):
+    element: ET.Element
+    name: str
+    trigger: ET.Element  # its formula
+    initial_value: bool
+    values_from_trigger_time: bool
+    priority: float | None
+    delayed: bool
+    assignments: dict[str, ET.Element]
+
+
+def merge_events(draft: Draft) -> None:
+    """Make one event of those with the same trigger, in the order of their priorities."""
+    groups: dict[tuple[object, ...], list[_Event]] = {}
+    for event in _events(draft):
+        key = (_canonical(draft, event.trigger), event.initial_value)
+        groups.setdefault(key, []).append(event)
+    for together in groups.values():
+        if len(together) > 1:
+            _merge(draft, together)
+    _distrust_priorities(draft)
+
+
+def keep_events_out_of_preequilibration(draft: Draft) -> None:
+    """Let what happens at a time happen in the simulation only, not in its preequilibration.
+
+    Preequilibration comes before time 0, but AMICI's clock runs there from 0 to the steady state,
+    past the times of events.
+    """
+    if not draft.preequilibrates:
+        return
+    for event in _events(draft):
+        trigger = draft.entities.written_out(event.trigger)
+        if not uses_time(trigger):
+            continue
+        late = apply("minus", _time(), apply("times", cn(_NEVER), ci(draft.indicator())))
+        element = event.element.find(f"{{{draft.tree.namespace}}}trigger")
+        assert element is not None
+        draft.tree.set_formula(element, substitute(trigger, {}, time=late))
+        draft.repaired(
+            "event_preequilibration",
+            f"The event {event.name} is kept out of preequilibration, which comes before time 0.",
+            event.name,
+        )
+
+
+def _time() -> ET.Element:
+    element = ET.Element(
+        f"{{{MATHML}}}csymbol",
+        {"encoding": "text", "definitionURL": "http://www.sbml.org/sbml/symbols/time"},
+    )
+    element.text = "time"
+    return element
+
+
+def _events(draft: Draft) -> list[_Event]:
+    tree = draft.tree
+    found = []
+    for element in tree.elements("event"):
+        children = {child.tag.rpartition("}")[2]: child for child in element}
+        trigger = children.get("trigger")
+        formula = tree.formula(trigger)
+        if trigger is None or formula is None:
+            continue
+        delay = tree.formula(children.get("delay"))
+        assignments = {
+            assignment.get("variable", ""): value
+            for assignment in children.get("listOfEventAssignments", ())
+            if (value := tree.formula(assignment)) is not None
+        }
+        found.append(
+            _Event(
+                element,
+                element.get("id", ""),
+                formula,
+                trigger.get("initialValue", "true") == "true",
+                element.get("useValuesFromTriggerTime", "true") == "true",
+                number(tree.formula(children.get("priority"))),
+                delay is not None and number(delay) != 0,
+                assignments,
+            )
+        )
+    return found
+
+
+def _canonical(draft: Draft, trigger: ET.Element) -> str:
+    """The same text for triggers that become true at the same times, as far as it can be seen."""
+    relation = trigger[0].tag.removeprefix(f"{{{MATHML}}}") if len(trigger) == 3 else ""
+    try:
+        if relation not in _RELATIONS:
+            return str(to_sympy(draft.entities.written_out(trigger)))
+        left, right = (to_sympy(draft.entities.written_out(side)) for side in trigger[1:])
+        root = sp.expand((left - right) * _RELATIONS[relation])
+        slope = sp.diff(root, TIME)
+        if slope.is_number and slope != 0:  # the time itself, and from which side it is crossed
+            return f"{sp.sign(slope)} {sp.expand(root / sp.Abs(slope))}"
+        return str(root)
+    except (ValueError, NotImplementedError, TypeError, AttributeError):
+        return ET.tostring(trigger, encoding="unicode")
+
+
+def _merge(draft: Draft, together: list[_Event]) -> None:
+    """One event in the place of several that happen at once."""
+    ordered = sorted(
+        together, key=lambda event: -float("inf") if event.priority is None else -event.priority
+    )
+    ordered = [e for e in ordered if e.priority is not None] + [
+        e for e in ordered if e.priority is None
+    ]
+    if any(event.delayed for event in ordered) or _touch_compartments(draft, ordered):
+        draft.distrust(
+            "simultaneous_events",
+            f"The events {', '.join(event.name for event in ordered)} happen at once: AMICI's "
+            "derivatives after them are wrong.",
+            "forward",
+            "adjoint",
+        )
+        return
+    after: dict[str, ET.Element] = {}
+    for event in ordered:
+        later = {
+            variable: formula if event.values_from_trigger_time else substitute(formula, after)
+            for variable, formula in event.assignments.items()
+        }
+        after |= later
+    if _order_matters(ordered):
+        draft.distrust(
+            "event_order",
+            f"The events {', '.join(event.name for event in ordered)} happen at once and change or "
+            "use the same quantities, but have no priorities that say in which order: they happen "
+            "in the order of the model.",
+        )
+    first = ordered[0].element
+    namespace = draft.tree.namespace
+    for child in list(first):
+        if child.tag in (f"{{{namespace}}}priority", f"{{{namespace}}}listOfEventAssignments"):
+            first.remove(child)
+    assignments = ET.SubElement(first, f"{{{namespace}}}listOfEventAssignments")
+    for variable, formula in after.items():
+        assignment = ET.SubElement(
+            assignments, f"{{{namespace}}}eventAssignment", {"variable": variable}
+        )
+        draft.tree.set_formula(assignment, formula)
+    first.set("useValuesFromTriggerTime", "true")
+    for event in ordered[1:]:
+        draft.tree.remove(event.element)
+    draft.repaired(
+        "simultaneous_events",
+        f"The events {', '.join(event.name for event in ordered)} happen at once: they are one "
+        "event, since AMICI's derivatives of several are wrong.",
+        *(event.name for event in ordered),
+    )
+
+
+def _touch_compartments(draft: Draft, events: list[_Event]) -> bool:
+    return any(
+        variable in draft.entities.compartments
+        for event in events
+        for variable in event.assignments
+    )
+
+
+def _order_matters(events: list[_Event]) -> bool:
+    """Whether another order of events of the same priority would give other values."""
+    for i, one in enumerate(events):
+        for other in events[i + 1 :]:
+            if one.priority is not None and other.priority is not None:
+                if one.priority != other.priority:
+                    continue
+            elif (one.priority is None) != (other.priority is None):
+                pass  # SBML leaves the order open where one has no priority
+            if set(one.assignments) & set(other.assignments):
+                return True
+            for changing, reading in ((one, other), (other, one)):
+                if reading.values_from_trigger_time:
+                    continue
+                used = set().union(*(names(f) for f in reading.assignments.values()))
+                if used & set(changing.assignments):
+                    return True
+    return False
+
+
+def _distrust_priorities(draft: Draft) -> None:
+    """Events with priorities that are left may happen at once at some parameters."""
+    left = [event for event in _events(draft) if event.priority is not None]
+    if len(left) > 1:
+        draft.distrust(
+            "event_priorities",
+            f"The events {', '.join(event.name for event in left)} have priorities and triggers "
+            "that differ: where they happen at once, AMICI's derivatives are wrong.",
+            "forward",
+            "adjoint",
+        )

@@ -164,6 +164,13 @@ def apply(operator: str, *arguments: ET.Element) -> ET.Element:
     return element
 
 
+def time_symbol() -> ET.Element:
+    """The model's time in a formula."""
+    element = ET.Element(f"{{{MATHML}}}csymbol", {"encoding": "text", "definitionURL": _TIME})
+    element.text = "time"
+    return element
+
+
 def names(formula: ET.Element) -> set[str]:
     """What a formula refers to by id."""
     return {(e.text or "").strip() for e in formula.iter(f"{{{MATHML}}}ci")}

@@ -17,7 +17,8 @@ from amijax.models.draft import Draft
 from amijax.models.observation import Observation, observe
 from amijax.models.plan import ModelPlan, SimulationPlan
 from amijax.models.repairs.algebraic import solve_algebraic_rules
-from amijax.models.repairs.events import keep_events_out_of_preequilibration, merge_events
+from amijax.models.repairs.events import merge_events
+from amijax.models.repairs.preequilibration import compare_times_before_zero
 from amijax.models.repairs.starts import settle_edges_at_start
 from amijax.models.repairs.unchanging import (
     drop_zero_rates,
@@ -47,7 +48,7 @@ def translate(problem: Problem, sbml: ET.Element) -> ModelPlan:
     start_at_time_zero(draft)
     merge_events(draft)
     settle_edges_at_start(draft)
-    keep_events_out_of_preequilibration(draft)
+    compare_times_before_zero(draft)
     write_parameters_out(draft)
     make_rules(draft)
     observation = observe(draft)

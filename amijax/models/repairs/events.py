@@ -1,4 +1,4 @@
-"""Events: those that happen at one time, and those of preequilibrated simulations.
+"""Events that happen at one time.
 
 AMICI's sensitivities are wrong where two events happen at once
 (https://github.com/AMICI-dev/AMICI/issues/3261 and 3263). Events with the same trigger become one.
@@ -12,11 +12,10 @@ from typing import NamedTuple
 import sympy as sp
 
 from amijax.models.draft import Draft
-from amijax.models.sbml_tree import MATHML, apply, ci, cn, names, number, substitute, uses_time
+from amijax.models.sbml_tree import MATHML, names, number, substitute
 from amijax.models.symbolic import TIME, to_sympy
 
 _RELATIONS = {"gt": 1, "geq": 1, "lt": -1, "leq": -1}
-_NEVER = 1e30  # later than any simulation
 
 
 class _Event(NamedTuple):
@@ -40,38 +39,6 @@ def merge_events(draft: Draft) -> None:
         if len(together) > 1:
             _merge(draft, together)
     _distrust_priorities(draft)
-
-
-def keep_events_out_of_preequilibration(draft: Draft) -> None:
-    """Let what happens at a time happen in the simulation only, not in its preequilibration.
-
-    Preequilibration comes before time 0, but AMICI's clock runs there from 0 to the steady state,
-    past the times of events.
-    """
-    if not draft.preequilibrates:
-        return
-    for event in _events(draft):
-        trigger = draft.entities.written_out(event.trigger)
-        if not uses_time(trigger):
-            continue
-        late = apply("minus", _time(), apply("times", cn(_NEVER), ci(draft.indicator())))
-        element = event.element.find(f"{{{draft.tree.namespace}}}trigger")
-        assert element is not None
-        draft.tree.set_formula(element, substitute(trigger, {}, time=late))
-        draft.repaired(
-            "event_preequilibration",
-            f"The event {event.name} is kept out of preequilibration, which comes before time 0.",
-            event.name,
-        )
-
-
-def _time() -> ET.Element:
-    element = ET.Element(
-        f"{{{MATHML}}}csymbol",
-        {"encoding": "text", "definitionURL": "http://www.sbml.org/sbml/symbols/time"},
-    )
-    element.text = "time"
-    return element
 
 
 def _events(draft: Draft) -> list[_Event]:

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from tiny_problem import tiny_problem
 
-from amijax import get_model
+from amijax import get_model, load_problem
 from amijax.jax_internals import host_callback
 from amijax.models import amici_internals
 from amijax.models.ctypes_internals import unloader
@@ -93,8 +93,26 @@ def test_generate_code(tmp_path):
         assert not list(folder.rglob("*.so"))  # nothing was built
 
 
-def test_parameter_mapping(conversion):
-    problem, model = conversion.problem, conversion.simulator.model
+# What follows needs a model, but no AmiciObjective: it would fail first, with another sentence.
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return load_problem("Conversion_Reaction")
+
+
+@pytest.fixture(scope="module")
+def compiled(problem):
+    return get_model(problem)
+
+
+@pytest.fixture
+def model(compiled):
+    with contract(amici_internals.put_model):
+        return compiled.load()
+
+
+def test_parameter_mapping(problem, model):
     with contract(amici_internals.parameter_mapping):
         mapping = amici_internals.parameter_mapping(
             problem.petab_problem, problem.simulation_conditions, model
@@ -108,12 +126,19 @@ def test_parameter_mapping(conversion):
 
 
 @pytest.fixture
-def simulation(conversion):
-    """Model, solver and ExpData of the conversion reaction, with sensitivities."""
-    simulator = conversion.simulator
-    solver = simulator.new_solver()
+def simulation(model):
+    """A model, its solver with sensitivities, and two ExpData with measurements."""
+    solver = model.create_solver()
     solver.set_sensitivity_order(sundials.SensitivityOrder.first)
-    return simulator.model, solver, [sundials.ExpData(edata) for edata in simulator.edatas]
+    edatas = []
+    for start in (0.0, 1.0):
+        edata = sundials.ExpData(model)
+        edata.set_timepoints([start, start + 1, start + 3])
+        n = 3 * len(model.get_observable_ids())
+        edata.set_measurements(np.linspace(0.1, 0.9, n))
+        edata.set_noise_scales(np.full(n, 0.1))
+        edatas.append(edata)
+    return model, solver, edatas
 
 
 def test_run_simulations(simulation):
@@ -121,14 +146,17 @@ def test_run_simulations(simulation):
         ours = amici_internals.run_simulations(*simulation, failfast=True, num_threads=2)
         for one, other in zip(ours, sundials.run_simulations(*simulation), strict=True):
             assert one.status == other.status == 0
+            assert one.llh < 0
             assert one.llh == other.llh
             np.testing.assert_array_equal(np.array(one.sllh), other.sllh)
             np.testing.assert_array_equal(np.array(one.x).reshape(other.x.shape), other.x)
 
 
 def test_numbers_in_memory(simulation):
+    model, solver, edatas = simulation
+    results = sundials.run_simulations(model, solver, edatas)
     with contract(amici_internals.numbers_in_memory):
-        for rdata in amici_internals.run_simulations(*simulation, failfast=True):
+        for rdata in (view._swigptr for view in results):
             for vector in (rdata.y, rdata.x, rdata.ts, rdata.sllh, rdata.sx):
                 assert len(vector) > 0
                 found = amici_internals.numbers_in_memory(vector)
@@ -139,12 +167,12 @@ def test_numbers_in_memory(simulation):
             np.testing.assert_array_equal(found, values[:n])
 
 
-def test_put_model(conversion):
+def test_put_model(model):
     # A unique_ptr is the address of what it has: here that of another model, for a moment.
     with contract(amici_internals.put_model):
         pointer = sundials.ModelPtr(None)
         assert pointer.get() is None
-        own = ctypes.c_void_p.from_address(int(conversion.simulator.model.this)).value
+        own = ctypes.c_void_p.from_address(int(model.this)).value
         assert own is not None
 
         def factory(address: int) -> int:
@@ -152,9 +180,7 @@ def test_put_model(conversion):
             assert place.value is None
             place.value = own
             try:
-                assert pointer.get_free_parameter_ids() == (
-                    conversion.simulator.model.get_free_parameter_ids()
-                )
+                assert pointer.get_free_parameter_ids() == model.get_free_parameter_ids()
             finally:
                 place.value = None
             return 1
@@ -173,15 +199,14 @@ class _Probe:
         self.gone.append(self.name)
 
 
-def test_keep_library(conversion):
-    model = conversion.simulator.loaded.clone()
+def test_keep_library(model):
     solver = model.create_solver()
     gone: list[str] = []
     owner = SimpleNamespace(this=_Probe("C++ object", gone))
     with contract(amici_internals.keep_library):
         for native in (model, solver):  # `this` first: the C++ object, which owns itself
             assert list(vars(native)) == ["this", "module"]
-            assert native.module is conversion.simulator.loaded.module
+            assert native.module is model.module
             assert native.this.own()
         clone = sundials.ModelPtr.clone(model)
         assert clone.module is model.module
@@ -192,9 +217,8 @@ def test_keep_library(conversion):
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
-def test_unloader(tmp_path, boehm):
-    model = get_model(boehm.problem)
-    copy = Path(shutil.copy(model.path / model.library, tmp_path / "copy.so"))
+def test_unloader(tmp_path, compiled):
+    copy = Path(shutil.copy(compiled.path / compiled.library, tmp_path / "copy.so"))
     with contract(unloader):
         library = ctypes.CDLL(str(copy))
         assert str(copy) in Path("/proc/self/maps").read_text()

@@ -156,7 +156,7 @@ def numbers_in_memory(vector: Any) -> FloatArray | None:
 def put_model(pointer: Any, factory: Callable[[int], int]) -> bool:
     """Let a library put a new model into AMICI's pointer; return whether it could.
 
-    Upstream: https://github.com/AMICI-dev/AMICI/blob/main/swig/model.i
+    Upstream: https://github.com/AMICI-dev/AMICI/blob/main/swig/std_unique_ptr.i
 
     When it changes: a `ModelPtr` of AMICI's Python module no longer is a `std::unique_ptr` whose
     address Python can tell, and no compiled model can be loaded.
@@ -176,7 +176,7 @@ def keep_library(owner: Any, library: Any) -> None:
     `module`, and its own copies of a model take it over.
 
     Upstream: https://github.com/AMICI-dev/AMICI/blob/main/swig/model.i and
-    https://github.com/AMICI-dev/AMICI/blob/main/swig/solver.i
+    https://github.com/AMICI-dev/AMICI/blob/main/swig/std_unique_ptr.i
 
     When it changes: a model's or solver's library can be unloaded before the object is destroyed,
     which ends the process.

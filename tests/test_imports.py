@@ -55,7 +55,8 @@ HOMES = {
     "jax": ("jax_setup", "jax_internals", "scaling", "jax_objective", "precision"),
     "jaxlib": (),
     "click": ("cli",),
-    "amici": ("models", "simulation", "whatif", "diagnosis"),
+    "amici": ("models", "simulation", "whatif"),
+    "libsbml": ("problems", "models"),
     "requests": ("problems",),
     "pooch": ("problems",),
 }

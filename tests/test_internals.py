@@ -20,7 +20,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_problem import tiny_problem
 
 from amijax import get_model, load_problem
 from amijax.jax_internals import host_callback
@@ -83,46 +82,18 @@ def test_cmake_prefixes():
         assert openblas.parent.is_dir()  # the folder itself is there where AMICI brought OpenBLAS
 
 
-def test_generate_code(tmp_path):
-    problem = tiny_problem(tmp_path / "problem")
-    folder = tmp_path / "code"
-    with contract(amici_internals.generate_code):
-        amici_internals.generate_code(problem.petab_problem, "tiny", folder)
-        assert (folder / "wrapfunctions.h").is_file()
-        assert list(folder.glob("*.cpp"))
-        assert not list(folder.rglob("*.so"))  # nothing was built
-
-
 # What follows needs a model, but no AmiciObjective: it would fail first, with another sentence.
 
 
 @pytest.fixture(scope="module")
-def problem():
-    return load_problem("Conversion_Reaction")
-
-
-@pytest.fixture(scope="module")
-def compiled(problem):
-    return get_model(problem)
+def compiled():
+    return get_model(load_problem("Conversion_Reaction"))
 
 
 @pytest.fixture
 def model(compiled):
     with contract(amici_internals.put_model):
         return compiled.load()
-
-
-def test_parameter_mapping(problem, model):
-    with contract(amici_internals.parameter_mapping):
-        mapping = amici_internals.parameter_mapping(
-            problem.petab_problem, problem.simulation_conditions, model
-        )
-        assert set(problem.parameter_ids) <= set(mapping.free_symbols)
-        for entry in mapping:
-            assert set(entry.map_sim_var) == set(model.get_free_parameter_ids())
-            assert set(entry.scale_map_sim_var) == set(entry.map_sim_var)
-            assert set(problem.parameter_ids) & set(entry.map_sim_var.values())
-            assert not set(entry.map_sim_var) & {*entry.map_sim_fix, *entry.map_preeq_fix}
 
 
 @pytest.fixture

@@ -9,15 +9,12 @@ needs it: compile workers start CMake before they load anything.
 from __future__ import annotations
 
 import ctypes
-import logging
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from amijax.scales import FloatArray
 
 _BYTES = ctypes.sizeof(ctypes.c_double)
@@ -36,59 +33,6 @@ def cmake_prefixes() -> tuple[Path, ...]:
     assert spec.origin is not None
     installation = Path(spec.origin).parent / "_installation"
     return (installation, installation / "lib" / "cmake" / "openblas")
-
-
-def generate_code(petab_problem: Any, module_name: str, folder: Path) -> None:
-    """Write a PEtab problem's C++ code, and build nothing.
-
-    The public `import_petab_problem` can't generate code without loading it compiled afterwards.
-
-    Upstream: https://github.com/AMICI-dev/AMICI/blob/main/python/sdist/amici/importers/petab/v1/_sbml_import.py
-
-    When it changes: AMICI's import of PEtab no longer writes C++ code without compiling it, and no
-    model can be compiled.
-
-    Args:
-        petab_problem: PEtab's, of version 1.
-        module_name: AMICI's name for the model.
-        folder: where the code goes.
-    """
-    from amici.importers.petab.v1._sbml_import import import_model_sbml
-
-    import_model_sbml(
-        petab_problem,
-        model_name=module_name,
-        output_dir=folder,
-        compile=False,
-        verbose=logging.INFO,
-        discard_sbml_annotations=True,
-    )
-
-
-def parameter_mapping(petab_problem: Any, conditions: pd.DataFrame, model: Any) -> Any:
-    """AMICI's parameter mapping: for each condition, what each of the model's parameters is.
-
-    Its entries have `map_sim_var`, `scale_map_sim_var`, `map_sim_fix` and `map_preeq_fix`, the
-    whole has `free_symbols`.
-
-    Upstream: https://github.com/AMICI-dev/AMICI/blob/main/python/sdist/amici/sim/sundials/petab/v1/_parameter_mapping.py
-
-    When it changes: AMICI's parameter mapping can't be had or has another form, and no problem
-    can be prepared for simulation.
-
-    Args:
-        petab_problem: PEtab's, of version 1.
-        conditions: its simulation conditions.
-        model: AMICI's.
-    """
-    from amici.sim.sundials.petab.v1._parameter_mapping import create_parameter_mapping
-
-    return create_parameter_mapping(
-        petab_problem=petab_problem,
-        simulation_conditions=conditions,
-        scaled_parameters=True,
-        amici_model=model,
-    )
 
 
 def run_simulations(

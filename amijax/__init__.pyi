@@ -1,6 +1,6 @@
-from .cluster.client import ClusterError as ClusterError
-from .cluster.client import ClusterWarning as ClusterWarning
 from .cluster.client import DaskExecutor as DaskExecutor
+from .cluster.errors import ClusterError as ClusterError
+from .cluster.errors import ClusterWarning as ClusterWarning
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .jax_objective import JaxObjective as JaxObjective

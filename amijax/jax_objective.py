@@ -13,8 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.buffer_callback import buffer_callback
 
+from amijax.jax_internals import host_callback
 from amijax.scales import FloatArray, Scale, linear_slope, to_scaled
 from amijax.scaling import unscale
 
@@ -201,13 +201,14 @@ class JaxObjective:
                     self._programs[key] = (program, time.perf_counter() - start)
         return self._programs[key]
 
-    def _host(self, _: Any, out: Any, p: Any, *, gradient: bool, keep: bool) -> None:
-        """The callback: NumPy views of JAX's buffers in and out (JAX inside a callback can
-        deadlock), and no exception leaves it (its effect on the running program is undefined).
+    def _host(
+        self, out: tuple[np.ndarray, ...], linear: np.ndarray, *, gradient: bool, keep: bool
+    ) -> None:
+        """The callback: NumPy only (JAX inside a callback can deadlock), and no exception leaves
+        it (its effect on the running program is undefined).
 
-        p has shape (..., n_parameters); the leading axes are those of `vmap`.
+        `linear` has shape (..., n_parameters); the leading axes are those of `vmap`.
         """
-        linear = np.asarray(p)
         points = linear.reshape(-1, linear.shape[-1]).astype(np.float64)
         evaluations = self._evaluate(points, gradient)
         if keep:
@@ -215,14 +216,13 @@ class JaxObjective:
             if not isinstance(evaluation, _Broken):
                 with self._lock:
                     self._evaluations[_point(linear)].append(evaluation)
-        outs: Any = out if gradient else (out,)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             llh = np.array([evaluation.llh for evaluation in evaluations])
-            np.asarray(outs[0])[...] = llh.reshape(linear.shape[:-1])
+            out[0][...] = llh.reshape(linear.shape[:-1])
             if gradient:
                 slopes = np.array([evaluation.gradient for evaluation in evaluations])
                 slopes = slopes.reshape(points.shape) / linear_slope(points, self._scales)
-                np.asarray(outs[1])[...] = slopes.reshape(linear.shape)
+                out[1][...] = slopes.reshape(linear.shape)
 
     def _evaluate(self, points: FloatArray, gradient: bool) -> Sequence[HostEvaluation]:
         """Evaluate at linear parameters, shape (n, n_parameters)."""
@@ -259,18 +259,15 @@ def _differentiable(host_value: Any, host_value_and_gradient: Any) -> Any:
     Value alone and value with gradient are two callbacks, so that neither asks for what it does
     not need; the derivative rule makes one call for both.
     """
-    # A pure_callback does the same, but copies its arguments with a device_put in Python: 0.7 ms
-    # on top of Boehm's gradient against 0.3 ms (tests/benchmarks/bench_evaluation.py).
-    callback = partial(buffer_callback, vmap_method="expand_dims")
 
     @jax.custom_jvp
     def llh(p: jax.Array) -> jax.Array:
-        return callback(host_value, jax.ShapeDtypeStruct((), p.dtype))(p)
+        return host_callback(host_value, jax.ShapeDtypeStruct((), p.dtype))(p)
 
     @jax.custom_jvp
     def llh_and_gradient(p: jax.Array) -> tuple[jax.Array, jax.Array]:
         result = (jax.ShapeDtypeStruct((), p.dtype), jax.ShapeDtypeStruct(p.shape, p.dtype))
-        return callback(host_value_and_gradient, result)(p)
+        return host_callback(host_value_and_gradient, result)(p)
 
     @llh.defjvp
     def llh_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:

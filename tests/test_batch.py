@@ -12,7 +12,7 @@ from same_evaluations import assert_same
 
 from amijax import AmiciObjective, JaxObjective, SolverSettings
 from amijax.cores import available_cores
-from amijax.simulation.run import run_simulations
+from amijax.models.amici_internals import run_simulations
 
 # Relative; sensitivities are integrated to rtol 1e-8 and summed with both signs (test_objective).
 SENSITIVITY = 5e-6

@@ -1,52 +1,109 @@
-"""Who may import whom, each module in a fresh interpreter."""
+"""Who may import whom: read from all modules, and measured in fresh interpreters."""
 
+from __future__ import annotations
+
+import ast
+import json
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "amijax"
-HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed")
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "amijax"
 
-# Module -> the heavy packages that it may load. Only ui loads streamlit, only figures plotly;
-# nothing from objective downwards loads JAX; JAX's side needs no AMICI and no PEtab.
-ALLOWED = {
+# Folders and top-level modules, from the lowest layer up: each may import what is in its own layer
+# or a lower one, without circles. Imports in functions count, and so do those for types only. What
+# `amijax` itself loads on first use is above all.
+LAYERS = (
+    ("_version", "paths", "cores", "logs", "versions", "scales", "digits"),
+    ("problems",),
+    ("models",),
+    ("simulation",),
+    ("objective",),
+    ("jax_setup", "jax_internals", "scaling", "jax_objective", "cluster", "auto", "diagnosis"),
+    ("comparison",),
+    ("precision", "whatif", "checks", "sharing"),
+    ("figures",),
+    ("cli", "ui"),
+    ("__main__",),
+    ("amijax",),
+)  # fmt: skip
+
+# Those that may import less than their layer: JAX's side, for example, is handed its objective.
+ONLY = {
+    "scaling": {"scales"},
+    "jax_objective": {"scales", "scaling", "jax_internals"},
+    "jax_internals": set(),
+    "jax_setup": set(),
+    "cli": {*sum(LAYERS[:8], ()), "cli"},  # no figures, no pages
+    "__main__": {"cli"},
+}
+
+# Where a foreign package is imported, inside functions as well. What nothing from `objective`
+# down may import is not among theirs.
+HOMES = {
+    "streamlit": ("ui",),
+    "plotly": ("figures",),
+    "distributed": ("cluster",),
+    "dask": ("cluster",),
+    "jax": ("jax_setup", "jax_internals", "scaling", "jax_objective", "precision"),
+    "jaxlib": (),
+    "click": ("cli",),
+    "amici": ("models", "simulation", "whatif"),
+    "libsbml": ("problems", "models"),
+    "requests": ("problems",),
+    "pooch": ("problems",),
+}
+
+# Modules named `*_internals` alone name what a foreign library does not promise, and
+# `test_internals.py` has the contracts: private names, and these in spite of their names.
+INTERNAL_MODULES = ("jax.experimental", "amici.sim.sundials.amici")
+INTERNAL_ATTRIBUTES = ("this", "thisown", "dlclose", "from_address")
+INTERNAL_EXPRESSIONS = ("sundials.amici",)  # the generated module behind the public one
+# Public in spite of the underscore: their documentation has them.
+DOCUMENTED = ("_replace", "_asdict", "_fields", "_make", "_exit")
+
+# Folder or module -> the heavy packages that importing it may load; the longest match counts.
+HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed")
+_ENGINE = ("amici", "petab")
+_BOTH = (*_ENGINE, "jax")
+MAY_LOAD = {
     "amijax": (),
-    "amijax.scales": (),
-    "amijax.paths": (),
-    "amijax.logs": (),
-    "amijax.simulation.failures": (),
-    "amijax.problems": ("petab",),
-    "amijax.problems.points": ("petab",),
-    "amijax.problems.bundle": ("petab",),
-    "amijax.problems.priors": ("petab",),
-    "amijax.models.lookup": ("petab", "amici"),
-    "amijax.models.compilation": ("petab", "amici"),
-    "amijax.objective": ("petab", "amici"),
-    "amijax.whatif.noise_model": ("petab",),
-    "amijax.whatif.trajectories": ("petab", "amici"),
-    "amijax.whatif.slices": ("petab", "amici"),
-    "amijax.whatif.prediction": ("petab", "amici", "jax"),
-    "amijax.sharing.snapshots": ("petab",),
-    "amijax.sharing.links": ("petab",),
-    "amijax.sharing.script": ("petab",),
-    "amijax.cli.script": ("petab",),
-    "amijax.sharing.exports": ("petab", "amici", "jax"),
+    "amijax.auto": _ENGINE,
+    "amijax.diagnosis": _ENGINE,
+    "amijax.objective": _ENGINE,
+    "amijax.comparison": _BOTH,
     "amijax.scaling": ("jax",),
+    "amijax.jax_internals": ("jax",),
     "amijax.jax_objective": ("jax",),
-    "amijax.comparison": ("petab", "amici", "jax"),
-    "amijax.cli.main": ("petab",),
-    "amijax.simulation.evaluation": ("petab", "amici"),
-    "amijax.simulation.batch": ("petab", "amici"),
-    "amijax.simulation.run": ("amici",),
-    "amijax.cluster.client": (),
-    "amijax.cluster.worker": (),
-    "amijax.cluster.dispatch": ("petab", "amici", "distributed"),
-    "amijax.precision": ("petab", "amici", "jax"),
-    "amijax.precision.jobs": ("petab", "amici", "jax"),
-    "amijax.precision.float32": ("petab", "amici", "jax"),
-    "amijax.figures": ("petab", "amici", "jax", "plotly"),
+    "amijax.jax_setup": ("jax",),
+    "amijax.problems": ("petab",),
+    "amijax.models": ("petab",),
+    "amijax.models.amici_internals": (),  # compile workers start CMake before they load
+    "amijax.models.build": (),
+    "amijax.models.cache": (),
+    "amijax.models.library": _ENGINE,
+    "amijax.models.worker": (),
+    "amijax.simulation": _ENGINE,
+    "amijax.simulation.failures": (),
+    "amijax.simulation.settings": (),
+    "amijax.cluster.dispatch": (*_ENGINE, "distributed"),  # a scheduler imports `worker` only
+    "amijax.precision": _BOTH,
+    "amijax.whatif": _ENGINE,
+    "amijax.whatif.noise_model": ("petab",),
+    "amijax.whatif.prediction": _BOTH,
+    "amijax.checks": _BOTH,
+    "amijax.sharing": ("petab",),
+    "amijax.sharing.exports": _BOTH,
+    "amijax.figures": (*_BOTH, "plotly"),
+    "amijax.cli": ("petab",),  # a command that only lists waits for no engine
+    "amijax.ui": (*_BOTH, "streamlit", "plotly"),
 }
 
 # What takes a second to import and is not needed before the parameter table is shown.
@@ -60,23 +117,232 @@ NOT_FOR_THE_FIRST_PAGE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("module", ALLOWED)
-def test_a_module_loads_no_more_than_it_may(module):
-    if "distributed" in ALLOWED[module]:
-        pytest.importorskip("distributed", reason="Dask is not installed (tests/requirements.txt)")
-    code = f"import sys, {module}; print(*(n for n in {HEAVY} if n in sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+class Import(NamedTuple):
+    """A name that a module imports, with the module that has it in front."""
+
+    module: str
+    line: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.name}"
+
+
+def trees() -> dict[str, ast.Module]:
+    """All modules of the package, and its stub, which names what loads on first use."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py*")):
+        if path.suffix in (".py", ".pyi"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+            found[name] = ast.Module([*found[name].body, *tree.body]) if name in found else tree
+    return found
+
+
+TREES = trees()
+
+
+def imports_of(module: str, tree: ast.Module) -> Iterator[Import]:
+    """All imports, those in functions and those for types included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, node.lineno, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            # The only relative imports are the stub's.
+            base = ".".join(filter(None, ("amijax" if node.level else "", node.module)))
+            for alias in node.names:
+                yield Import(module, node.lineno, f"{base}.{alias.name}")
+
+
+IMPORTS = [each for module, tree in TREES.items() for each in imports_of(module, tree)]
+
+
+def target(name: str) -> str:
+    """The module of the package that has an imported name, or is it."""
+    while name not in TREES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+OWN = [(each, target(each.name)) for each in IMPORTS if each.name.split(".")[0] == "amijax"]
+
+
+def room(module: str) -> str:
+    """The folder or top-level module."""
+    return module.split(".")[1] if "." in module else module
+
+
+def circle(edges: list[tuple[str, str]]) -> list[str]:
+    """A circle of a directed graph, empty without one."""
+    graph: dict[str, set[str]] = defaultdict(set)
+    for one, other in edges:
+        if one != other:
+            graph[one].add(other)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1][::-1]
+    return []
+
+
+def test_no_circle_of_modules():
+    assert circle([(each.module, module) for each, module in OWN]) == []
+
+
+def test_no_circle_of_folders():
+    assert circle([(room(each.module), room(module)) for each, module in OWN]) == []
+
+
+def test_a_circle_is_found():
+    assert circle([("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")])
+    assert room("amijax") == "amijax"
+    assert room("amijax.objective") == "objective"
+    assert room("amijax.models.worker") == "models"
+
+
+def test_each_folder_and_module_has_its_layer():
+    placed = [name for layer in LAYERS for name in layer]
+    assert sorted(placed) == sorted({room(module) for module in TREES})
+
+
+def test_imports_go_down_the_layers():
+    layer = {name: i for i, names in enumerate(LAYERS) for name in names}
+    wrong = []
+    for each, module in OWN:
+        one, other = room(each.module), room(module)
+        allowed = other in ONLY[one] if one in ONLY else layer[other] <= layer[one]
+        if one != other and not allowed:
+            wrong.append(str(each))
+    assert wrong == []
+
+
+def test_pages_import_the_ui_only():
+    for path in (ROOT / "app.py", *(ROOT / "pages").glob("*.py")):
+        for each in imports_of(path.name, ast.parse(path.read_text(encoding="utf-8"))):
+            assert each.name.startswith(("streamlit", "amijax.ui.")), each
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_a_foreign_package_stays_in_its_places(package):
+    found = [each for each in IMPORTS if each.name.split(".")[0] == package]
+    assert [str(each) for each in found if room(each.module) not in HOMES[package]] == []
+
+
+def has_internals(module: str) -> bool:
+    return module.endswith("_internals")
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def test_foreign_internals_are_imported_in_one_place():
+    wrong = [
+        str(each)
+        for each in IMPORTS
+        if not has_internals(each.module)
+        and each.name.split(".")[0] not in ("amijax", "__future__")
+        and (
+            any(map(is_private, each.name.split(".")))
+            or any(f"{each.name}.".startswith(f"{name}.") for name in INTERNAL_MODULES)
+        )
+    ]
+    assert wrong == []
+
+
+def own_names(tree: ast.Module) -> set[str]:
+    """Names that a module defines, at any depth."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return names
+
+
+def known_names(module: str) -> set[str]:
+    """Names that a module or one that it imports defines: those of its base classes, too."""
+    imported = {other for each, other in OWN if each.module == module}
+    return set().union(*(own_names(TREES[name]) for name in {module, *imported}))
+
+
+def internals_in(tree: ast.Module, own: set[str]) -> Iterator[ast.Attribute]:
+    """Attributes that are private and not among our own, or are known to be internals."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (
+            (is_private(node.attr) and node.attr not in own and node.attr not in DOCUMENTED)
+            or node.attr in INTERNAL_ATTRIBUTES
+            or ast.unparse(node) in INTERNAL_EXPRESSIONS
+        ):
+            yield node
+
+
+def test_foreign_internals_are_used_in_one_place():
+    wrong = [
+        f"{module}:{node.lineno} uses .{node.attr}"
+        for module, tree in TREES.items()
+        if not has_internals(module)
+        for node in internals_in(tree, known_names(module))
+    ]
+    assert wrong == []
+
+
+def test_our_modules_keep_their_private_names():
+    wrong = [
+        str(each)
+        for each, module in OWN
+        if each.name != module and is_private(each.name.rpartition(".")[2])
+    ]
+    assert wrong == []
+
+
+def test_internals_are_seen():
+    lines = ("os._exit(0)", "self._a = x.this", "self._a._b", "library._handle", "y._replace(z=1)")
+    tree = ast.parse("\n".join(lines))
+    seen = [node.attr for node in internals_in(tree, own_names(tree))]
+    assert seen == ["this", "_b", "_handle"]
+    tree = ast.parse("sundials.amici.x")
+    assert [node.attr for node in internals_in(tree, set())] == ["amici"]
+
+
+def allowed(module: str) -> tuple[str, ...]:
+    while module not in MAY_LOAD:
+        module = module.rpartition(".")[0]
+    return MAY_LOAD[module]
+
+
+# Modules that may load the same are imported in one fresh interpreter.
+_GROUPS: dict[tuple[str, ...], list[str]] = defaultdict(list)
+for _module in TREES:
+    if _module != "amijax.__main__":  # it runs the command line
+        _GROUPS[tuple(sorted(allowed(_module)))].append(_module)
+
+
+@pytest.mark.parametrize("may_load", _GROUPS, ids=lambda names: "+".join(names) or "nothing heavy")
+def test_a_module_loads_no_more_than_it_may(may_load):
+    for optional in {"distributed", "streamlit", "plotly"} & set(may_load):
+        pytest.importorskip(optional, reason=f"{optional} is not installed")
+    code = (
+        "import importlib, json, sys\n"
+        "loaded = {}\n"
+        f"for module in {_GROUPS[may_load]}:\n"
+        "    importlib.import_module(module)\n"
+        f"    for name in {HEAVY}:\n"
+        "        if name in sys.modules:\n"
+        "            loaded.setdefault(name, module)\n"
+        "print(json.dumps(loaded))"
     )
-    assert set(done.stdout.split()) <= set(ALLOWED[module])
+    first_by = json.loads(in_fresh_interpreter(code))
+    assert {name: module for name, module in first_by.items() if name not in may_load} == {}
 
 
-def test_streamlit_and_plotly_stay_in_their_places():
-    for path in PACKAGE.rglob("*.py"):
-        text = path.read_text()
-        inside_ui = PACKAGE / "ui" in path.parents
-        assert inside_ui or "import streamlit" not in text, path
-        assert path.parent.name == "figures" or "plotly.graph_objects" not in text, path
+def test_each_rule_is_needed():
+    for name in MAY_LOAD:
+        assert name in TREES, name
+        assert name == "amijax" or MAY_LOAD[name] != allowed(name.rpartition(".")[0]), name
 
 
 def test_public_names_load():
@@ -92,10 +358,7 @@ def test_the_first_table_waits_for_no_engine():
         "from amijax.ui import compile_panel, links, page, parameters\n"
         f"print(*(n for n in {NOT_FOR_THE_TABLE} if n in sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
-    )
-    assert done.stdout.split() == []
+    assert in_fresh_interpreter(code).split() == []
 
 
 def test_the_first_page_loads_nothing_that_only_others_need(boehm):  # noqa: ARG001
@@ -107,8 +370,10 @@ def test_the_first_page_loads_nothing_that_only_others_need(boehm):  # noqa: ARG
         "assert len(page.metric) > 0\n"
         f"print(*(n for n in {NOT_FOR_THE_FIRST_PAGE} if n in sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent
-    )
+    assert in_fresh_interpreter(code).split() == []
+
+
+def in_fresh_interpreter(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == []
+    return done.stdout

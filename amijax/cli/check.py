@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amijax.cli.problems import table
+from amijax.cli.shared import table
 from amijax.problems import list_problems
 
 if TYPE_CHECKING:

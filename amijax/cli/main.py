@@ -13,7 +13,7 @@ import click
 from amijax._version import __version__
 from amijax.cli.check import check_command
 from amijax.cli.precision import precision_command
-from amijax.cli.problems import download_command, list_command, table
+from amijax.cli.problems import download_command, list_command
 from amijax.cli.script import script_command
 from amijax.cli.shared import (
     PROBLEM_HELP,
@@ -24,6 +24,7 @@ from amijax.cli.shared import (
     point_of,
     point_options,
     precision_option,
+    table,
 )
 from amijax.problems import ProblemError, log_prior
 from amijax.simulation.settings import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amijax.cli.problems import table
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
@@ -16,8 +15,9 @@ from amijax.cli.shared import (
     opened_problem,
     point_of,
     point_options,
+    table,
 )
-from amijax.cluster.client import ClusterError
+from amijax.cluster.errors import ClusterError
 from amijax.simulation.settings import SolverChoice
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
+from amijax.cli.shared import download_printer, table
 from amijax.problems import (
-    DownloadProgress,
-    OnDownload,
     ProblemError,
     ProblemInfo,
     download_problem,
@@ -91,33 +90,3 @@ def download_command(problems: tuple[str, ...], everything: bool) -> None:
         else:
             click.echo(f"{name}: {download.path}")
     sys.exit(1 if failed else 0)
-
-
-def download_printer() -> OnDownload:
-    """A progress callback that names each file that is fetched once, on stderr."""
-    last, said = "", ""
-
-    def show(progress: DownloadProgress) -> None:
-        nonlocal last, said
-        name, kilobytes = progress.problem_id, f"{progress.bytes_done / 1e3:,.0f} kB"
-        if not progress.file and progress.bytes_done:
-            click.echo(f"{name}: downloaded, {kilobytes}", err=True)
-            if progress.unverified:
-                files = ", ".join(progress.unverified)
-                click.echo(f"{name}: not checked, since no SHA-256 is known: {files}", err=True)
-        elif progress.file == last != said:  # the second call for a file: data came
-            said = last
-            which = f"{progress.files_done + 1} of {progress.files_total}"
-            click.echo(f"{name}: file {which}, {progress.file}", err=True)
-        last = progress.file
-
-    return show
-
-
-def table(rows: list[list[Any]], columns: list[str]) -> list[str]:
-    """Lines of a text table with aligned columns."""
-    cells = [columns, *[[str(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
-    ]

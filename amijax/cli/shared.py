@@ -1,4 +1,4 @@
-"""What several commands share: opening a problem, options for a point, numbers for JSON."""
+"""What several commands share: opening a problem, options for a point, progress, tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amijax.cli.problems import download_printer
 from amijax.cluster.client import executor_of_setting
 from amijax.cores import available_cores
-from amijax.problems import DownloadError, Problem, ProblemError, load_problem
+from amijax.problems import (
+    DownloadError,
+    DownloadProgress,
+    OnDownload,
+    Problem,
+    ProblemError,
+    load_problem,
+)
 from amijax.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -113,6 +119,36 @@ def phase_printer(problem_id: str) -> Callable[[Any], None]:
     return show
 
 
+def download_printer() -> OnDownload:
+    """A progress callback that names each file that is fetched once, on stderr."""
+    last, said = "", ""
+
+    def show(progress: DownloadProgress) -> None:
+        nonlocal last, said
+        name, kilobytes = progress.problem_id, f"{progress.bytes_done / 1e3:,.0f} kB"
+        if not progress.file and progress.bytes_done:
+            click.echo(f"{name}: downloaded, {kilobytes}", err=True)
+            if progress.unverified:
+                files = ", ".join(progress.unverified)
+                click.echo(f"{name}: not checked, since no SHA-256 is known: {files}", err=True)
+        elif progress.file == last != said:  # the second call for a file: data came
+            said = last
+            which = f"{progress.files_done + 1} of {progress.files_total}"
+            click.echo(f"{name}: file {which}, {progress.file}", err=True)
+        last = progress.file
+
+    return show
+
+
 def finite(value: float | None) -> float | None:
     """A number as JSON has it: NaN and infinities are None."""
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def table(rows: list[list[Any]], columns: list[str]) -> list[str]:
+    """Lines of a text table with aligned columns."""
+    cells = [columns, *[[str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]

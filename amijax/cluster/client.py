@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from amijax.cluster.errors import ClusterError
 from amijax.paths import dask_scheduler
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ _CLOSE_SECONDS = 2.0
 
 _clients: dict[str, Client] = {}
 _clients_lock = threading.Lock()
-
-
-class ClusterError(RuntimeError):
-    """A Dask cluster that can't be used; the message says why and what to do."""
-
-
-class ClusterWarning(UserWarning):
-    """Points of a batch that the cluster could not evaluate were evaluated here."""
 
 
 class DaskExecutor:

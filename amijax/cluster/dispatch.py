@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
-from amijax.cluster.client import ClusterError, ClusterWarning
+from amijax.cluster.errors import ClusterError, ClusterWarning
 from amijax.cluster.worker import SAME_VERSIONS, evaluate_chunk
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation, failed_evaluation

@@ -12,8 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
+
+from amijax.models.amici_internals import cmake_prefixes
 
 # Every file parses AMICI's headers, which takes longer than compiling most of them: a model is
 # compiled as one unit; a large one in several, which bounds the compiler's memory and uses all
@@ -116,16 +117,10 @@ class Build:
         return next((self._folder / name).rglob(f"model{_SUFFIX}"), None)
 
     def _configure_command(self, name: str, unit_size: int) -> list[str]:
-        # AMICI's place is known without importing it, which takes a second.
-        spec = find_spec("amici")
-        assert spec is not None
-        assert spec.origin is not None
-        installation = Path(spec.origin).parent / "_installation"
-        prefixes = (installation, installation / "lib" / "cmake" / "openblas")
         return [
             *("cmake", "-S", str(_PROJECT), "-B", str(self._folder / name), "-G", "Ninja"),
             "-DCMAKE_BUILD_TYPE=Release",
-            "-DCMAKE_PREFIX_PATH=" + ";".join(prefix.as_posix() for prefix in prefixes),
+            "-DCMAKE_PREFIX_PATH=" + ";".join(prefix.as_posix() for prefix in cmake_prefixes()),
             f"-DMODEL_SOURCES={self._sources.as_posix()}",
             f"-DUNIT_SIZE={unit_size}",
         ]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import amici.sim.sundials as sundials
+
+from amijax.models.amici_internals import keep_library, put_model
+from amijax.models.ctypes_internals import unloader
 
 LIMIT_VARIABLE = "AMIJAX_LOADED_MODELS"
 DEFAULT_LIMIT = 16
@@ -19,7 +22,7 @@ DEFAULT_LIMIT = 16
 _lock = threading.Lock()
 _loaded: weakref.WeakValueDictionary[str, ModelLibrary] = weakref.WeakValueDictionary()
 _recent: OrderedDict[str, ModelLibrary] = OrderedDict()  # keeps them loaded while nobody uses them
-_unused: list[int] = []  # handles of libraries that nothing refers to any more
+_unused: list[Callable[[], None]] = []  # unload libraries that nothing refers to any more
 
 
 class ModelLibrary:
@@ -40,12 +43,12 @@ class ModelLibrary:
         self._get_model.argtypes = [ctypes.c_void_p]
         # Closing waits for the next `model_library`: the last objects that need the library's
         # code may just be on their way out.
-        weakref.finalize(self, _unused.append, library._handle).atexit = False
+        weakref.finalize(self, _unused.append, unloader(library)).atexit = False
 
     def get_model(self) -> LoadedModel:
         """A new instance of the model."""
         model = LoadedModel(self)
-        if not self._get_model(int(model.this)):
+        if not put_model(model, self._get_model):
             raise RuntimeError("AMICI can't create an instance of the model.")
         return model
 
@@ -57,22 +60,18 @@ class LoadedModel(sundials.ModelPtr):
     """
 
     def __init__(self, module: ModelLibrary, model: Any = None) -> None:
-        """Own `model`, AMICI's `Model`; without it, be a pointer that awaits one.
-
-        The order matters: Python drops attributes in the order in which they were set, and the
-        model must be gone before its library.
-        """
+        """Own `model`, AMICI's `Model`; without it, be a pointer that awaits one."""
         super().__init__(model)
-        self.module = module
+        keep_library(self, module)
 
     def clone(self) -> LoadedModel:
         """A copy of its own."""
-        return LoadedModel(self.module, self._cpp_model_clone())
+        return LoadedModel(self.module, super().clone())
 
     def create_solver(self) -> Any:
         """A solver for this model, whose code is in the model's library as well."""
         solver = super().create_solver()
-        solver.module = self.module
+        keep_library(solver, self.module)
         return solver
 
     def __reduce__(self) -> NoReturn:
@@ -122,7 +121,5 @@ def _remember(key: str, library: ModelLibrary) -> None:
 
 
 def _close_unused() -> None:
-    if sys.platform == "win32":
-        return
     while _unused:
-        ctypes.CDLL(None).dlclose(ctypes.c_void_p(_unused.pop()))
+        _unused.pop()()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 
 from amijax.models.cache import CompiledModel, DamagedModelError, find_entry
 from amijax.models.compilation import CompileError, CompileFailure, CompileProgress, start_compile
 from amijax.models.source import model_source
-from amijax.problems import Problem, ProblemError, load_problem
+from amijax.problems import Problem
 
 __all__ = [
     "CompileError",
     "CompiledModel",
     "DamagedModelError",
-    "compile_seconds",
     "find_model",
     "get_model",
     "model_key",
@@ -41,20 +39,6 @@ def find_model(problem: Problem) -> CompiledModel | None:
         ProblemError: as `model_key`.
     """
     return find_entry(model_key(problem))
-
-
-def compile_seconds(problem_ids: Iterable[str]) -> dict[str, float]:
-    """What compiling took, for those of some problems whose models are in the cache.
-
-    Args:
-        problem_ids: ids of problems that are here; those that can't be opened are left out.
-    """
-    found = {}
-    for problem_id in problem_ids:
-        with suppress(ProblemError):
-            if (model := find_model(load_problem(problem_id))) is not None:
-                found[problem_id] = model.seconds["total"]
-    return found
 
 
 def get_model(

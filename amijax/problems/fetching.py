@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from amijax.problems.catalogue import list_problems
 from amijax.problems.problem import ProblemError
 
 if TYPE_CHECKING:
@@ -196,8 +197,6 @@ def _began(error: Exception) -> bool:
 
 def _alternatives() -> str:
     """What can be opened without the network."""
-    from amijax.problems.catalogue import list_problems
-
     groups: dict[str, list[str]] = {}
     for info in list_problems():
         if info.is_here:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 
+from amijax.models.amici_internals import run_simulations
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import ConditionResult, condition_result
 from amijax.simulation.preparation import Prepared
-from amijax.simulation.run import run_simulations
 
 # Long enough that starting a piece costs nothing, short enough that cores finish together, and
 # for progress and stopping.

@@ -1,4 +1,4 @@
-"""AMICI's solvers and models as the settings want them, and running simulations."""
+"""AMICI's solvers and models as the settings want them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,6 @@ from typing import Any
 import amici.sim.sundials as sundials
 
 from amijax.simulation.settings import SolverSettings
-
-
-def run_simulations(
-    model: Any, solver: Any, edatas: list[Any], *, failfast: bool, num_threads: int = 1
-) -> list[Any]:
-    """AMICI's `run_simulations` without the views around its results.
-
-    AMICI's Python function wraps each ReturnData in a view and logs its messages; for a small
-    model that takes a tenth of the time of a simulation.
-
-    Args:
-        model: AMICI's.
-        solver: AMICI's.
-        edatas: AMICI's ExpData, one for each simulation.
-        failfast: leave out those after one that failed (status -1001).
-        num_threads: cores to use.
-
-    Returns:
-        AMICI's ReturnData, one for each of `edatas`.
-    """
-    return sundials.amici.run_simulations(
-        solver.get(), sundials.ExpDataPtrVector(edatas), model.get(), failfast, num_threads
-    )
 
 
 def solver_of(model: Any, settings: SolverSettings) -> Any:

@@ -12,6 +12,7 @@ import amici.sim.sundials as sundials
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amijax.models.amici_internals import run_simulations
 from amijax.models.plan import ModelPlan
 from amijax.models.source import model_source
 from amijax.problems.problem import Problem
@@ -19,7 +20,6 @@ from amijax.scales import FloatArray
 from amijax.simulation.batch import PointResult, simulate_points
 from amijax.simulation.preparation import Condition, Prepared, prepare, restrict
 from amijax.simulation.run import (
-    run_simulations,
     sensitivity_order,
     solver_of,
     with_steady_state,

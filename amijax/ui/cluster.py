@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from amijax.cluster.client import ClusterError
+from amijax.cluster.errors import ClusterError
 from amijax.problems import ProblemError
 
 

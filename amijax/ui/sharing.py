@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from amijax.cluster.client import ClusterError
+from amijax.cluster.errors import ClusterError
 from amijax.comparison import compare_precisions
 from amijax.problems import ProblemError
 from amijax.sharing.exports import parameter_table, state_as_json

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amijax.models.amici_internals import run_simulations
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import stopped
 from amijax.simulation.failures import Failure, output_failure
-from amijax.simulation.run import run_simulations, sensitivity_order
+from amijax.simulation.run import sensitivity_order
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.vectors import as_array
 from amijax.whatif.layout import Layout, layouts

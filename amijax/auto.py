@@ -94,7 +94,7 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
             if _is_open(choice) and measurement is None:
                 measurement = _measure(tried, evaluation)
             return Settled(tried, evaluation, tuple(failed), measurement)
-        if last or evaluation.failure.status == 0:  # other settings mend integration only
+        if last or evaluation.failure.kind != "integration":  # other settings mend nothing else
             break
         if evaluation.wall_seconds > _SLOW:
             _slow_failures.add((objective.model.key, rung))

@@ -268,10 +268,7 @@ def jax_failure(inside: JaxEvaluation) -> Failure | None:
     """Why JAX's side has no result: its simulation failed, or only its arithmetic overflowed."""
     if inside.host is None:
         return Failure(
-            None,
-            None,
-            0,
-            "",
+            "callback",
             "The callback from JAX to AMICI broke",
             "This is a defect of amijax: please report it with the problem and the parameters.",
         )
@@ -280,10 +277,7 @@ def jax_failure(inside: JaxEvaluation) -> Failure | None:
     gradient = np.asarray(inside.gradient)
     if not (np.isfinite(inside.llh) and np.isfinite(gradient).all()):
         return Failure(
-            None,
-            None,
-            0,
-            "AMICI_SUCCESS",
+            "output",
             f"AMICI succeeded, but the result does not fit into JAX's {inside.llh.dtype}",
             "Use float64, or bring parameters nearer to 1 on linear scale.",
         )

@@ -236,10 +236,7 @@ class _Batch:
 
     def _killed(self, position: int) -> Evaluation:
         failure = Failure(
-            None,
-            None,
-            0,
-            "AMICI_SUCCESS",
+            "worker",
             "Workers of the Dask cluster ended while they computed this point",
             "Look into their logs: perhaps they have too little memory. Evaluated here, the point "
             "may end this process.",

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from amijax.objective import AmiciObjective, Evaluation
 from amijax.paths import cache_dir
 from amijax.scales import FloatArray
-from amijax.simulation.settings import Sensitivities, SolverChoice, SolverSettings
+from amijax.simulation.settings import SENSITIVITIES, Sensitivities, SolverChoice, SolverSettings
 
 # Two gradients agree if they differ by less than this, relative to the larger one's norm: adjoint
 # sensitivities have other errors than forward ones, of some 1e-5 to 1e-3 at default tolerances.
@@ -175,4 +175,4 @@ def _known_measurement(
         measurement = SensitivityMeasurement(**json.loads(_path(objective, settings).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return measurement if measurement.chosen in ("forward", "adjoint") else None
+    return measurement if measurement.chosen in SENSITIVITIES else None

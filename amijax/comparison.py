@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,11 @@ from numpy.typing import ArrayLike
 
 from amijax.jax_objective import JaxEvaluation, JaxObjective
 from amijax.objective import AmiciObjective, Evaluation
+from amijax.precisions import PRECISIONS, Precision
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, Scale
 from amijax.simulation.failures import Failure
 from amijax.simulation.settings import SolverSettings
-
-Precision = Literal["float32", "float64"]
-PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 
 # One JAX program per objective: compiling it again costs more than most evaluations.
 _jax_objectives: weakref.WeakKeyDictionary[AmiciObjective, JaxObjective] = (

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,12 +24,19 @@ from amijax.cli.shared import (
     point_of,
     point_options,
     precision_option,
+    solver_choice,
 )
 from amijax.problems import ProblemError, log_prior
-from amijax.simulation.settings import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
+from amijax.simulation.settings import (
+    ASKED_SENSITIVITIES,
+    DEFAULT_TIME_LIMIT,
+    STEADY_STATES,
+    SolverChoice,
+)
 
 if TYPE_CHECKING:
-    from amijax.comparison import Comparison, Precision
+    from amijax.comparison import Comparison
+    from amijax.precisions import Precision
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,8 +78,8 @@ def compile_command(problems: tuple[str, ...]) -> None:
 def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        type=click.Choice(get_args(SteadyState)),
-        default="integrationOnly",
+        type=click.Choice(STEADY_STATES),
+        default=SolverChoice.steady_state,
         show_default=True,
         help=f"{explanation} For problems with preequilibration.",
     )
@@ -94,8 +101,8 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 )
 @click.option(
     "--sensitivities",
-    type=click.Choice(["auto", "forward", "adjoint"]),
-    default="auto",
+    type=click.Choice(ASKED_SENSITIVITIES),
+    default=SolverChoice.sensitivities,
     show_default=True,
     help="How AMICI computes the gradient; auto is the faster one whose result agrees.",
 )
@@ -107,14 +114,8 @@ def evaluate_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
-    rtol: float | None,
-    atol: float | None,
-    max_steps: int | None,
-    time_limit: float,
-    sensitivities: Literal["auto", "forward", "adjoint"],
-    steady_state: SteadyState,
-    steady_state_sensitivities: SteadyState,
     as_json: bool,
+    **solver: Any,
 ) -> None:
     """Log-likelihood and gradient from AMICI and from AMICI inside JAX.
 
@@ -125,6 +126,7 @@ def evaluate_command(
     """
     opened = opened_problem(problem)
     theta = point_of(opened, assignments, scaled)
+    choice = solver_choice(**solver)
 
     from amijax.jax_setup import set_up_jax
 
@@ -132,18 +134,6 @@ def evaluate_command(
     from amijax.auto import settle
     from amijax.comparison import compare
 
-    try:
-        choice = SolverChoice(
-            rtol=rtol,
-            atol=atol,
-            max_steps=max_steps,
-            time_limit=time_limit,
-            sensitivities=sensitivities,
-            steady_state=steady_state,
-            steady_state_sensitivities=steady_state_sensitivities,
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     objective = compiled_objective(opened)
     settled = settle(objective, theta, choice)
     for attempt in settled.attempts:

@@ -16,9 +16,10 @@ from amijax.cli.shared import (
     opened_problem,
     point_of,
     point_options,
+    solver_choice,
 )
 from amijax.cluster.client import ClusterError
-from amijax.simulation.settings import SolverChoice
+from amijax.precisions import PRECISIONS
 
 if TYPE_CHECKING:
     from amijax.precision import QuantityPrecision, Study
@@ -61,10 +62,7 @@ def precision_command(
     """
     opened = opened_problem(problem)
     theta = point_of(opened, assignments, scaled)
-    try:
-        choice = SolverChoice(rtol=rtol, atol=atol)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    choice = solver_choice(rtol=rtol, atol=atol)
 
     from amijax.jax_setup import set_up_jax
 
@@ -133,7 +131,7 @@ def study_as_json(study: Study) -> dict[str, Any]:
                 "errors": _rows(sweep.errors[i]),
                 "seconds": [finite(x) for x in sweep.seconds[i]],
             }
-            for i, name in enumerate(("float32", "float64"))
+            for i, name in enumerate(PRECISIONS)
         }
     if study.curvature is not None:
         found = study.curvature

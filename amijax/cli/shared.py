@@ -11,8 +11,10 @@ import click
 from amijax.cli.problems import download_printer
 from amijax.cluster.client import executor_of_setting
 from amijax.cores import available_cores
+from amijax.precisions import PRECISIONS
 from amijax.problems import DownloadError, Problem, ProblemError, load_problem
 from amijax.scales import FloatArray
+from amijax.simulation.settings import SolverChoice
 
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
@@ -25,7 +27,7 @@ PROBLEM_HELP = (
 
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["float32", "float64"]),
+    type=click.Choice(PRECISIONS),
     default="float64",
     show_default=True,
     help="What JAX computes in.",
@@ -65,6 +67,14 @@ def point_of(problem: Problem, assignments: tuple[str, ...], scaled: bool) -> Fl
         return problem.theta_from(_parse_assignments(assignments), linear=not scaled)
     except ProblemError as error:
         raise click.UsageError(str(error)) from error
+
+
+def solver_choice(**values: Any) -> SolverChoice:
+    """What options ask of the solver; what can't be used of them is wrong use."""
+    choice, complaints = SolverChoice.read(values)
+    if complaints:
+        raise click.UsageError(" ".join(complaints))
+    return choice
 
 
 def compiled_objective(problem: Problem) -> AmiciObjective:

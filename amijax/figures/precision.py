@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,6 +15,7 @@ from amijax.precision.curvature import UNIT_ROUNDOFF, PredictedError
 from amijax.precision.noise import NoiseFloor
 from amijax.precision.tolerances import Measure, ToleranceSweep, combined
 from amijax.precision.verdicts import LimitedBy, QuantityPrecision
+from amijax.precisions import Precision
 from amijax.scales import FloatArray
 
 # Okabe and Ito's palette, as in the gradient figure.
@@ -70,9 +70,7 @@ def budget_figure(
     return figure
 
 
-def digits_figure(
-    entries: Sequence[QuantityPrecision], precision: Literal["float32", "float64"]
-) -> go.Figure:
+def digits_figure(entries: Sequence[QuantityPrecision], precision: Precision) -> go.Figure:
     """Digits of agreement beside digits of accuracy, and the noise floor, for each entry.
 
     Args:

@@ -11,6 +11,7 @@ from amijax.precision.budget import STAGES
 from amijax.precision.study import Study
 from amijax.precision.tolerances import combined
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, in_words
+from amijax.precisions import PRECISIONS
 
 SOURCES: tuple[tuple[str, str], ...] = (
     (
@@ -142,9 +143,7 @@ def _tolerances(study: Study) -> str:
         return ""
     sweep = study.tolerances
     parts = []
-    for name, errors, seconds in zip(
-        ("float32", "float64"), sweep.errors, sweep.seconds, strict=True
-    ):
+    for name, errors, seconds in zip(PRECISIONS, sweep.errors, sweep.seconds, strict=True):
         medians = combined(errors, "median")
         knee = sweep.diminishing_returns(medians)
         if knee is not None:

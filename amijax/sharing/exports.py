@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from petab.v1 import C
 
-from amijax.comparison import Comparison, Precision
+from amijax.comparison import Comparison
+from amijax.precisions import Precision
 from amijax.problems.problem import Problem
 from amijax.scales import to_scaled
 from amijax.simulation.failures import Failure

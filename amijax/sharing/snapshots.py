@@ -8,15 +8,16 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amijax.precisions import PRECISIONS, Precision
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
-from amijax.simulation.settings import SolverChoice, SteadyState
+from amijax.simulation.settings import SolverChoice
 from amijax.versions import versions
 
 FORMAT = "amijax snapshots"
@@ -54,7 +55,7 @@ class Snapshot:
     problem: str
     parameter_ids: tuple[str, ...]
     theta: FloatArray
-    precision: str
+    precision: Precision
     choice: SolverChoice
     llh: float
     gradient: FloatArray
@@ -207,8 +208,8 @@ def _read(entry: Any) -> Snapshot:
     if len(set(ids)) != len(ids):
         raise SnapshotError("a parameter stands in it twice")
     precision = entry["precision"]
-    if precision not in ("float32", "float64"):
-        raise SnapshotError("precision must be float32 or float64")
+    if precision not in PRECISIONS:
+        raise SnapshotError(f"precision must be {' or '.join(PRECISIONS)}")
     created = datetime.fromisoformat(_text(entry["created"], "created"))
     recorded = entry["versions"]
     if not isinstance(recorded, dict) or len(recorded) > 20:
@@ -231,21 +232,10 @@ def _choice(values: Any) -> SolverChoice:
     known = {f.name for f in fields(SolverChoice)}
     if not isinstance(values, dict) or not set(values) <= known:
         raise SnapshotError(f"choice must be an object of {', '.join(sorted(known))}")
-    for name, value in values.items():
-        options: tuple[str, ...] = ()
-        if name.startswith("steady_state"):
-            options = get_args(SteadyState)
-        elif name == "sensitivities":
-            options = ("auto", "forward", "adjoint")
-        if options:
-            if value not in options:
-                raise SnapshotError(f"{name} must be one of {', '.join(options)}")
-        elif name == "max_steps":
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-                raise SnapshotError("max_steps must be a whole number")
-        elif value is not None or name == "time_limit":
-            _number(value, name)
-    return SolverChoice(**values)
+    choice, complaints = SolverChoice.read(values)
+    if complaints:
+        raise SnapshotError(complaints[0].removesuffix("."))
+    return choice
 
 
 def _numbers(values: Any, n: int, name: str) -> FloatArray:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 from amijax.auto import Settled, settle
-from amijax.comparison import Comparison, Precision, compare_precisions
+from amijax.comparison import Comparison, compare_precisions
 from amijax.diagnosis import Diagnosis, diagnose
 from amijax.models.lookup import CompiledModel, DamagedModelError
+from amijax.precisions import Precision
 from amijax.problems import ProblemError
 from amijax.ui.context import Context
 from amijax.ui.resources import objective_for

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from amijax.comparison import Precision
 from amijax.figures import (
     bits_figure,
     budget_figure,
@@ -21,6 +20,7 @@ from amijax.precision import Study
 from amijax.precision.curvature import UNIT_ROUNDOFF
 from amijax.precision.story import SOURCES, story, worst
 from amijax.precision.verdicts import LIMITS
+from amijax.precisions import Precision
 from amijax.ui import charts
 
 _NOT_FORETOLD = "What curvature foretells, and what it does not"

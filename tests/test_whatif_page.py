@@ -281,12 +281,12 @@ def test_a_steady_state_is_drawn(collection, objective_of):  # noqa: ARG001
     assert len(measured.x) > 0
 
 
-def test_a_cluster_that_can_t_be_used_is_a_sentence(app, monkeypatch):
+@pytest.mark.usefixtures("boehm")
+def test_a_cluster_that_can_t_be_used_is_a_sentence(monkeypatch):
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    view(app, "Slices")
+    app = view(opened(problem=BOEHM), "Slices")
     assert any("Dask is not installed" in error.value for error in app.error)
     monkeypatch.delenv("AMIJAX_DASK_SCHEDULER")
-    app.run()
+    app = view(opened(problem=BOEHM), "Slices")
     assert not app.error
-    assert not app.exception

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amijax.files import write_atomically
+from amijax.json_values import json_text
 from amijax.objective import AmiciObjective, Evaluation
 from amijax.paths import cache_dir
 from amijax.scales import FloatArray
@@ -123,11 +124,7 @@ def _measure(forward: AmiciObjective, evaluation: Evaluation) -> SensitivityMeas
             evaluation, seconds, adjoint, adjoint.gradient_within(theta, max(2 * seconds, 0.05))
         )
     with suppress(OSError):  # without a cache it is measured again the next time
-        path = _path(forward, forward.solver)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{time.monotonic_ns()}")
-        part.write_text(json.dumps(asdict(measurement)))
-        part.replace(path)
+        write_atomically(_path(forward, forward.solver), json_text(asdict(measurement)))
     return measurement
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,7 +17,6 @@ from amijax.cli.script import script_command
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
-    finite,
     opened_problem,
     phase_printer,
     point_of,
@@ -26,6 +24,7 @@ from amijax.cli.shared import (
     precision_option,
     solver_choice,
 )
+from amijax.json_values import json_text
 from amijax.problems import ProblemError, log_prior
 from amijax.simulation.settings import (
     ASKED_SENSITIVITIES,
@@ -140,7 +139,7 @@ def evaluate_command(
         click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     if as_json:
-        click.echo(json.dumps(comparison_as_json(comparison), indent=2, allow_nan=False))
+        click.echo(json_text(_comparison_as_json(comparison), indent=2))
     else:
         click.echo(_comparison_as_text(comparison))
         if (prior := log_prior(opened, theta)) is not None:
@@ -149,8 +148,8 @@ def evaluate_command(
     sys.exit(1 if comparison.failure else 0)
 
 
-def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as what `evaluate --json` prints: NaN and infinities are None."""
+def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as what `evaluate --json` prints."""
     failure = comparison.failure
     return {
         "problem": comparison.problem_id,
@@ -159,20 +158,20 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "failure": failure
         and {
             "condition": failure.condition,
-            "time": finite(failure.time),
+            "time": failure.time,
             "status": failure.status,
             "message": failure.message,
             "remedy": failure.remedy,
         },
         "llh": {
-            "amici": finite(comparison.llh_amici),
-            "jax": finite(comparison.llh_jax),
-            "rel_diff": finite(comparison.llh_rel_diff),
+            "amici": comparison.llh_amici,
+            "jax": comparison.llh_jax,
+            "rel_diff": comparison.llh_rel_diff,
         },
         "gradient": [
             {
                 "parameter": name,
-                **{k: finite(v) if k != "scale" else v for k, v in row.items() if k != "linear"},
+                **{k: v for k, v in row.items() if k != "linear"},
             }
             for name, row in comparison.gradient_frame().to_dict("index").items()
         ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,13 @@ from amijax.cli.problems import table
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
-    finite,
     opened_problem,
     point_of,
     point_options,
     solver_choice,
 )
 from amijax.cluster.client import ClusterError
+from amijax.json_values import json_text
 from amijax.precisions import PRECISIONS
 
 if TYPE_CHECKING:
@@ -87,14 +86,14 @@ def precision_command(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if as_json:
-        click.echo(json.dumps(study_as_json(study), indent=2, allow_nan=False))
+        click.echo(json_text(_study_as_json(study), indent=2))
     else:
         click.echo("\n".join(_as_text(study)))
     sys.exit(0)
 
 
-def study_as_json(study: Study) -> dict[str, Any]:
-    """A study as what `precision --json` prints: NaN and infinities are None."""
+def _study_as_json(study: Study) -> dict[str, Any]:
+    """A study as what `precision --json` prints."""
     reference = study.reference
     assert reference is not None
     llh, *entries = [_entry_as_json(entry) for entry in study.verdicts]
@@ -112,10 +111,10 @@ def study_as_json(study: Study) -> dict[str, Any]:
     }
     if study.bits is not None:
         content["bits"] = {
-            "mantissa_bits": study.bits.mantissa_bits.tolist(),
-            "errors": _rows(study.bits.errors),
+            "mantissa_bits": study.bits.mantissa_bits,
+            "errors": study.bits.errors,
             "formats": {
-                form.name: {"errors": [finite(x) for x in errors], "out_of_range": list(lost)}
+                form.name: {"errors": errors, "out_of_range": lost}
                 for form, errors, lost in zip(
                     study.bits.formats,
                     study.bits.format_errors,
@@ -126,10 +125,10 @@ def study_as_json(study: Study) -> dict[str, Any]:
         }
     if study.tolerances is not None:
         sweep = study.tolerances
-        content["tolerances"] = {"rtols": sweep.rtols.tolist(), "atol": sweep.atol} | {
+        content["tolerances"] = {"rtols": sweep.rtols, "atol": sweep.atol} | {
             name: {
-                "errors": _rows(sweep.errors[i]),
-                "seconds": [finite(x) for x in sweep.seconds[i]],
+                "errors": sweep.errors[i],
+                "seconds": sweep.seconds[i],
             }
             for i, name in enumerate(PRECISIONS)
         }
@@ -137,12 +136,12 @@ def study_as_json(study: Study) -> dict[str, Any]:
         found = study.curvature
         content["curvature"] = {
             "method": found.method,
-            "misses": {name: finite(x) for name, x in found.misses.items()},
-            "hessian_condition": finite(found.hessian_condition),
-            "predicted": [finite(x) for x in found.predicted],
-            "measured": [finite(x) for x in found.measured],
-            "condition": [finite(x) for x in found.condition],
-            "outcomes": list(found.outcomes),
+            "misses": found.misses,
+            "hessian_condition": found.hessian_condition,
+            "predicted": found.predicted,
+            "measured": found.measured,
+            "condition": found.condition,
+            "outcomes": found.outcomes,
         }
     return content
 
@@ -150,24 +149,20 @@ def study_as_json(study: Study) -> dict[str, Any]:
 def _entry_as_json(entry: QuantityPrecision) -> dict[str, Any]:
     return {
         "parameter": entry.quantity,
-        "amici": finite(entry.amici),
-        "float64": finite(entry.float64),
-        "float32": finite(entry.float32),
-        "reference": finite(entry.reference),
-        "stages": [finite(error) for error in entry.stages],
-        "digits_agreement": finite(entry.digits_agreement),
-        "digits_float32": finite(entry.digits_float32),
-        "digits_accuracy": finite(entry.digits_accuracy),
-        "digits_accuracy_float32": finite(entry.digits_accuracy_float32),
-        "digits_reference": finite(entry.digits_reference),
-        "spread": finite(entry.spread),
-        "digits_noise": finite(entry.digits_noise),
+        "amici": entry.amici,
+        "float64": entry.float64,
+        "float32": entry.float32,
+        "reference": entry.reference,
+        "stages": entry.stages,
+        "digits_agreement": entry.digits_agreement,
+        "digits_float32": entry.digits_float32,
+        "digits_accuracy": entry.digits_accuracy,
+        "digits_accuracy_float32": entry.digits_accuracy_float32,
+        "digits_reference": entry.digits_reference,
+        "spread": entry.spread,
+        "digits_noise": entry.digits_noise,
         "limited_by": entry.limited_by,
     }
-
-
-def _rows(values: Any) -> list[list[float | None]]:
-    return [[finite(x) for x in row] for row in values]
 
 
 def _progress_printer() -> Any:

@@ -1,8 +1,7 @@
-"""What several commands share: opening a problem, options for a point, numbers for JSON."""
+"""What several commands share: opening a problem, options for a point and for the solver."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +120,3 @@ def phase_printer(problem_id: str) -> Callable[[Any], None]:
             click.echo(f"{problem_id}: {progress.phase} ({progress.elapsed:.0f} s)", err=True)
 
     return show
-
-
-def finite(value: float | None) -> float | None:
-    """A number as JSON has it: NaN and infinities are None."""
-    return None if value is None or not math.isfinite(value) else float(value)

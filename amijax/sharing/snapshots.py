@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amijax.json_values import exact_json_text, from_text
 from amijax.precisions import PRECISIONS, Precision
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
@@ -138,23 +139,19 @@ def clean_name(text: str) -> str:
 
 def export_snapshots(snapshots: Sequence[Snapshot]) -> str:
     """Snapshots as JSON text; numbers keep every bit, those that are not finite are text."""
-    return json.dumps(
+    return exact_json_text(
         {
             "format": FORMAT,
             "revision": REVISION,
             "snapshots": [
                 {
                     **{f.name: getattr(s, f.name) for f in fields(Snapshot)},
-                    "theta": [_written(x) for x in s.theta],
-                    "gradient": [_written(x) for x in s.gradient],
-                    "llh": _written(s.llh),
                     "choice": asdict(s.choice),
                 }
                 for s in snapshots
             ],
         },
         indent=1,
-        allow_nan=False,
     )
 
 
@@ -245,8 +242,8 @@ def _numbers(values: Any, n: int, name: str) -> FloatArray:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
-        return float(value)
+    if isinstance(value, str) and isinstance(number := from_text(value), float):
+        return number
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise SnapshotError(f"{name} holds {_short(value)}, which is not a number")
     return float(value)
@@ -262,10 +259,6 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT:
         raise SnapshotError(f"{name} must be text of at most {_MAX_TEXT} characters")
     return value
-
-
-def _written(value: float) -> float | str:
-    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def _short(value: Any) -> str:

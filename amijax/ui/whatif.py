@@ -15,13 +15,13 @@ from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
+from amijax.ui.memo import point, remembered
 from amijax.ui.resources import objective_for, simulator_for
 from amijax.ui.results import number
 from amijax.whatif.prediction import Prediction, foretold, predict_step
 from amijax.whatif.slices import most_influential, slice_range
 from amijax.whatif.trajectories import TrajectorySimulator
 
-_BASELINE = "amijax_baseline"
 _MOST_SLIDERS = 6
 # A step is analysed at every change where its evaluations take less than this altogether.
 _PROMPT = 0.3  # seconds
@@ -105,25 +105,19 @@ def open_whatif(context: Context, model: CompiledModel) -> WhatIf | None:
 
 def _baseline(objective: AmiciObjective, context: Context) -> Settled:
     """Llh and gradient at the baseline, computed once and kept in the session."""
-    point = (objective.model.key, context.choice, context.session.baseline.tobytes())
-    known = st.session_state.get(_BASELINE)
-    if known is None or known[0] != point:
+    baseline, choice = context.session.baseline, context.choice
+
+    def computed() -> Settled:
         with st.spinner("Evaluating the baseline", show_time=True):
-            known = (point, settle(objective, context.session.baseline, context.choice))
-        st.session_state[_BASELINE] = known
-    settled: Settled = known[1]
-    return settled
+            return settle(objective, baseline, choice)
+
+    return remembered("baseline", point(context.problem, choice, baseline), computed)
 
 
 def _llh(objective: AmiciObjective, theta: FloatArray) -> Evaluation:
     """Llh without sensitivities; the latest few points are remembered."""
-    known: dict[tuple[object, ...], Evaluation] = st.session_state.setdefault("amijax_llh", {})
-    key = (objective.model.key, objective.solver, theta.tobytes())
-    if key not in known:
-        while len(known) > 8:
-            known.pop(next(iter(known)))
-        known[key] = objective.evaluate(theta, gradient=False)
-    return known[key]
+    at = point(objective.problem, objective.solver, theta)
+    return remembered("llh", at, lambda: objective.evaluate(theta, gradient=False), latest=8)
 
 
 def sliders(context: Context, found: WhatIf) -> None:
@@ -200,15 +194,11 @@ def metrics(context: Context, found: WhatIf) -> None:
 def prediction(found: WhatIf) -> Prediction:
     """The analysis of the step, kept until either end moves."""
     evaluation = found.baseline.evaluation
-    key = (found.objective.model.key, evaluation.solver, evaluation.theta.tobytes(),
-           found.theta.tobytes())  # fmt: skip
-    known = st.session_state.get("amijax_prediction")
-    if known is None or known[0] != key:
-        with cluster_errors():
-            known = (key, predict_step(found.objective, evaluation, found.theta))
-        st.session_state["amijax_prediction"] = known
-    result: Prediction = known[1]
-    return result
+    at = point(found.objective.problem, evaluation.solver, evaluation.theta, found.theta)
+    with cluster_errors():
+        return remembered(
+            "prediction", at, lambda: predict_step(found.objective, evaluation, found.theta)
+        )
 
 
 def verdict(found: WhatIf) -> None:

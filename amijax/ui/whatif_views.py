@@ -15,6 +15,7 @@ from amijax.figures import (
 from amijax.ui import charts, whatif, zoom
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
+from amijax.ui.memo import is_remembered, point, remembered
 from amijax.ui.whatif import WhatIf
 from amijax.whatif.slices import Slice, most_influential, parameter_slices
 from amijax.whatif.trajectories import Trajectories
@@ -132,18 +133,14 @@ def slices(context: Context, found: WhatIf) -> None:
     evaluation = found.baseline.evaluation
     one = evaluation.cpu_seconds / (1 if derivative else 1 + len(found.theta))
     seconds = len(positions) * _SLICE_POINTS * one / found.objective.batch_threads
-    wanted = (found.objective.model.key, found.objective.solver, found.theta.tobytes(),
-              tuple(positions), reach, own, derivative)  # fmt: skip
-    known = st.session_state.get("amijax_slices")
-    if known is None or known[0] != wanted:
-        if seconds > _PROMPT and not st.button(
-            f"Evaluate (about {seconds:.0f} s)", key="run_slices"
-        ):
-            return
-        width = own if reach == _OWN else _WIDTHS[reach]
-        known = (wanted, _cut(found, positions, width, derivative, seconds))
-        st.session_state["amijax_slices"] = known
-    cut: tuple[Slice, ...] = known[1]
+    width = own if reach == _OWN else _WIDTHS[reach]
+    at = point(
+        problem, found.objective.solver, found.theta, view=(tuple(positions), width, derivative)
+    )
+    is_prompt = seconds <= _PROMPT or is_remembered("slices", at)
+    if not (is_prompt or st.button(f"Evaluate (about {seconds:.0f} s)", key="run_slices")):
+        return
+    cut = remembered("slices", at, lambda: _cut(found, positions, width, derivative, seconds))
     charts.draw(slices_figure(cut, gradient=derivative), "slices_chart", "llh along parameters")
     failed = sum(failure is not None for entry in cut for failure in entry.failures)
     if failed:
@@ -218,14 +215,12 @@ def shares(found: WhatIf) -> None:
 def _baseline_courses(found: WhatIf, condition: int, states: bool) -> Trajectories:
     """The baseline's time courses, kept until it or the view changes."""
     theta = found.baseline.evaluation.theta
-    key = (found.objective.model.key, found.objective.solver, theta.tobytes(), condition, states)
-    known = st.session_state.get("amijax_baseline_courses")
-    if known is None or known[0] != key:
-        courses = found.simulator.simulate(theta, conditions=[condition], states=states)
-        known = (key, courses)
-        st.session_state["amijax_baseline_courses"] = known
-    result: Trajectories = known[1]
-    return result
+    at = point(found.objective.problem, found.objective.solver, theta, view=(condition, states))
+    return remembered(
+        "baseline_courses",
+        at,
+        lambda: found.simulator.simulate(theta, conditions=[condition], states=states),
+    )
 
 
 def _measured_first(current: Trajectories) -> tuple[str, ...]:

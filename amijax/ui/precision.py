@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from amijax.precision import PIECES, Piece, Study, forecast
-from amijax.precision.jobs import StudyJob, StudyProgress, is_stored, running_study, start_study
+from amijax.precision.jobs import StudyJob, StudyProgress, is_stored, latest_study, start_study
 from amijax.precision.study import wanted_pieces
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
@@ -43,7 +43,7 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     def start() -> None:
         start_study(objective, theta, parameters=parameters, pieces=pieces)
 
-    job = running_study(objective, theta, parameters=parameters, pieces=pieces)
+    job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
     if job is None and (seconds < _AFFORDABLE or is_stored(objective, theta, parameters, pieces)):
         job = start_study(
             objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER

@@ -67,7 +67,7 @@ def precision_command(
 
     set_up_jax()
     from amijax.auto import settle
-    from amijax.precision import PIECES, study_precision
+    from amijax.precision import PIECE_NAMES, study_precision
 
     objective = compiled_objective(opened)
     settled = settle(objective, theta, choice)
@@ -78,7 +78,7 @@ def precision_command(
             settled.objective,
             theta,
             parameters=parameters or None,
-            pieces=PIECES if everything else ("budget", "reference", "noise"),
+            pieces=PIECE_NAMES if everything else ("budget", "reference", "noise"),
             on_progress=None if as_json else _progress_printer(),
         )
     except ClusterError as error:

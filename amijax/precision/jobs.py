@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 
 from amijax.background import CancelledError, Job, Progress, Registry, State
 from amijax.objective import AmiciObjective
+from amijax.precision.pieces import PIECE_NAMES, PieceName, with_needs
 from amijax.precision.store import PieceStore
-from amijax.precision.study import PIECES, Piece, Study, studies, wanted_pieces
+from amijax.precision.study import Study, studies
 from amijax.scales import FloatArray
 
 _NICENESS = 10  # of the working threads: pages that somebody is using go first
@@ -34,8 +35,8 @@ class StudyProgress(Progress):
     """
 
     study: Study | None
-    pieces: tuple[Piece, ...]
-    piece: Piece | None
+    pieces: tuple[PieceName, ...]
+    piece: PieceName | None
     done: int
     total: int
     error: str
@@ -52,17 +53,17 @@ class StudyJob(Job[StudyProgress]):
         objective: AmiciObjective,
         theta: FloatArray,
         parameters: tuple[str, ...],
-        pieces: tuple[Piece, ...],
+        pieces: tuple[PieceName, ...],
         abandon_after: float | None,
         own_queue: bool,
     ) -> None:
         super().__init__("precision study", "waiting")
         self._own_queue = own_queue
-        self._pieces = wanted_pieces(pieces)
+        self._pieces = with_needs(pieces)
         self._abandon_after = abandon_after
         self._watched = time.monotonic()
         self._study: Study | None = None
-        self._at: tuple[Piece | None, int, int] = (None, 0, 1)
+        self._at: tuple[PieceName | None, int, int] = (None, 0, 1)
         self._start(lambda: self._study_all(objective, theta, parameters))
 
     def progress(self) -> StudyProgress:
@@ -112,7 +113,7 @@ class StudyJob(Job[StudyProgress]):
         finally:
             lock.release()
 
-    def _report(self, piece: Piece, done: int, total: int) -> None:
+    def _report(self, piece: PieceName, done: int, total: int) -> None:
         self._at = (piece, done, total)
         self._check_wanted()
 
@@ -134,7 +135,7 @@ def start_study(
     theta: ArrayLike,
     *,
     parameters: Sequence[str] | None = None,
-    pieces: Sequence[Piece] = PIECES,
+    pieces: Sequence[PieceName] = PIECE_NAMES,
     abandon_after: float | None = None,
     own_queue: bool = False,
 ) -> StudyJob:
@@ -162,7 +163,7 @@ def latest_study(
     theta: ArrayLike,
     *,
     parameters: Sequence[str] | None = None,
-    pieces: Sequence[Piece] = PIECES,
+    pieces: Sequence[PieceName] = PIECE_NAMES,
 ) -> StudyJob | None:
     """This process's latest job for a study, which may be over; None if there was none lately."""
     theta = np.array(theta, dtype=np.float64)
@@ -173,25 +174,25 @@ def is_stored(
     objective: AmiciObjective,
     theta: ArrayLike,
     parameters: Sequence[str],
-    pieces: Sequence[Piece] = PIECES,
+    pieces: Sequence[PieceName] = PIECE_NAMES,
 ) -> bool:
     """Whether all pieces of a study lie on disk, so that it takes no time."""
     ids = objective.problem.parameter_ids
     positions = np.array([i for i, name in enumerate(ids) if name in set(parameters)])
     store = PieceStore.of(objective, np.array(theta, dtype=np.float64), positions)
-    return all((store.folder / f"{piece}.json").exists() for piece in wanted_pieces(pieces))
+    return all((store.folder / f"{piece}.json").exists() for piece in with_needs(pieces))
 
 
 def _key(
     objective: AmiciObjective,
     theta: FloatArray,
     parameters: Sequence[str] | None,
-    pieces: Sequence[Piece],
+    pieces: Sequence[PieceName],
 ) -> Hashable:
     chosen = objective.problem.parameter_ids if parameters is None else parameters
     return (
         objective.model.key, objective.solver, theta.tobytes(), tuple(sorted(chosen)),
-        wanted_pieces(pieces),
+        with_needs(pieces),
     )  # fmt: skip
 
 

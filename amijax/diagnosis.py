@@ -67,7 +67,7 @@ class SuspectParameter:
 
 @dataclass(frozen=True, eq=False)
 class Remedy:
-    """Something to try; what is not None can be done at once.
+    """Something to try; what is not None can be done immediately.
 
     Attributes:
         text: what it is, as an imperative.

@@ -16,9 +16,6 @@ from amijax.cli.main import main
 from amijax.comparison import compare_precisions
 from amijax.digits import ALL_DIGITS, digits
 
-# Log-likelihoods of AMICI's own benchmark tests agree to this; they were computed at atol 1e-8.
-REFERENCE = 1e-5
-
 
 def test_digits():
     np.testing.assert_allclose(

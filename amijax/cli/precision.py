@@ -133,15 +133,15 @@ def _study_as_json(study: Study) -> dict[str, Any]:
             for i, name in enumerate(PRECISIONS)
         }
     if study.curvature is not None:
-        found = study.curvature
+        curvature = study.curvature
         content["curvature"] = {
-            "method": found.method,
-            "misses": found.misses,
-            "hessian_condition": found.hessian_condition,
-            "predicted": found.predicted,
-            "measured": found.measured,
-            "condition": found.condition,
-            "outcomes": found.outcomes,
+            "method": curvature.method,
+            "misses": curvature.misses,
+            "hessian_condition": curvature.hessian_condition,
+            "predicted": curvature.predicted,
+            "measured": curvature.measured,
+            "condition": curvature.condition,
+            "outcomes": curvature.outcomes,
         }
     return content
 

@@ -120,10 +120,10 @@ def _llh(objective: AmiciObjective, theta: FloatArray) -> Evaluation:
     return remembered("llh", at, lambda: objective.evaluate(theta, gradient=False), latest=8)
 
 
-def sliders(context: Context, found: WhatIf) -> None:
+def sliders(context: Context, whatif: WhatIf) -> None:
     """Up to six sliders within bounds."""
     session, problem = context.session, context.problem
-    gradient = found.baseline.evaluation.gradient
+    gradient = whatif.baseline.evaluation.gradient
     assert gradient is not None
     default = [
         problem.parameter_ids[i]
@@ -175,40 +175,42 @@ def _slider(context: Context, problem: Problem, i: int) -> None:
     )  # fmt: skip
 
 
-def metrics(context: Context, found: WhatIf) -> None:
+def metrics(context: Context, whatif: WhatIf) -> None:
     """Llh before and after, and what the gradient foretold."""
     columns = st.columns(4)
     columns[0].metric(
-        "llh now", number(found.now.llh, 9),
+        "llh now", number(whatif.now.llh, 9),
         help="Without sensitivities: the solver's steps differ from those of the first page, "
         "which computes the gradient as well, and so does llh, in about the 8th digit.",
     )  # fmt: skip
     columns[1].metric(f"llh at the baseline ({context.session.baseline_name})",
-                      number(found.before.llh, 9))  # fmt: skip
-    columns[2].metric("Change", _signed(found.actual))
+                      number(whatif.before.llh, 9))  # fmt: skip
+    columns[2].metric("Change", _signed(whatif.actual))
     columns[3].metric(
-        "Foretold by the gradient", _signed(found.predicted), help="Gradient at the baseline · step"
+        "Foretold by the gradient",
+        _signed(whatif.predicted),
+        help="Gradient at the baseline · step",
     )
 
 
-def prediction(found: WhatIf) -> Prediction:
+def prediction(whatif: WhatIf) -> Prediction:
     """The analysis of the step, kept until either end moves."""
-    evaluation = found.baseline.evaluation
-    at = point(found.objective.problem, evaluation.solver, evaluation.theta, found.theta)
+    evaluation = whatif.baseline.evaluation
+    at = point(whatif.objective.problem, evaluation.solver, evaluation.theta, whatif.theta)
     with cluster_errors():
         return remembered(
-            "prediction", at, lambda: predict_step(found.objective, evaluation, found.theta)
+            "prediction", at, lambda: predict_step(whatif.objective, evaluation, whatif.theta)
         )
 
 
-def verdict(found: WhatIf) -> None:
+def verdict(whatif: WhatIf) -> None:
     """How prediction and fact compare, in a sentence."""
-    if found.now.failure is not None:
-        st.error(f"There is no likelihood at this point. {found.now.failure}")
+    if whatif.now.failure is not None:
+        st.error(f"There is no likelihood at this point. {whatif.now.failure}")
         return
-    if np.array_equal(found.theta, found.baseline.evaluation.theta) or not found.is_prompt:
+    if np.array_equal(whatif.theta, whatif.baseline.evaluation.theta) or not whatif.is_prompt:
         return
-    step = prediction(found)
+    step = prediction(whatif)
     show = {"nonlinear": st.warning, "noise": st.warning, "gradient": st.warning}
     show.get(step.verdict, st.caption)(step.text)
 

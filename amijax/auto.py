@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amijax.files import write_atomically
+from amijax.json_values import json_text
 from amijax.objective import AmiciObjective, Evaluation
 from amijax.paths import cache_dir
 from amijax.scales import FloatArray
-from amijax.simulation.settings import Sensitivities, SolverChoice, SolverSettings
+from amijax.simulation.settings import SENSITIVITIES, Sensitivities, SolverChoice, SolverSettings
 
 # Two gradients agree if they differ by less than this, relative to the larger one's norm: adjoint
 # sensitivities have other errors than forward ones, of some 1e-5 to 1e-3 at default tolerances.
@@ -94,7 +95,7 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
             if _is_open(choice) and measurement is None:
                 measurement = _measure(tried, evaluation)
             return Settled(tried, evaluation, tuple(failed), measurement)
-        if last or evaluation.failure.status == 0:  # other settings mend integration only
+        if last or evaluation.failure.kind != "integration":  # other settings mend nothing else
             break
         if evaluation.wall_seconds > _SLOW:
             _slow_failures.add((objective.model.key, rung))
@@ -123,11 +124,7 @@ def _measure(forward: AmiciObjective, evaluation: Evaluation) -> SensitivityMeas
             evaluation, seconds, adjoint, adjoint.gradient_within(theta, max(2 * seconds, 0.05))
         )
     with suppress(OSError):  # without a cache it is measured again the next time
-        path = _path(forward, forward.solver)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{time.monotonic_ns()}")
-        part.write_text(json.dumps(asdict(measurement)))
-        part.replace(path)
+        write_atomically(_path(forward, forward.solver), json_text(asdict(measurement)))
     return measurement
 
 
@@ -175,4 +172,4 @@ def _known_measurement(
         measurement = SensitivityMeasurement(**json.loads(_path(objective, settings).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return measurement if measurement.chosen in ("forward", "adjoint") else None
+    return measurement if measurement.chosen in SENSITIVITIES else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,11 @@ from numpy.typing import ArrayLike
 
 from amijax.jax_objective import JaxEvaluation, JaxObjective
 from amijax.objective import AmiciObjective, Evaluation
+from amijax.precisions import PRECISIONS, Precision
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, Scale
 from amijax.simulation.failures import Failure
 from amijax.simulation.settings import SolverSettings
-
-Precision = Literal["float32", "float64"]
-PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 
 # One JAX program per objective: compiling it again costs more than most evaluations.
 _jax_objectives: weakref.WeakKeyDictionary[AmiciObjective, JaxObjective] = (
@@ -268,10 +266,7 @@ def jax_failure(inside: JaxEvaluation) -> Failure | None:
     """Why JAX's side has no result: its simulation failed, or only its arithmetic overflowed."""
     if inside.host is None:
         return Failure(
-            None,
-            None,
-            0,
-            "",
+            "callback",
             "The callback from JAX to AMICI broke",
             "This is a defect of amijax: please report it with the problem and the parameters.",
         )
@@ -280,10 +275,7 @@ def jax_failure(inside: JaxEvaluation) -> Failure | None:
     gradient = np.asarray(inside.gradient)
     if not (np.isfinite(inside.llh) and np.isfinite(gradient).all()):
         return Failure(
-            None,
-            None,
-            0,
-            "AMICI_SUCCESS",
+            "output",
             f"AMICI succeeded, but the result does not fit into JAX's {inside.llh.dtype}",
             "Use float64, or bring parameters nearer to 1 on linear scale.",
         )

@@ -67,7 +67,7 @@ class SuspectParameter:
 
 @dataclass(frozen=True, eq=False)
 class Remedy:
-    """Something to try; what is not None can be done at once.
+    """Something to try; what is not None can be done immediately.
 
     Attributes:
         text: what it is, as an imperative.
@@ -151,7 +151,7 @@ def suggest(objective: AmiciObjective, theta: ArrayLike, failure: Failure) -> tu
     )
     if (inside != theta).any():
         remedies.append(Remedy("Bring all parameters back into their bounds", theta=inside))
-    if failure.status < 0:
+    if failure.kind == "integration":
         remedies += _solver_remedies(objective.solver)
     if (theta != problem.nominal_theta).any():
         remedies.append(Remedy("Go back to the nominal point", theta=problem.nominal_theta))

@@ -314,8 +314,8 @@ class AmiciObjective:
     ) -> None:
         """Hand each point's position and evaluation to `keep` as soon as it is finished."""
         if (elsewhere := self._executor_for(len(points), executor)) is not None:
-            found = elsewhere.evaluate_points(self, points, gradient, on_chunk)
-            for i, evaluation in enumerate(found):
+            evaluations = elsewhere.evaluate_points(self, points, gradient, on_chunk)
+            for i, evaluation in enumerate(evaluations):
                 keep(i, evaluation)
             return
         rest = []
@@ -408,7 +408,7 @@ class ObjectiveRecipe:
     num_threads: int | None
 
     def rebuild(self) -> AmiciObjective:
-        """The objective; in a process that prepared its problem before, at once.
+        """The objective; immediately in a process that prepared its problem before.
 
         The model is looked up in this machine's cache by the key of its content and of the
         versions here, and compiled where it is not there, once for all processes that ask.

@@ -2,44 +2,45 @@
 
 import streamlit as st
 
-from amijax.ui import links, parameters, sharing, snapshots, whatif, whatif_views
+from amijax.ui import links, parameters, sharing, snapshots, whatif_views
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
+from amijax.ui.whatif import metrics, open_whatif, sliders, verdict
 
 VIEWS = ("Trajectories", "Prediction", "Slices", "Shares of llh", "Snapshots", "Export")
 
 context = begin("What if")
 st.markdown(f"#### What if: {context.problem.problem_id}")
-summary = st.container()
+summary_slot = st.container()
 left, right = st.columns([1, 2.4], gap="medium")
 with left:
-    sliders = st.container()
+    sliders_slot = st.container()
     with st.expander("All parameters", key="all_parameters"):
         parameters.edit(context.session, context.problem)
 with right:
     model = compiled_model(context.problem)
-    found = whatif.open_whatif(context, model) if model else None
-if found:
-    with sliders:
-        whatif.sliders(context, found)
-    with summary:
-        whatif.metrics(context, found)
-        whatif.verdict(found)
+    whatif = open_whatif(context, model) if model else None
+if whatif:
+    with sliders_slot:
+        sliders(context, whatif)
+    with summary_slot:
+        metrics(context, whatif)
+        verdict(whatif)
     with right:
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view",
             label_visibility="collapsed",
         )  # fmt: skip
         if view == "Trajectories":
-            whatif_views.trajectories(context, found)
+            whatif_views.trajectories(context, whatif)
         elif view == "Prediction":
-            whatif_views.step(context, found)
+            whatif_views.step(context, whatif)
         elif view == "Slices":
-            whatif_views.slices(context, found)
+            whatif_views.slices(context, whatif)
         elif view == "Shares of llh":
-            whatif_views.shares(found)
+            whatif_views.shares(whatif)
         elif view == "Snapshots":
-            snapshots.show(context, found)
+            snapshots.show(context, whatif)
         else:
-            sharing.show(context, found)
+            sharing.show(context, whatif)
 links.draw(context, "whatif")

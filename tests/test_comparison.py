@@ -81,7 +81,7 @@ def test_overflow_in_float32_alone(boehm):
     theta[boehm.problem.parameter_ids.index("sd_pSTAT5A_rel")] = 39.0  # 1e39 is no float32
     comparison = compare(boehm, theta, "float32")
     assert comparison.failure_amici is None
-    assert comparison.failure_jax is not None
+    assert comparison.failure_jax.kind == "input"  # 1e39, cast to float32
     assert comparison.failure is comparison.failure_jax
     assert "float32" in comparison.failure.remedy
 

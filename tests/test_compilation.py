@@ -14,7 +14,7 @@ from tiny_problem import tiny_problem
 
 from amijax.models import compilation
 from amijax.models.cache import PHASES, ModelFolders
-from amijax.models.compilation import running_job, start_compile
+from amijax.models.compilation import latest_compile, start_compile
 from amijax.models.lookup import CompileError, find_model, get_model, model_key
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ GET = (
     "import sys; from amijax import get_model, load_problem\n"
     "seen = []\n"
     "get_model(load_problem(sys.argv[1]), on_progress=lambda p: seen.append((p.state, p.phase)))\n"
-    "print('queued' in [s for s, _ in seen])\n"
+    "print('waiting' in [s for s, _ in seen])\n"
 )
 
 
@@ -70,7 +70,7 @@ def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem):
     jobs = set(threads.map(lambda _: start_compile(problem), range(8)))
     assert len(jobs) == 1
     job = jobs.pop()
-    assert running_job(model_key(problem)) is job
+    assert latest_compile(model_key(problem)) is job
     wait_for_phase(job, "C++ build")
     assert [phase for phase, _ in job.progress().phases] == ["import", "code generation"]
     assert job.progress().log_tail
@@ -78,7 +78,7 @@ def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem):
     assert done.state == "done"
     assert [phase for phase, _ in done.phases] == list(PHASES)
     assert job.failure is None
-    assert running_job(job.key) is None
+    assert latest_compile(job.key).state == "done"
     assert find_model(problem) is not None
     folders = ModelFolders.of(job.key)
     assert not folders.building.exists()
@@ -91,7 +91,7 @@ def test_cancel_stops_the_compilers_and_the_next_try_works(problem, tmp_path):
     job.cancel()
     assert job.wait(120).state == "cancelled"
     assert processes_below(tmp_path / "cache") == []
-    assert running_job(job.key) is job
+    assert latest_compile(job.key) is job
     assert find_model(problem) is None
     assert get_model(problem).load() is not None
 
@@ -158,7 +158,7 @@ def test_a_failing_build_is_readable_and_a_retry_works(problem, tmp_path, monkey
     log = ModelFolders.of(model_key(problem)).log.read_text()
     assert "this compiler is broken" in log
     assert "building file by file" in log
-    job = running_job(model_key(problem))
+    job = latest_compile(model_key(problem))
     assert job.progress().state == "failed"
     monkeypatch.delenv("CXX")
     assert get_model(problem).load() is not None
@@ -235,7 +235,7 @@ def test_the_time_limit_ends_a_build(problem, tmp_path, monkeypatch):
 def test_waiting_has_an_end_but_the_job_goes_on(problem):
     with pytest.raises(CompileError, match=r"not compiled within 0.1 s"):
         get_model(problem, timeout=0.1)
-    job = running_job(model_key(problem))
+    job = latest_compile(model_key(problem))
     assert not job.progress().is_over
     job.cancel()
 
@@ -246,4 +246,4 @@ def test_jobs_use_no_threads_once_they_are_over(problem, monkeypatch):
     job.wait(120)
     time.sleep(0.1)
     assert not [t for t in threading.enumerate() if t.name == f"compile {job.key}"]
-    assert compilation.running_job(job.key) is job
+    assert compilation.latest_compile(job.key) is job

@@ -151,11 +151,12 @@ def test_many_complaints_are_few_sentences():
     ("query", "sentence"),
     [
         ({"x64": "maybe"}, "neither true nor false"),
-        ({"rtol": "tiny"}, "rtol is not a number"),
+        ({"rtol": "tiny"}, "rtol must be a number above 0"),
         ({"rtol": "-1"}, "rtol must be"),
-        ({"max_steps": "1e999"}, "max_steps is not a number"),
-        ({"sensitivities": "backward"}, "sensitivities is not one of"),
-        ({"steady_state": "guess"}, "steady_state is not one of"),
+        ({"max_steps": "1e999"}, "max_steps must be a whole number"),
+        ({"max_steps": "1.5"}, "max_steps must be a whole number"),
+        ({"sensitivities": "backward"}, "sensitivities must be one of auto, forward, adjoint"),
+        ({"steady_state": "guess"}, "steady_state must be one of"),
     ],
 )
 def test_unusable_settings_get_a_sentence_and_the_default(query, sentence):

@@ -143,6 +143,8 @@ def test_input_that_is_not_finite_is_a_failure_not_an_exception(boehm, bad):
     assert np.isnan(evaluation.gradient).all()
     assert "Epo_degradation_BaF3" in evaluation.failure.message
     assert evaluation.failure.remedy
+    assert evaluation.failure.kind == "input"
+    assert evaluation.failure.status is None
     assert np.isnan(boehm.llh(theta))
 
 
@@ -159,6 +161,7 @@ def test_a_failed_integration_is_data(boehm, settings, status, remedy, gradient)
         boehm.problem.nominal_theta, gradient=gradient
     )
     failure = evaluation.failure
+    assert failure.kind == "integration"
     assert failure.status == status
     assert failure.condition in set(boehm.problem.conditions.index)
     assert 0 <= failure.time < 240
@@ -178,7 +181,7 @@ def test_an_infinite_llh_is_a_failure(tmp_path):
     objective = AmiciObjective(load_problem(path))
     evaluation = objective.evaluate([np.log10(0.8), 0.0])
     assert np.isnan(evaluation.llh)
-    assert evaluation.failure is not None
+    assert "noise scale" in evaluation.failure.message
     assert np.isfinite(objective.llh(objective.problem.nominal_theta))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from amijax.precision import jobs
-from amijax.precision.jobs import is_stored, running_study, start_study
+from amijax.precision.jobs import is_stored, latest_study, start_study
 from amijax.precision.study import Study
 
 
@@ -56,8 +56,8 @@ def test_a_study_in_the_background_is_the_same_as_in_the_foreground(conversion, 
 def test_who_asks_for_the_same_gets_the_same_job(conversion, point, slow):
     first = start_study(conversion, point)
     assert start_study(conversion, point) is first
-    assert running_study(conversion, point) is first
-    assert running_study(conversion, point + 1) is None
+    assert latest_study(conversion, point) is first
+    assert latest_study(conversion, point + 1) is None
     other = start_study(conversion, point, parameters=("k1",))
     assert other is not first
     slow.set()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from amijax.precision.jobs import _jobs, running_study
+from amijax.precision.jobs import _jobs, latest_study
 
 REPOSITORY = Path(__file__).parents[1]
 TIMEOUT = 120
@@ -50,7 +50,7 @@ def test_all_panels_are_there_with_the_story(page):
 
 def test_the_verdicts_are_those_of_the_library(page, objective_of):
     objective = objective_of("Robertson_Stiff")
-    job = running_study(objective, objective.problem.nominal_theta)
+    job = latest_study(objective, objective.problem.nominal_theta)
     table = next(e.value for e in page.dataframe if "limited by" in e.value)
     entries = job.progress().study.verdicts
     assert list(table.index) == [entry.quantity for entry in entries]

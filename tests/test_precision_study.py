@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 
 from amijax import AmiciObjective, SolverSettings
-from amijax.precision import PIECES, NoiseFloor, error_budget, forecast, noise_floor, studies
+from amijax.precision import (
+    PIECE_NAMES,
+    NoiseFloor,
+    error_budget,
+    forecast,
+    noise_floor,
+    studies,
+    with_needs,
+)
 from amijax.precision import study as study_module
 from amijax.precision.bits import FORMATS, MANTISSA_BITS
 from amijax.precision.store import PieceStore
-from amijax.precision.study import study_precision, wanted_pieces
+from amijax.precision.study import study_precision
 from amijax.precision.tolerances import RTOLS
 
 
@@ -93,10 +101,10 @@ def files(folder):
 
 def test_each_state_has_one_piece_more(computed):
     states, _ = computed
-    assert len(states) == len(PIECES)
+    assert len(states) == len(PIECE_NAMES)
     for i, state in enumerate(states):
-        there = [piece for piece in PIECES if getattr(state, piece) is not None]
-        assert there == list(PIECES[: i + 1])
+        there = [piece for piece in PIECE_NAMES if getattr(state, piece) is not None]
+        assert there == list(PIECE_NAMES[: i + 1])
         assert list(state.seconds) == there
         assert state.impossible == ()
     assert all(seconds > 0 for seconds in states[-1].seconds.values())
@@ -133,10 +141,10 @@ def test_verdicts_begin_with_the_budget(conversion, computed):
 
 
 def test_a_piece_brings_what_it_needs(conversion, folder):
-    assert wanted_pieces(("noise",)) == ("noise",)
-    assert wanted_pieces(("tolerances",)) == ("reference", "tolerances")
-    assert wanted_pieces(("curvature",)) == ("budget", "reference", "noise", "curvature")
-    assert wanted_pieces(("bits", "noise")) == ("noise", "bits")
+    assert with_needs(("noise",)) == ("noise",)
+    assert with_needs(("tolerances",)) == ("reference", "tolerances")
+    assert with_needs(("curvature",)) == ("budget", "reference", "noise", "curvature")
+    assert with_needs(("bits", "noise")) == ("noise", "bits")
     study = study_precision(conversion, conversion.problem.nominal_theta, pieces=("tolerances",))
     assert set(files(folder)) == {"reference", "tolerances"}
     assert study.budget is None
@@ -168,7 +176,7 @@ def test_without_float32_there_is_no_prediction(conversion, folder):  # noqa: AR
 
 def test_kept_pieces_are_the_same_bit_for_bit(conversion, kept):
     again = list(studies(conversion, conversion.problem.nominal_theta, on_progress=refuse))
-    assert len(again) == len(PIECES)
+    assert len(again) == len(PIECE_NAMES)
     assert_same(again[-1], kept)
 
 
@@ -262,7 +270,7 @@ def test_a_cache_that_can_t_be_written_is_no_error(conversion, monkeypatch, tmp_
 def test_nothing_but_whole_pieces_is_left_in_the_folder(kept, folder_of_all):
     assert kept.curvature is not None
     names = sorted(path.name for path in folder_of_all.rglob("*") if path.is_file())
-    assert names == sorted(f"{piece}.json" for piece in PIECES)
+    assert names == sorted(f"{piece}.json" for piece in PIECE_NAMES)
 
 
 def test_whatever_changes_a_result_has_a_folder_of_its_own(boehm, conversion, folder):
@@ -326,7 +334,7 @@ def test_chosen_parameters_alone_in_the_table_s_order(conversion, folder):
     assert [quantity.quantity for quantity in study.verdicts] == ["llh", "k2", "sigma_A"]
     again = study_precision(conversion, theta, parameters=["k2", "sigma_A"], on_progress=refuse)
     assert_same(again, study)
-    assert len(files(folder)) == len(PIECES)
+    assert len(files(folder)) == len(PIECE_NAMES)
 
 
 def test_all_parameters_by_name_are_the_whole_study(conversion, kept):
@@ -361,9 +369,9 @@ def test_the_wrong_shape_is_refused_with_the_right_one(conversion, folder):  # n
 def test_progress_counts_each_piece_up_to_its_end(computed):
     _, calls = computed
     pieces = [piece for piece, _, _ in calls]
-    assert list(dict.fromkeys(pieces)) == list(PIECES)
-    assert pieces == sorted(pieces, key=PIECES.index)
-    for piece in PIECES:
+    assert list(dict.fromkeys(pieces)) == list(PIECE_NAMES)
+    assert pieces == sorted(pieces, key=PIECE_NAMES.index)
+    for piece in PIECE_NAMES:
         counts = [(done, total) for name, done, total in calls if name == piece]
         done = [count for count, _ in counts]
         totals = {total for _, total in counts}
@@ -404,7 +412,7 @@ def test_the_forecast_has_seconds_for_every_piece(conversion):
     evaluation = conversion.evaluate(conversion.problem.nominal_theta)
     for chosen in (1, 6):
         seconds = forecast(conversion, evaluation, chosen)
-        assert list(seconds) == list(PIECES)
+        assert list(seconds) == list(PIECE_NAMES)
         assert all(0 < s < np.inf for s in seconds.values())
 
 
@@ -414,16 +422,18 @@ def test_fewer_parameters_and_more_cores_cost_less(boehm):
         AmiciObjective(boehm.problem, model=boehm.model, num_threads=cores) for cores in (1, 2)
     )
     few, all_of_them = (forecast(one, evaluation, n) for n in (2, 9))
-    assert all(few[piece] < all_of_them[piece] for piece in PIECES)
+    assert all(few[piece] < all_of_them[piece] for piece in PIECE_NAMES)
     on_two = forecast(two, evaluation, 9)
-    assert all(on_two[piece] <= all_of_them[piece] for piece in PIECES)
+    assert all(on_two[piece] <= all_of_them[piece] for piece in PIECE_NAMES)
     assert on_two["noise"] == pytest.approx(all_of_them["noise"] / 2)
 
 
 def test_the_forecast_counts_the_evaluations_that_are_made(conversion, computed, monkeypatch):
     """A second for each evaluation, whatever its tolerances: seconds are evaluations."""
     calls = computed[1]
-    totals = {piece: max(total for name, _, total in calls if name == piece) for piece in PIECES}
+    totals = {
+        piece: max(total for name, _, total in calls if name == piece) for piece in PIECE_NAMES
+    }
     monkeypatch.setattr(study_module, "_TIGHT", 1.0)
     evaluation = conversion.evaluate(conversion.problem.nominal_theta)
     one = dataclasses.replace(evaluation, wall_seconds=1.0, cpu_seconds=1.0)

@@ -32,7 +32,7 @@ class Known:
         found = []
         for theta in thetas:
             llh = self.function(theta) + self.noise * self.random.standard_normal()
-            failure = None if np.isfinite(llh) else Failure(None, None, 0, "", "no", "none")
+            failure = None if np.isfinite(llh) else Failure("output", "no", "none")
             found.append(Evaluation(theta, llh, None, failure, 0.0, 0.0, self.solver))
         return tuple(found)
 

@@ -138,7 +138,7 @@ def damaged(**changes):
         (damaged(versions=[]), "versions"),
         (damaged(choice={"evil": 1}), "choice must be"),
         (damaged(choice={"rtol": -1.0}), "rtol must be"),
-        (damaged(choice={"rtol": "x"}), "not a number"),
+        (damaged(choice={"rtol": "x"}), "rtol must be a number"),
         (damaged(choice={"max_steps": 1.5}), "whole number"),
         (damaged(choice={"sensitivities": []}), "one of"),
     ],

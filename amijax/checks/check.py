@@ -16,6 +16,8 @@ from amijax._version import __version__
 from amijax.auto import settle
 from amijax.comparison import Comparison, compare_precisions, rel_diff
 from amijax.digits import digits
+from amijax.files import write_atomically
+from amijax.json_values import json_text
 from amijax.models.lookup import CompileError, DamagedModelError, get_model
 from amijax.objective import AmiciObjective
 from amijax.paths import cache_dir
@@ -211,8 +213,5 @@ def _folder() -> Path:
 
 def _keep(result: CheckResult) -> CheckResult:
     path = _folder() / f"{Path(result.problem_id).name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{time.monotonic_ns()}")
-    part.write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
-    part.replace(path)
+    write_atomically(path, json_text(asdict(result), indent=1))
     return result

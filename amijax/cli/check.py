@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from amijax.cli.shared import table
+from amijax.json_values import json_text
 from amijax.problems import list_problems
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def check_command(problems: tuple[str, ...], everything: bool, as_json: bool) ->
     names = tuple(info.problem_id for info in list_problems()) if everything else problems
     results = _check_here(names[0]) if len(names) == 1 else _check_apart(names)
     if as_json:
-        click.echo(json.dumps({"problems": [asdict(result) for result in results]}, indent=2))
+        click.echo(json_text({"problems": [asdict(result) for result in results]}, indent=2))
     else:
         click.echo("\n".join(_as_text(results)))
     sys.exit(any(result.agrees_with_reference is False for result in results))

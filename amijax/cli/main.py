@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,19 +17,26 @@ from amijax.cli.script import script_command
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
-    finite,
     opened_problem,
     phase_printer,
     point_of,
     point_options,
     precision_option,
+    solver_choice,
     table,
 )
+from amijax.json_values import json_text
 from amijax.problems import ProblemError, log_prior
-from amijax.simulation.settings import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
+from amijax.simulation.settings import (
+    ASKED_SENSITIVITIES,
+    DEFAULT_TIME_LIMIT,
+    STEADY_STATES,
+    SolverChoice,
+)
 
 if TYPE_CHECKING:
-    from amijax.comparison import Comparison, Precision
+    from amijax.comparison import Comparison
+    from amijax.precisions import Precision
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,8 +78,8 @@ def compile_command(problems: tuple[str, ...]) -> None:
 def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        type=click.Choice(get_args(SteadyState)),
-        default="integrationOnly",
+        type=click.Choice(STEADY_STATES),
+        default=SolverChoice.steady_state,
         show_default=True,
         help=f"{explanation} For problems with preequilibration.",
     )
@@ -95,8 +101,8 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 )
 @click.option(
     "--sensitivities",
-    type=click.Choice(["auto", "forward", "adjoint"]),
-    default="auto",
+    type=click.Choice(ASKED_SENSITIVITIES),
+    default=SolverChoice.sensitivities,
     show_default=True,
     help="How AMICI computes the gradient; auto is the faster one whose result agrees.",
 )
@@ -108,14 +114,8 @@ def evaluate_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
-    rtol: float | None,
-    atol: float | None,
-    max_steps: int | None,
-    time_limit: float,
-    sensitivities: Literal["auto", "forward", "adjoint"],
-    steady_state: SteadyState,
-    steady_state_sensitivities: SteadyState,
     as_json: bool,
+    **solver: Any,
 ) -> None:
     """Log-likelihood and gradient from AMICI and from AMICI inside JAX.
 
@@ -126,6 +126,7 @@ def evaluate_command(
     """
     opened = opened_problem(problem)
     theta = point_of(opened, assignments, scaled)
+    choice = solver_choice(**solver)
 
     from amijax.jax_setup import set_up_jax
 
@@ -133,25 +134,13 @@ def evaluate_command(
     from amijax.auto import settle
     from amijax.comparison import compare
 
-    try:
-        choice = SolverChoice(
-            rtol=rtol,
-            atol=atol,
-            max_steps=max_steps,
-            time_limit=time_limit,
-            sensitivities=sensitivities,
-            steady_state=steady_state,
-            steady_state_sensitivities=steady_state_sensitivities,
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     objective = compiled_objective(opened)
     settled = settle(objective, theta, choice)
     for attempt in settled.attempts:
         click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     if as_json:
-        click.echo(json.dumps(comparison_as_json(comparison), indent=2, allow_nan=False))
+        click.echo(json_text(_comparison_as_json(comparison), indent=2))
     else:
         click.echo(_comparison_as_text(comparison))
         if (prior := log_prior(opened, theta)) is not None:
@@ -160,8 +149,8 @@ def evaluate_command(
     sys.exit(1 if comparison.failure else 0)
 
 
-def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as what `evaluate --json` prints: NaN and infinities are None."""
+def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as what `evaluate --json` prints."""
     failure = comparison.failure
     return {
         "problem": comparison.problem_id,
@@ -170,20 +159,20 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "failure": failure
         and {
             "condition": failure.condition,
-            "time": finite(failure.time),
+            "time": failure.time,
             "status": failure.status,
             "message": failure.message,
             "remedy": failure.remedy,
         },
         "llh": {
-            "amici": finite(comparison.llh_amici),
-            "jax": finite(comparison.llh_jax),
-            "rel_diff": finite(comparison.llh_rel_diff),
+            "amici": comparison.llh_amici,
+            "jax": comparison.llh_jax,
+            "rel_diff": comparison.llh_rel_diff,
         },
         "gradient": [
             {
                 "parameter": name,
-                **{k: finite(v) if k != "scale" else v for k, v in row.items() if k != "linear"},
+                **{k: v for k, v in row.items() if k != "linear"},
             }
             for name, row in comparison.gradient_frame().to_dict("index").items()
         ],

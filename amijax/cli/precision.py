@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,15 @@ import click
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
-    finite,
     opened_problem,
     point_of,
     point_options,
+    solver_choice,
     table,
 )
 from amijax.cluster.errors import ClusterError
-from amijax.simulation.settings import SolverChoice
+from amijax.json_values import json_text
+from amijax.precisions import PRECISIONS
 
 if TYPE_CHECKING:
     from amijax.precision import QuantityPrecision, Study
@@ -61,16 +61,13 @@ def precision_command(
     """
     opened = opened_problem(problem)
     theta = point_of(opened, assignments, scaled)
-    try:
-        choice = SolverChoice(rtol=rtol, atol=atol)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    choice = solver_choice(rtol=rtol, atol=atol)
 
     from amijax.jax_setup import set_up_jax
 
     set_up_jax()
     from amijax.auto import settle
-    from amijax.precision import PIECES, study_precision
+    from amijax.precision import PIECE_NAMES, study_precision
 
     objective = compiled_objective(opened)
     settled = settle(objective, theta, choice)
@@ -81,7 +78,7 @@ def precision_command(
             settled.objective,
             theta,
             parameters=parameters or None,
-            pieces=PIECES if everything else ("budget", "reference", "noise"),
+            pieces=PIECE_NAMES if everything else ("budget", "reference", "noise"),
             on_progress=None if as_json else _progress_printer(),
         )
     except ClusterError as error:
@@ -89,14 +86,14 @@ def precision_command(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if as_json:
-        click.echo(json.dumps(study_as_json(study), indent=2, allow_nan=False))
+        click.echo(json_text(_study_as_json(study), indent=2))
     else:
         click.echo("\n".join(_as_text(study)))
     sys.exit(0)
 
 
-def study_as_json(study: Study) -> dict[str, Any]:
-    """A study as what `precision --json` prints: NaN and infinities are None."""
+def _study_as_json(study: Study) -> dict[str, Any]:
+    """A study as what `precision --json` prints."""
     reference = study.reference
     assert reference is not None
     llh, *entries = [_entry_as_json(entry) for entry in study.verdicts]
@@ -114,10 +111,10 @@ def study_as_json(study: Study) -> dict[str, Any]:
     }
     if study.bits is not None:
         content["bits"] = {
-            "mantissa_bits": study.bits.mantissa_bits.tolist(),
-            "errors": _rows(study.bits.errors),
+            "mantissa_bits": study.bits.mantissa_bits,
+            "errors": study.bits.errors,
             "formats": {
-                form.name: {"errors": [finite(x) for x in errors], "out_of_range": list(lost)}
+                form.name: {"errors": errors, "out_of_range": lost}
                 for form, errors, lost in zip(
                     study.bits.formats,
                     study.bits.format_errors,
@@ -128,23 +125,23 @@ def study_as_json(study: Study) -> dict[str, Any]:
         }
     if study.tolerances is not None:
         sweep = study.tolerances
-        content["tolerances"] = {"rtols": sweep.rtols.tolist(), "atol": sweep.atol} | {
+        content["tolerances"] = {"rtols": sweep.rtols, "atol": sweep.atol} | {
             name: {
-                "errors": _rows(sweep.errors[i]),
-                "seconds": [finite(x) for x in sweep.seconds[i]],
+                "errors": sweep.errors[i],
+                "seconds": sweep.seconds[i],
             }
-            for i, name in enumerate(("float32", "float64"))
+            for i, name in enumerate(PRECISIONS)
         }
     if study.curvature is not None:
-        found = study.curvature
+        curvature = study.curvature
         content["curvature"] = {
-            "method": found.method,
-            "misses": {name: finite(x) for name, x in found.misses.items()},
-            "hessian_condition": finite(found.hessian_condition),
-            "predicted": [finite(x) for x in found.predicted],
-            "measured": [finite(x) for x in found.measured],
-            "condition": [finite(x) for x in found.condition],
-            "outcomes": list(found.outcomes),
+            "method": curvature.method,
+            "misses": curvature.misses,
+            "hessian_condition": curvature.hessian_condition,
+            "predicted": curvature.predicted,
+            "measured": curvature.measured,
+            "condition": curvature.condition,
+            "outcomes": curvature.outcomes,
         }
     return content
 
@@ -152,24 +149,20 @@ def study_as_json(study: Study) -> dict[str, Any]:
 def _entry_as_json(entry: QuantityPrecision) -> dict[str, Any]:
     return {
         "parameter": entry.quantity,
-        "amici": finite(entry.amici),
-        "float64": finite(entry.float64),
-        "float32": finite(entry.float32),
-        "reference": finite(entry.reference),
-        "stages": [finite(error) for error in entry.stages],
-        "digits_agreement": finite(entry.digits_agreement),
-        "digits_float32": finite(entry.digits_float32),
-        "digits_accuracy": finite(entry.digits_accuracy),
-        "digits_accuracy_float32": finite(entry.digits_accuracy_float32),
-        "digits_reference": finite(entry.digits_reference),
-        "spread": finite(entry.spread),
-        "digits_noise": finite(entry.digits_noise),
+        "amici": entry.amici,
+        "float64": entry.float64,
+        "float32": entry.float32,
+        "reference": entry.reference,
+        "stages": entry.stages,
+        "digits_agreement": entry.digits_agreement,
+        "digits_float32": entry.digits_float32,
+        "digits_accuracy": entry.digits_accuracy,
+        "digits_accuracy_float32": entry.digits_accuracy_float32,
+        "digits_reference": entry.digits_reference,
+        "spread": entry.spread,
+        "digits_noise": entry.digits_noise,
         "limited_by": entry.limited_by,
     }
-
-
-def _rows(values: Any) -> list[list[float | None]]:
-    return [[finite(x) for x in row] for row in values]
 
 
 def _progress_printer() -> Any:

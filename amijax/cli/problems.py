@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 import click
 
 from amijax.cli.shared import download_printer, table
+from amijax.json_values import json_text
 from amijax.problems import (
     ProblemError,
     ProblemInfo,
@@ -23,7 +23,7 @@ def list_command(as_json: bool) -> None:
     """List the problems there are, those to be downloaded as well; none is opened."""
     rows = [_listed(info) for info in list_problems()]
     if as_json:
-        click.echo(json.dumps({"problems": rows}, indent=2))
+        click.echo(json_text({"problems": rows}, indent=2))
         return
     columns = [
         *("problem", "source", "states", "parameters", "measurements", "conditions", "events"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -14,9 +14,10 @@ from amijax.cli.shared import (
     point_options,
     precision_option,
 )
+from amijax.precisions import Precision
 from amijax.problems import ProblemError
 from amijax.sharing.script import script
-from amijax.simulation.settings import SolverSettings
+from amijax.simulation.settings import SENSITIVITIES, SolverSettings
 
 _DEFAULT = SolverSettings()
 
@@ -31,7 +32,7 @@ _DEFAULT = SolverSettings()
 @click.option("--time-limit", type=float, default=_DEFAULT.time_limit, show_default=True)
 @click.option(
     "--sensitivities",
-    type=click.Choice(["forward", "adjoint"]),
+    type=click.Choice(SENSITIVITIES),
     default=_DEFAULT.sensitivities,
     show_default=True,
 )
@@ -41,7 +42,7 @@ _DEFAULT = SolverSettings()
 )  # fmt: skip
 def script_command(
     problem: str,
-    precision: Literal["float32", "float64"],
+    precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
     output: Path | None,

@@ -1,8 +1,7 @@
-"""What several commands share: opening a problem, options for a point, progress, tables."""
+"""What several commands share: opening a problem, options for points and solver, tables."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from amijax.cluster.client import executor_of_setting
 from amijax.cores import available_cores
+from amijax.precisions import PRECISIONS
 from amijax.problems import (
     DownloadError,
     DownloadProgress,
@@ -19,6 +19,7 @@ from amijax.problems import (
     load_problem,
 )
 from amijax.scales import FloatArray
+from amijax.simulation.settings import SolverChoice
 
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
@@ -31,7 +32,7 @@ PROBLEM_HELP = (
 
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["float32", "float64"]),
+    type=click.Choice(PRECISIONS),
     default="float64",
     show_default=True,
     help="What JAX computes in.",
@@ -71,6 +72,14 @@ def point_of(problem: Problem, assignments: tuple[str, ...], scaled: bool) -> Fl
         return problem.theta_from(_parse_assignments(assignments), linear=not scaled)
     except ProblemError as error:
         raise click.UsageError(str(error)) from error
+
+
+def solver_choice(**values: Any) -> SolverChoice:
+    """What options ask of the solver; what can't be used of them is wrong use."""
+    choice, complaints = SolverChoice.read(values)
+    if complaints:
+        raise click.UsageError(" ".join(complaints))
+    return choice
 
 
 def compiled_objective(problem: Problem) -> AmiciObjective:
@@ -138,11 +147,6 @@ def download_printer() -> OnDownload:
         last = progress.file
 
     return show
-
-
-def finite(value: float | None) -> float | None:
-    """A number as JSON has it: NaN and infinities are None."""
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def table(rows: list[list[Any]], columns: list[str]) -> list[str]:

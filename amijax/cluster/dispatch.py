@@ -87,7 +87,7 @@ class _Batch:
         self._on_chunk = on_chunk or _ignore
         self._recipe = pickle.dumps(replace(objective.recipe(), num_threads=1))
         self._versions = versions()
-        self._found: dict[int, Evaluation] = {}
+        self._evaluations: dict[int, Evaluation] = {}
         self._first_unsent = 0
         self._under_way: dict[Future, Sequence[int]] = {}
         self._over: queue.SimpleQueue[Future] = queue.SimpleQueue()  # of these, those that ended
@@ -108,7 +108,7 @@ class _Batch:
         finally:
             self._stop()
         self._do_rest_here()
-        return tuple(self._found[i] for i in range(len(self._points)))
+        return tuple(self._evaluations[i] for i in range(len(self._points)))
 
     def _look(self) -> bool:
         """Count the cluster's threads now and then; return whether to go on with it."""
@@ -139,7 +139,7 @@ class _Batch:
             ClusterError: nothing came back from it so far, so it is not set up as it should be.
         """
         self._trouble = why
-        if not self._found:
+        if not self._evaluations:
             raise ClusterError(
                 f"The Dask cluster at {_address(self._client)} can't evaluate "
                 f"{self._objective.problem.problem_id}: {why}. See that its workers run (for those "
@@ -151,7 +151,9 @@ class _Batch:
         """Keep the workers busy; return whether anything is under way."""
         while not self._alone and len(self._under_way) < _IN_FLIGHT * max(self._threads, 1):
             # Suspects come last, unless it may be the very preparation that ends workers.
-            if self._suspects and not (self._found and self._first_unsent < len(self._points)):
+            if self._suspects and not (
+                self._evaluations and self._first_unsent < len(self._points)
+            ):
                 if self._under_way:
                     break
                 self._alone = True
@@ -229,17 +231,14 @@ class _Batch:
             self._suspects.append(chunk)
         elif isinstance(error, KilledWorker) and len(chunk) > 1:
             self._suspects += [[i] for i in chunk]
-        elif isinstance(error, KilledWorker) and self._found:
+        elif isinstance(error, KilledWorker) and self._evaluations:
             self._keep(chunk, [self._killed(chunk[0])])
         else:
             self._fail("its chunks were cancelled" if error is None else _shown(error))
 
     def _killed(self, position: int) -> Evaluation:
         failure = Failure(
-            None,
-            None,
-            0,
-            "AMICI_SUCCESS",
+            "worker",
             "Workers of the Dask cluster ended while they computed this point",
             "Look into their logs: perhaps they have too little memory. Evaluated here, the point "
             "may end this process.",
@@ -248,8 +247,8 @@ class _Batch:
         return failed_evaluation(theta, self._gradient, failure, 0.0, solver)
 
     def _keep(self, chunk: Sequence[int], evaluations: Sequence[Evaluation]) -> None:
-        self._found.update(zip(chunk, evaluations, strict=True))
-        self._on_chunk(len(self._found))
+        self._evaluations.update(zip(chunk, evaluations, strict=True))
+        self._on_chunk(len(self._evaluations))
 
     def _stop(self) -> None:
         """Let the cluster forget what it still has of this batch."""
@@ -263,7 +262,7 @@ class _Batch:
     def _do_rest_here(self) -> None:
         for chunk in self._suspects:  # never here, where they would end everything
             self._keep(chunk, [self._killed(i) for i in chunk])
-        rest = [i for i in range(len(self._points)) if i not in self._found]
+        rest = [i for i in range(len(self._points)) if i not in self._evaluations]
         if not rest:
             return
         warnings.warn(
@@ -272,11 +271,11 @@ class _Batch:
             ClusterWarning,
             stacklevel=5,  # the caller of `evaluate_batch`
         )
-        done = len(self._found)
+        done = len(self._evaluations)
         evaluations = self._objective.with_executor(None).evaluate_batch(
             self._points[rest], self._gradient, on_chunk=lambda more: self._on_chunk(done + more)
         )
-        self._found.update(zip(rest, evaluations, strict=True))
+        self._evaluations.update(zip(rest, evaluations, strict=True))
 
 
 def _address(client: Client) -> str:

@@ -23,7 +23,7 @@ class Answer:
     Attributes:
         evaluations: pickled as one: thousands of small arrays travel slowly one by one.
         seconds: what evaluating took.
-        refusal: the versions that are others than wanted, in which case there are no evaluations.
+        refusal: the versions that differ from the asker's, in which case there are no evaluations.
     """
 
     evaluations: bytes
@@ -32,7 +32,7 @@ class Answer:
 
 
 def evaluate_chunk(
-    recipe: bytes, points: FloatArray, gradient: bool, wanted: dict[str, str]
+    recipe: bytes, points: FloatArray, gradient: bool, asked_by: dict[str, str]
 ) -> Answer:
     """Evaluate points on a worker.
 
@@ -40,12 +40,12 @@ def evaluate_chunk(
         recipe: the objective's, pickled: only the worker unpacks what needs AMICI.
         points: shape (n, n_parameters), on the PEtab scale.
         gradient: whether to compute gradients as well.
-        wanted: versions by name, as `versions()` gives them.
+        asked_by: versions where the batch comes from, by name, as `versions()` gives them.
     """
     here = versions()
-    if differing := [name for name in SAME_VERSIONS if here[name] != wanted[name]]:
+    if differing := [name for name in SAME_VERSIONS if here[name] != asked_by[name]]:
         return Answer(b"", 0.0, " and ".join(f"{name} {here[name]}" for name in differing))
     objective = pickle.loads(recipe).rebuild()
     start = time.perf_counter()
-    found = objective.evaluate_batch(points, gradient)
-    return Answer(pickle.dumps(found), time.perf_counter() - start)
+    evaluations = objective.evaluate_batch(points, gradient)
+    return Answer(pickle.dumps(evaluations), time.perf_counter() - start)

@@ -9,7 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from amijax.comparison import Comparison, Precision
+from amijax.comparison import Comparison
+from amijax.precisions import Precision
 from amijax.scales import FloatArray
 
 # Okabe and Ito's blue and vermillion, lightened until both stand out on white and on near-black.

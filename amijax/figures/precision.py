@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,7 +14,8 @@ from amijax.precision.budget import STAGES, ErrorBudget
 from amijax.precision.curvature import UNIT_ROUNDOFF, PredictedError
 from amijax.precision.noise import NoiseFloor
 from amijax.precision.tolerances import Measure, ToleranceSweep, combined
-from amijax.precision.verdicts import LimitedBy, QuantityPrecision
+from amijax.precision.verdicts import QuantityPrecision
+from amijax.precisions import Precision
 from amijax.scales import FloatArray
 
 # Okabe and Ito's palette, as in the gradient figure.
@@ -24,13 +24,6 @@ STAGE_COLOURS = {
     "transform": "#C9A227",
     "result": "#2FA58A",
     "chain rule": "#B46FA0",
-}
-LIMIT_COLOURS: dict[LimitedBy, str] = {
-    "input": STAGE_COLOURS["input"],
-    "transform": STAGE_COLOURS["transform"],
-    "result": STAGE_COLOURS["result"],
-    "solver": NAN_COLOUR,
-    "none": AMICI_COLOUR,
 }
 _SYMBOLS = {"input": "circle", "transform": "square", "result": "triangle-up", "chain rule": "x"}
 _ROW_HEIGHT = 26
@@ -70,9 +63,7 @@ def budget_figure(
     return figure
 
 
-def digits_figure(
-    entries: Sequence[QuantityPrecision], precision: Literal["float32", "float64"]
-) -> go.Figure:
+def digits_figure(entries: Sequence[QuantityPrecision], precision: Precision) -> go.Figure:
     """Digits of agreement beside digits of accuracy, and the noise floor, for each entry.
 
     Args:
@@ -220,13 +211,13 @@ def tolerances_figure(sweep: ToleranceSweep, which: int | Measure) -> go.Figure:
 
 
 def curvature_figure(
-    parameter_ids: Sequence[str], found: PredictedError, *, input_alone: bool = False
+    parameter_ids: Sequence[str], curvature: PredictedError, *, input_alone: bool = False
 ) -> go.Figure:
     """Measured against predicted float32 error of each gradient entry, with the diagonal.
 
     Args:
         parameter_ids: of the entries.
-        found: the prediction.
+        curvature: the prediction.
         input_alone: of rounding theta only, without the transformation and what follows.
     """
     colours = {
@@ -235,9 +226,9 @@ def curvature_figure(
         "result": ("rounding of the result rules", STAGE_COLOURS["result"], "triangle-up"),
         "higher order": ("higher derivatives rule", JAX_COLOUR, "square"),
     }
-    predicted, measured = np.abs(found.predicted), np.abs(found.measured)
+    predicted, measured = np.abs(curvature.predicted), np.abs(curvature.measured)
     if input_alone:
-        predicted, measured = np.abs(found.predicted_input), np.abs(found.measured_input)
+        predicted, measured = np.abs(curvature.predicted_input), np.abs(curvature.measured_input)
     every = np.concatenate([predicted, measured])
     every = every[np.isfinite(every) & (every > 0)]
     low, high = (every.min(), every.max()) if every.size else (1e-8, 1.0)
@@ -247,7 +238,7 @@ def curvature_figure(
         x=ends, y=ends, mode="lines", name="measured = predicted", line=_LINE, hoverinfo="skip"
     )
     for outcome, (label, colour, symbol) in colours.items():
-        where = np.array([entry == outcome for entry in found.outcomes])
+        where = np.array([entry == outcome for entry in curvature.outcomes])
         if where.any():
             names = np.array(parameter_ids)[where]
             few = len(parameter_ids) <= 15
@@ -255,7 +246,7 @@ def curvature_figure(
                 x=_positive(predicted[where]), y=_positive(measured[where]),
                 mode="markers+text" if few else "markers", name=label,
                 text=names, textposition="top center", textfont={"size": 11},
-                customdata=found.condition[where],
+                customdata=curvature.condition[where],
                 marker={"color": colour, "symbol": symbol, "size": 11},
                 hovertemplate="%{text}: predicted %{x:.2e}, measured %{y:.2e}, condition number "
                 "%{customdata:.1e}<extra></extra>",

@@ -18,29 +18,29 @@ _PANEL_HEIGHT = 250
 _PRECIPICE = 10.0  # times what half of the values span
 
 
-def prediction_figure(found: Prediction) -> go.Figure:
+def prediction_figure(prediction: Prediction) -> go.Figure:
     """Llh along the edited direction with the tangent of the baseline's gradient."""
     figure = go.Figure()
-    t = found.fractions
+    t = prediction.fractions
     figure.add_scatter(
-        x=t, y=found.llh, mode="lines+markers", name="llh", marker={"size": 5},
+        x=t, y=prediction.llh, mode="lines+markers", name="llh", marker={"size": 5},
         line={"color": AMICI_COLOUR, "width": 2.5},
         hovertemplate="%{x:.3g} of the step: llh %{y:.8g}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=t, y=found.tangent(t), mode="lines", name="tangent: what the gradient foretells",
+        x=t, y=prediction.tangent(t), mode="lines", name="tangent: what the gradient foretells",
         line={"color": JAX_COLOUR, "width": 2, "dash": "dash"},
         hovertemplate="%{x:.3g} of the step: foretold %{y:.8g}<extra></extra>",
     )  # fmt: skip
     for where, name, colour in ((0.0, "baseline", OTHER_COLOUR), (1.0, "now", NAN_COLOUR)):
         i = int(np.searchsorted(t, where))
         figure.add_scatter(
-            x=[t[i]], y=[found.llh[i]], mode="markers", name=name,
+            x=[t[i]], y=[prediction.llh[i]], mode="markers", name=name,
             marker={"size": 13, "symbol": "diamond", "color": colour},
             hovertemplate=name + ": %{y:.8g}<extra></extra>",
         )  # fmt: skip
     # The tangent may leave the picture, llh may not.
-    finite = found.llh[np.isfinite(found.llh)]
+    finite = prediction.llh[np.isfinite(prediction.llh)]
     if finite.size:
         margin = 0.15 * (np.ptp(finite) or 1.0)
         figure.update_yaxes(range=[finite.min() - margin, finite.max() + margin])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
 import re
 import sys
@@ -26,6 +25,7 @@ import libsbml
 from petab.v1 import C
 from petab.v1.math import sympify_petab
 
+from amijax.files import write_atomically
 from amijax.models.plan import ModelPlan
 from amijax.models.translation import translate
 from amijax.problems.problem import Problem, ProblemError
@@ -75,11 +75,8 @@ class ModelSource:
 
     def write(self, folder: Path) -> None:
         """Write the files; a process that writes or reads the same ones is not disturbed."""
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in self.files.items():
-            part = folder / f".{name}.{os.getpid()}"
-            part.write_bytes(content)
-            part.replace(folder / name)
+            write_atomically(folder / name, content)
 
 
 _sources: weakref.WeakKeyDictionary[Problem, ModelSource] = weakref.WeakKeyDictionary()

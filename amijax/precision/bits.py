@@ -84,15 +84,17 @@ def bit_sweep(
     """
     theta = np.array(theta, dtype=np.float64)
     scales = objective.scales
-    wanted = [NumberFormat("", _FLOAT64_EXPONENT_BITS, bits) for bits in (52, *mantissa_bits)]
-    wanted += FORMATS
-    linear = np.asarray(_reduced(theta, tuple(scales), tuple(wanted)))
+    formats = [NumberFormat("", _FLOAT64_EXPONENT_BITS, bits) for bits in (52, *mantissa_bits)]
+    formats += FORMATS
+    linear = np.asarray(_reduced(theta, tuple(scales), tuple(formats)))
     points = to_scaled(linear, scales)
     # Equal points are simulated once: from some number of bits on nothing changes any more.
     different, where = np.unique(points, axis=0, return_inverse=True)
-    found = objective.evaluate_batch(different, on_chunk=lambda done: report(done, len(different)))
+    evaluations = objective.evaluate_batch(
+        different, on_chunk=lambda done: report(done, len(different))
+    )
     values = np.array(
-        [np.append(e.llh, e.gradient[positions]) for e in found if e.gradient is not None]
+        [np.append(e.llh, e.gradient[positions]) for e in evaluations if e.gradient is not None]
     )[where.ravel()]
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.abs(values - values[0])

@@ -193,16 +193,16 @@ def difference_hessian(
         flat = moves.reshape(len(theta), -1).T
         # The central point is asked for once for each parameter.
         different, where = np.unique(flat, axis=0, return_inverse=True)
-        found = objective.evaluate_batch(
+        evaluations = objective.evaluate_batch(
             theta + steps * different, on_chunk=lambda done: report(finished + done, total)
         )
         finished += len(different)
-        values = np.array([e.gradient for e in found])[where.ravel()]
+        values = np.array([e.gradient for e in evaluations])[where.ravel()]
         return values.T.reshape(moves.shape)
 
     # Nothing is gained by iterating: the step is chosen, and the noise grows as it shrinks.
-    found = jacobian(gradients, np.zeros(len(theta)), initial_step=1.0, order=2, maxiter=1)
-    return np.asarray(found.df) / steps
+    differences = jacobian(gradients, np.zeros(len(theta)), initial_step=1.0, order=2, maxiter=1)
+    return np.asarray(differences.df) / steps
 
 
 def fisher_information(objective: AmiciObjective, theta: FloatArray) -> FloatArray:
@@ -278,14 +278,14 @@ def _outcomes(
     solver = 2 * np.abs(budget.float64.gradient - reference.values.gradient)
     floor = np.fmax(_NOISE_WIDTH * noise.spread[1:], solver)
     fits = missed <= _FITS * np.abs(measured)
-    found: list[Outcome] = []
+    outcomes: list[Outcome] = []
     for i in range(len(predicted)):
         if fits[i]:
-            found.append("predicted")
+            outcomes.append("predicted")
         elif np.abs(measured[i]) <= _RESULT * size[i]:
-            found.append("result")
+            outcomes.append("result")
         elif missed[i] <= floor[i]:
-            found.append("noise floor")
+            outcomes.append("noise floor")
         else:
-            found.append("higher order")
-    return tuple(found)
+            outcomes.append("higher order")
+    return tuple(outcomes)

@@ -62,15 +62,15 @@ def noise_floor(
     """
     points = neighbours(np.array(theta, dtype=np.float64), objective.scales, samples)
     evaluations = objective.evaluate_batch(points, on_chunk=lambda done: report(done, samples))
-    found = [
+    rows = [
         np.append(e.llh, e.gradient[positions])
         for e in evaluations
         if e.failure is None and e.gradient is not None
     ]
-    values = np.array(found).reshape(len(found), len(positions) + 1)
+    values = np.array(rows).reshape(len(rows), len(positions) + 1)
     return NoiseFloor(
         samples=values,
-        spread=values.std(axis=0, ddof=1) if len(found) > 1 else np.full(values.shape[1], np.nan),
+        spread=values.std(axis=0, ddof=1) if len(rows) > 1 else np.full(values.shape[1], np.nan),
         digits=significant(values),
         units=UNITS,
         failures=tuple(e.failure for e in evaluations if e.failure is not None),
@@ -103,9 +103,9 @@ def significant(samples: FloatArray) -> FloatArray:
     mean = samples.mean(axis=0)
     # A column without spread has all digits, one whose mean is 0 none; neither has a logarithm.
     plain = (samples.std(axis=0) > 0) & (mean != 0)
-    found = np.where(samples.std(axis=0) > 0, 0.0, ALL_DIGITS)
+    digits = np.where(samples.std(axis=0) > 0, 0.0, ALL_DIGITS)
     if plain.any():
-        found[plain] = significant_digits(
+        digits[plain] = significant_digits(
             samples[:, plain],
             mean[plain],
             axis=0,
@@ -115,4 +115,4 @@ def significant(samples: FloatArray) -> FloatArray:
             probability=_PROBABILITY,
             confidence=_CONFIDENCE,
         )
-    return np.clip(found, 0.0, ALL_DIGITS)
+    return np.clip(digits, 0.0, ALL_DIGITS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,8 @@ from typing import Any, TypeVar, get_origin
 import cattrs
 import numpy as np
 
+from amijax.files import write_atomically
+from amijax.json_values import exact_json_text, from_text
 from amijax.objective import AmiciObjective
 from amijax.paths import cache_dir
 from amijax.scales import FloatArray
@@ -53,7 +54,8 @@ class PieceStore:
         """A piece and the seconds that it took; None and 0 if it is not there or damaged."""
         try:
             content = json.loads((self.folder / f"{piece}.json").read_text(encoding="utf-8"))
-            return _converter().structure(content["result"], kind), float(content["seconds"])
+            result = from_text(content["result"])
+            return _converter().structure(result, kind), float(content["seconds"])
         except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError):
             return None, 0.0
 
@@ -66,9 +68,7 @@ class PieceStore:
             if not self.folder.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 _prune(self.folder.parent)
-            part = self.folder / f".{piece}.{time.monotonic_ns()}"
-            part.write_text(json.dumps(content), encoding="utf-8")
-            part.replace(self.folder / f"{piece}.json")
+            write_atomically(self.folder / f"{piece}.json", exact_json_text(content))
 
 
 def _prune(folder: Path) -> None:

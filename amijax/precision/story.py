@@ -11,6 +11,7 @@ from amijax.precision.budget import STAGES
 from amijax.precision.study import Study
 from amijax.precision.tolerances import combined
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, in_words
+from amijax.precisions import PRECISIONS
 
 SOURCES: tuple[tuple[str, str], ...] = (
     (
@@ -142,9 +143,7 @@ def _tolerances(study: Study) -> str:
         return ""
     sweep = study.tolerances
     parts = []
-    for name, errors, seconds in zip(
-        ("float32", "float64"), sweep.errors, sweep.seconds, strict=True
-    ):
+    for name, errors, seconds in zip(PRECISIONS, sweep.errors, sweep.seconds, strict=True):
         medians = combined(errors, "median")
         knee = sweep.diminishing_returns(medians)
         if knee is not None:
@@ -158,19 +157,19 @@ def _tolerances(study: Study) -> str:
 def _curvature(study: Study) -> str:
     if study.curvature is None:
         return ""
-    found = study.curvature
-    fits = sum(outcome == "predicted" for outcome in found.outcomes)
-    misses = Counter(outcome for outcome in found.outcomes if outcome != "predicted")
+    curvature = study.curvature
+    fits = sum(outcome == "predicted" for outcome in curvature.outcomes)
+    misses = Counter(outcome for outcome in curvature.outcomes if outcome != "predicted")
     why = ", ".join(f"{_MISSES[kind]} ({n})" for kind, n in misses.items())
-    top = int(np.nanargmax(found.condition)) if np.isfinite(found.condition).any() else 0
+    top = int(np.nanargmax(curvature.condition)) if np.isfinite(curvature.condition).any() else 0
     return (
-        f"**Curvature.** The Hessian ({found.method}, which misses the measured change of the "
-        f"gradient by {found.misses[found.method]:.0e}) times the rounding of theta predicts "
-        f"{fits} of {len(found.outcomes)} float32 errors within a factor of two"
+        f"**Curvature.** The Hessian ({curvature.method}, which misses the measured change of the "
+        f"gradient by {curvature.misses[curvature.method]:.0e}) times the rounding of theta "
+        f"predicts {fits} of {len(curvature.outcomes)} float32 errors within a factor of two"
         + (f"; what rules the others: {why}" if why else "")
-        + f". The condition number is {found.condition[top]:.0e} for "
+        + f". The condition number is {curvature.condition[top]:.0e} for "
         f"`{study.parameter_ids[top]}`: times 2⁻²⁴ that bounds its float32 error by "
-        f"{found.condition[top] * 2.0**-24:.0e}, to first order."
+        f"{curvature.condition[top] * 2.0**-24:.0e}, to first order."
     )
 
 

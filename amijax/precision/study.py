@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from amijax.objective import AmiciObjective
-from amijax.precision.bits import FORMATS, MANTISSA_BITS, BitSweep, bit_sweep
-from amijax.precision.budget import ErrorBudget, error_budget
-from amijax.precision.curvature import PredictedError, predict_error
-from amijax.precision.noise import SAMPLES, NoiseFloor, noise_floor
-from amijax.precision.reference import Reference, find_reference
+from amijax.precision.bits import BitSweep
+from amijax.precision.budget import ErrorBudget
+from amijax.precision.curvature import PredictedError
+from amijax.precision.noise import NoiseFloor
+from amijax.precision.pieces import PIECE_NAMES, PIECES, PieceName, StudyInputs, with_needs
+from amijax.precision.reference import Reference
 from amijax.precision.store import PieceStore
-from amijax.precision.tolerances import RTOLS, ToleranceSweep, tolerance_sweep
+from amijax.precision.tolerances import ToleranceSweep
 from amijax.precision.values import Report
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, verdicts
 from amijax.scales import FloatArray, Scale
-from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import SolverSettings
 
-Piece = Literal["budget", "reference", "noise", "bits", "tolerances", "curvature"]
-PIECES: tuple[Piece, ...] = get_args(Piece)
-NEEDS: dict[Piece, tuple[Piece, ...]] = {
-    "budget": (),
-    "reference": (),
-    "noise": (),
-    "bits": (),
-    "tolerances": ("reference",),
-    "curvature": ("budget", "noise", "reference"),
-}
 # Called with the piece under way, its evaluations done, and their total.
-Progress = Callable[[Piece, int, int], None]
-
-# Time of an evaluation at rtol 1e-13, relative to the default: 2 to 5, and up to 20 for some.
-_TIGHT = 5.0
+OnProgress = Callable[[PieceName, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +59,7 @@ class Study:
     bits: BitSweep | None = None
     tolerances: ToleranceSweep | None = None
     curvature: PredictedError | None = None
-    impossible: tuple[Piece, ...] = ()
+    impossible: tuple[PieceName, ...] = ()
     seconds: dict[str, float] | None = None
 
     @property
@@ -107,8 +93,8 @@ def studies(
     theta: ArrayLike,
     *,
     parameters: Sequence[str] | None = None,
-    pieces: Sequence[Piece] = PIECES,
-    on_progress: Progress | None = None,
+    pieces: Sequence[PieceName] = PIECE_NAMES,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[Study]:
     """Study a point, one piece after the other; what was computed before comes from the disk.
 
@@ -134,24 +120,28 @@ def studies(
     everything = len(positions) == objective.problem.n_parameters
     chosen = objective if everything else objective.with_gradient_of(positions)
     store = PieceStore.of(objective, theta, positions)
-    for piece in wanted_pieces(pieces):
-        report = _reporter(piece, on_progress)
-        if _lacks(study, piece):
-            study = replace(study, impossible=(*study.impossible, piece))
+    for name in with_needs(pieces):
+        if _lacks(study, name):
+            study = replace(study, impossible=(*study.impossible, name))
             yield study
             continue
+        piece = PIECES[name]
         start = time.perf_counter()
-        result, seconds = store.load(piece, _TYPES[piece])
+        result, seconds = store.load(name, piece.type)
         if result is None:
-            result = _compute(piece, objective, chosen, theta, positions, study, report)
+            results = {need: getattr(study, need) for need in piece.needs}
+            report = _reporter(name, on_progress)
+            result = piece.compute(
+                StudyInputs(objective, chosen, theta, positions, results, report)
+            )
             seconds = time.perf_counter() - start
-            store.save(piece, result, seconds)
+            store.save(name, result, seconds)
         changes: dict[str, Any] = {
-            piece: result,
-            "seconds": {**(study.seconds or {}), piece: seconds},
+            name: result,
+            "seconds": {**(study.seconds or {}), name: seconds},
         }
         if result is None:
-            changes["impossible"] = (*study.impossible, piece)
+            changes["impossible"] = (*study.impossible, name)
         study = replace(study, **changes)
         yield study
 
@@ -162,52 +152,19 @@ def study_precision(objective: AmiciObjective, theta: ArrayLike, **options: Any)
     return study
 
 
-def wanted_pieces(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Pieces with all that they need, in the order in which they are computed."""
-    wanted = {need for piece in pieces for need in (piece, *NEEDS[piece])}
-    return tuple(piece for piece in PIECES if piece in wanted)
-
-
-def forecast(
-    objective: AmiciObjective, evaluation: Evaluation, n_chosen: int
-) -> dict[Piece, float]:
-    """Seconds that each piece will take, roughly.
-
-    Args:
-        objective: the problem and its solver settings.
-        evaluation: of its full gradient, for its duration.
-        n_chosen: number of chosen parameters.
-    """
-    n = objective.problem.n_parameters
-    # Measured for Bachmann_MSB2011, Raia_CancerResearch2011 and Zheng_PNAS2012: the share of the
-    # time grows more slowly than the share of the sensitivities, within 1.6 times like this.
-    share = math.sqrt((1 + n_chosen) / (1 + n))
-    one = evaluation.wall_seconds * share
-    in_batch = evaluation.cpu_seconds * share / objective.batch_threads
-    full_in_batch = evaluation.cpu_seconds / objective.batch_threads
-    return {
-        "budget": 5 * one + 0.2,  # and JAX's compilation
-        "reference": (1 + 2 * _TIGHT) * one,
-        "noise": SAMPLES * in_batch,
-        "bits": (len(MANTISSA_BITS) + len(FORMATS)) * in_batch + 0.5,
-        "tolerances": 2 * len(RTOLS) * one * (1 + _TIGHT) / 2,
-        "curvature": (2 * n * in_batch + full_in_batch) * _TIGHT,
-    }
-
-
 def _empty_study(
     objective: AmiciObjective, theta: FloatArray, parameters: Sequence[str] | None
 ) -> Study:
     problem = objective.problem
-    wanted = set(problem.parameter_ids if parameters is None else parameters)
-    if not wanted:
+    chosen = set(problem.parameter_ids if parameters is None else parameters)
+    if not chosen:
         raise ValueError("Choose at least one parameter.")
-    if unknown := sorted(wanted - set(problem.parameter_ids)):
+    if unknown := sorted(chosen - set(problem.parameter_ids)):
         raise ValueError(
             f"{problem.problem_id} has no free parameter {', '.join(unknown)}; it has "
             f"{', '.join(problem.parameter_ids)}."
         )
-    positions = tuple(i for i, name in enumerate(problem.parameter_ids) if name in wanted)
+    positions = tuple(i for i, name in enumerate(problem.parameter_ids) if name in chosen)
     return Study(
         problem_id=problem.problem_id,
         parameter_ids=tuple(problem.parameter_ids[i] for i in positions),
@@ -218,49 +175,11 @@ def _empty_study(
     )
 
 
-_TYPES: dict[Piece, type] = {
-    "budget": ErrorBudget,
-    "reference": Reference,
-    "noise": NoiseFloor,
-    "bits": BitSweep,
-    "tolerances": ToleranceSweep,
-    "curvature": PredictedError,
-}
-
-
-def _lacks(study: Study, piece: Piece) -> bool:
+def _lacks(study: Study, name: PieceName) -> bool:
     """Whether something that a piece needs has no result."""
-    needs = NEEDS[piece]
     no_reference = study.reference is not None and not study.reference.values.is_finite
-    return "reference" in needs and no_reference
+    return "reference" in PIECES[name].needs and no_reference
 
 
-def _compute(
-    piece: Piece,
-    objective: AmiciObjective,
-    chosen: AmiciObjective,
-    theta: FloatArray,
-    positions: np.ndarray,
-    study: Study,
-    report: Report,
-) -> Any:
-    if piece == "budget":
-        return error_budget(chosen, theta, positions, report)
-    if piece == "reference":
-        return find_reference(chosen, theta, positions, report)
-    if piece == "noise":
-        return noise_floor(chosen, theta, positions, report)
-    if piece == "bits":
-        return bit_sweep(chosen, theta, positions, report)
-    assert study.reference is not None
-    if piece == "tolerances":
-        return tolerance_sweep(chosen, theta, positions, study.reference, report)
-    assert study.budget is not None
-    assert study.noise is not None
-    return predict_error(
-        objective, theta, positions, study.budget, study.noise, study.reference, report
-    )
-
-
-def _reporter(piece: Piece, on_progress: Progress | None) -> Report:
-    return (lambda _done, _total: None) if on_progress is None else partial(on_progress, piece)
+def _reporter(name: PieceName, on_progress: OnProgress | None) -> Report:
+    return (lambda _done, _total: None) if on_progress is None else partial(on_progress, name)

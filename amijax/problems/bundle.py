@@ -121,26 +121,26 @@ def _all_files(data: bytes | Mapping[str, bytes] | Path, limits: BundleLimits) -
     return unpack(data, limits)
 
 
-def _find_yaml(files: Mapping[str, bytes], wanted: str | None) -> str:
+def _find_yaml(files: Mapping[str, bytes], yaml_file: str | None) -> str:
     """The problem's YAML file: the only one nearest to the top, or the one named as usual."""
-    if wanted is not None:
-        if wanted not in files:
-            raise ProblemError(f"The upload has no file {wanted[:80]!r}.")
-        return wanted
-    found = [name for name in files if name.lower().endswith(_YAML)]
-    if not found:
+    if yaml_file is not None:
+        if yaml_file not in files:
+            raise ProblemError(f"The upload has no file {yaml_file[:80]!r}.")
+        return yaml_file
+    candidates = [name for name in files if name.lower().endswith(_YAML)]
+    if not candidates:
         raise ProblemError(
             "The upload has no YAML file; a PEtab problem has one, which names its other files."
         )
-    top = min(name.count("/") for name in found)
-    found = [name for name in found if name.count("/") == top]
-    usual = [name for name in found if _is_usual(PurePosixPath(name))]
-    if len(found) > 1 and len(usual) != 1:
+    top = min(name.count("/") for name in candidates)
+    candidates = [name for name in candidates if name.count("/") == top]
+    usual = [name for name in candidates if _is_usual(PurePosixPath(name))]
+    if len(candidates) > 1 and len(usual) != 1:
         raise ProblemError(
-            f"The upload has several YAML files ({', '.join(sorted(found)[:10])}); leave the one "
-            "of the problem, or call it problem.yaml."
+            f"The upload has several YAML files ({', '.join(sorted(candidates)[:10])}); leave the "
+            "one of the problem, or call it problem.yaml."
         )
-    return (usual or found)[0]
+    return (usual or candidates)[0]
 
 
 def _is_usual(path: PurePosixPath) -> bool:

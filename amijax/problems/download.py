@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
+from amijax.files import write_atomically
 from amijax.problems.collection import (
     COMMIT,
     RECORD,
@@ -155,9 +156,7 @@ class _Download:
 def _write_record(problem_id: str, files: list[str], unverified: dict[str, str]) -> None:
     """Note that a download is complete; without this note it counts as not done."""
     record = {"commit": COMMIT, "files": files, "unverified": unverified}
-    part = download_dir(problem_id) / f"{RECORD}.part"
-    part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    part.replace(part.with_name(RECORD))
+    write_atomically(download_dir(problem_id) / RECORD, json.dumps(record, indent=1))
 
 
 def _ignore(_progress: DownloadProgress) -> None:

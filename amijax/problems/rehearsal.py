@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import subprocess
 import sys
 import warnings
@@ -26,8 +24,8 @@ from petab.v1.math import sympify_petab
 from amijax.problems.limits import BundleLimits
 from amijax.problems.opening import open_problem, read_tables_and_model
 from amijax.problems.problem import ProblemError
+from amijax.processes import kill_group, start_module
 
-_PACKAGE_HOME = Path(__file__).parents[2]
 _MAX_FINDINGS = 200
 
 
@@ -49,15 +47,14 @@ def rehearse(yaml_path: Path, limits: BundleLimits) -> tuple[Finding, ...]:
     Raises:
         ProblemError: the problem can't be read, or the process did not survive it.
     """
-    path = os.pathsep.join(p for p in (str(_PACKAGE_HOME), os.environ.get("PYTHONPATH")) if p)
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__, str(yaml_path), json.dumps(asdict(limits))],
-        stdin=subprocess.DEVNULL,
+    with start_module(
+        __name__,
+        str(yaml_path),
+        json.dumps(asdict(limits)),
+        # Each thread of a linear algebra library would take from the memory that is allowed.
+        environment={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        # Each thread of a linear algebra library would take from the memory that is allowed.
-        env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
     ) as process:
         try:
             output, _ = process.communicate(timeout=limits.check_seconds)
@@ -67,7 +64,8 @@ def rehearse(yaml_path: Path, limits: BundleLimits) -> tuple[Finding, ...]:
                 "was stopped; simplify its formulas or open it on your own machine."
             ) from None
         finally:
-            _kill(process)
+            if process.poll() is None:
+                kill_group(process)
     return _findings(output, process.returncode)
 
 
@@ -121,14 +119,6 @@ def _own_levels(prefix: str) -> dict[logging.Logger, int]:
         for name, logger in loggers
         if name.startswith(prefix) and isinstance(logger, logging.Logger)
     }
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        if process.poll() is None and hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        elif process.poll() is None:
-            process.kill()
 
 
 def _findings(output: bytes, status: int) -> tuple[Finding, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,7 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from petab.v1 import C
 
-from amijax.comparison import Comparison, Precision
+from amijax.comparison import Comparison
+from amijax.json_values import json_text
+from amijax.precisions import Precision
 from amijax.problems.problem import Problem
 from amijax.scales import to_scaled
 from amijax.simulation.failures import Failure
@@ -96,21 +96,8 @@ def state_as_json(
         },
         **(extra or {}),
     }
-    return json.dumps(_plain(content), indent=1, allow_nan=False)
+    return json_text(content, indent=1)
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:
     return None if failure is None else asdict(failure)
-
-
-def _plain(value: Any) -> Any:
-    """Arrays as lists, and numbers that are not finite as None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value

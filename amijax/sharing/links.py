@@ -6,26 +6,22 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 
+from amijax.precisions import Precision
 from amijax.problems.points import read_value
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
-from amijax.simulation.settings import SolverChoice, SteadyState
+from amijax.simulation.settings import SolverChoice
 
 # Browsers take much more, servers some 64 000 characters of headers; 113 parameters need 5 000.
 MAX_LENGTH = 30_000
 _MAX_NOTES = 3
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,25})?([eE][-+]?[0-9]{1,4})?")
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "sensitivities": ("auto", "forward", "adjoint"),
-    "steady_state": get_args(SteadyState),
-    "steady_state_sensitivities": get_args(SteadyState),
-}
 
 
 class LinkError(ValueError):
@@ -47,7 +43,7 @@ class State:
 
     problem: str
     theta: FloatArray
-    precision: Literal["float32", "float64"] = "float64"
+    precision: Precision = "float64"
     choice: SolverChoice = field(default_factory=SolverChoice)
     page: str = ""
     needs_upload: bool = False
@@ -65,7 +61,7 @@ class LinkReading:
     """
 
     theta: FloatArray
-    precision: Literal["float32", "float64"]
+    precision: Precision
     choice: SolverChoice
     notes: tuple[str, ...]
 
@@ -137,7 +133,8 @@ def read_link(query: Mapping[str, str], problem: Problem) -> LinkReading:
     x64 = str(query.get("x64", "true"))
     if x64 not in ("true", "false"):
         notes.append("The link's x64 is neither true nor false; JAX computes in float64.")
-    choice = _read_choice(query, notes)
+    choice, complaints = SolverChoice.read(query)
+    notes += [f"The link's {c.removesuffix('.')}; the default is used." for c in complaints]
     return LinkReading(theta, "float32" if x64 == "false" else "float64", choice, tuple(notes))
 
 
@@ -211,26 +208,3 @@ def _read_pairs(text: str, problem: Problem) -> tuple[dict[str, float], list[str
         else:
             values[name] = value
     return values, list(dict.fromkeys(complaints))
-
-
-def _read_choice(query: Mapping[str, str], notes: list[str]) -> SolverChoice:
-    values: dict[str, Any] = {}
-    for each in fields(SolverChoice):
-        text = str(query.get(each.name, "")).strip()
-        if not text:
-            continue
-        options = _CHOICES.get(each.name)
-        if text in options if options else _NUMBER.fullmatch(text):
-            kind = str if options else int if each.name == "max_steps" else float
-            try:
-                values[each.name] = kind(text) if options else kind(float(text))
-                continue
-            except (ValueError, OverflowError):
-                pass
-        wanted = f"one of {', '.join(options)}" if options else "a number"
-        notes.append(f"The link's {each.name} is not {wanted}; the default is used instead.")
-    try:
-        return SolverChoice(**values)
-    except ValueError as error:
-        notes.append(f"The link's solver settings can't be used: {error} Defaults are used.")
-        return SolverChoice()

@@ -10,7 +10,7 @@ import textwrap
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,7 @@ from petab.v1 import C
 from amijax.models.plan import ModelPlan, SimulationPlan
 from amijax.models.source import model_source
 from amijax.models.values import Free, Value
+from amijax.precisions import Precision
 from amijax.problems.problem import Problem
 from amijax.sharing.snapshots import clean_name
 from amijax.simulation.measurements import data_arrays
@@ -34,7 +35,7 @@ def script(
     problem: Problem,
     theta: ArrayLike,
     solver: SolverSettings,
-    precision: Literal["float32", "float64"] = "float64",
+    precision: Precision = "float64",
 ) -> str:
     """A program that prints llh and gradient at theta, of AMICI and of AMICI inside JAX.
 

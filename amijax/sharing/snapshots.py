@@ -8,15 +8,17 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amijax.json_values import exact_json_text, from_text
+from amijax.precisions import PRECISIONS, Precision
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
-from amijax.simulation.settings import SolverChoice, SteadyState
+from amijax.simulation.settings import SolverChoice
 from amijax.versions import versions
 
 FORMAT = "amijax snapshots"
@@ -54,7 +56,7 @@ class Snapshot:
     problem: str
     parameter_ids: tuple[str, ...]
     theta: FloatArray
-    precision: str
+    precision: Precision
     choice: SolverChoice
     llh: float
     gradient: FloatArray
@@ -137,23 +139,19 @@ def clean_name(text: str) -> str:
 
 def export_snapshots(snapshots: Sequence[Snapshot]) -> str:
     """Snapshots as JSON text; numbers keep every bit, those that are not finite are text."""
-    return json.dumps(
+    return exact_json_text(
         {
             "format": FORMAT,
             "revision": REVISION,
             "snapshots": [
                 {
                     **{f.name: getattr(s, f.name) for f in fields(Snapshot)},
-                    "theta": [_written(x) for x in s.theta],
-                    "gradient": [_written(x) for x in s.gradient],
-                    "llh": _written(s.llh),
                     "choice": asdict(s.choice),
                 }
                 for s in snapshots
             ],
         },
         indent=1,
-        allow_nan=False,
     )
 
 
@@ -207,8 +205,8 @@ def _read(entry: Any) -> Snapshot:
     if len(set(ids)) != len(ids):
         raise SnapshotError("a parameter stands in it twice")
     precision = entry["precision"]
-    if precision not in ("float32", "float64"):
-        raise SnapshotError("precision must be float32 or float64")
+    if precision not in PRECISIONS:
+        raise SnapshotError(f"precision must be {' or '.join(PRECISIONS)}")
     created = datetime.fromisoformat(_text(entry["created"], "created"))
     recorded = entry["versions"]
     if not isinstance(recorded, dict) or len(recorded) > 20:
@@ -231,21 +229,10 @@ def _choice(values: Any) -> SolverChoice:
     known = {f.name for f in fields(SolverChoice)}
     if not isinstance(values, dict) or not set(values) <= known:
         raise SnapshotError(f"choice must be an object of {', '.join(sorted(known))}")
-    for name, value in values.items():
-        options: tuple[str, ...] = ()
-        if name.startswith("steady_state"):
-            options = get_args(SteadyState)
-        elif name == "sensitivities":
-            options = ("auto", "forward", "adjoint")
-        if options:
-            if value not in options:
-                raise SnapshotError(f"{name} must be one of {', '.join(options)}")
-        elif name == "max_steps":
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-                raise SnapshotError("max_steps must be a whole number")
-        elif value is not None or name == "time_limit":
-            _number(value, name)
-    return SolverChoice(**values)
+    choice, complaints = SolverChoice.read(values)
+    if complaints:
+        raise SnapshotError(complaints[0].removesuffix("."))
+    return choice
 
 
 def _numbers(values: Any, n: int, name: str) -> FloatArray:
@@ -255,8 +242,8 @@ def _numbers(values: Any, n: int, name: str) -> FloatArray:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
-        return float(value)
+    if isinstance(value, str) and isinstance(number := from_text(value), float):
+        return number
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise SnapshotError(f"{name} holds {_short(value)}, which is not a number")
     return float(value)
@@ -272,10 +259,6 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT:
         raise SnapshotError(f"{name} must be text of at most {_MAX_TEXT} characters")
     return value
-
-
-def _written(value: float) -> float | str:
-    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def _short(value: Any) -> str:

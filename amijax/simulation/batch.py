@@ -130,7 +130,7 @@ class _Queue:
         with self._lock:
             self._failed[point] = min(i, self._failed.get(point, i))
 
-    def is_wanted(self, simulation: int) -> bool:
+    def is_worthwhile(self, simulation: int) -> bool:
         """Whether no earlier condition of the simulation's point failed."""
         point, i = divmod(simulation, self.n_conditions)
         return i <= self._failed.get(point, i)
@@ -163,10 +163,10 @@ class _Worker:
 
     def _simulate(self, simulations: range) -> list[ConditionResult | None]:
         queue, conditions = self._queue, self._prepared.conditions
-        wanted = [simulation for simulation in simulations if queue.is_wanted(simulation)]
+        worthwhile = [simulation for simulation in simulations if queue.is_worthwhile(simulation)]
         values: dict[int, list[list[float]]] = {}  # by point
         edatas = []
-        for simulation in wanted:
+        for simulation in worthwhile:
             point, i = divmod(simulation, queue.n_conditions)
             if point not in values:
                 values[point] = self._prepared.model_parameters(self._thetas[point])
@@ -175,14 +175,14 @@ class _Worker:
             edata.free_parameters = values[point][i]
             edatas.append(edata)
         rdatas = run_simulations(self._model, self._solver, edatas, failfast=False)
-        found: dict[int, ConditionResult] = {}
-        for simulation, edata, rdata in zip(wanted, edatas, rdatas, strict=True):
+        results: dict[int, ConditionResult] = {}
+        for simulation, edata, rdata in zip(worthwhile, edatas, rdatas, strict=True):
             i = simulation % queue.n_conditions
             self._spare[i].append(edata)
-            result = found[simulation] = condition_result(conditions[i], rdata, self._gradient)
+            result = results[simulation] = condition_result(conditions[i], rdata, self._gradient)
             if result.stopped is not None:
                 queue.fail(simulation)
-        return [found.get(simulation) for simulation in simulations]
+        return [results.get(simulation) for simulation in simulations]
 
 
 def _in_threads(new_worker: Callable[[], _Worker], num_threads: int) -> Iterator[_Piece]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,26 +15,34 @@ AMICI_ERROR = -99
 MAX_TIME_EXCEEDED = -1000
 
 
+FailureKind = Literal["integration", "input", "output", "worker", "callback"]
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why an evaluation has no result.
 
     Attributes:
-        condition: the PEtab condition in which it happened (`condition+preequilibration`
-            where there is one), None if nothing was simulated.
-        time: model time reached, None if unknown or nothing was simulated.
-        status: AMICI's status code, 0 if no integration failed.
-        status_name: AMICI's name for it.
+        kind: integration (AMICI ended a simulation with an error: other solver settings may
+            mend it), input (parameters that can't be simulated), output (simulated, but with a
+            result that is not finite), worker (the process that computed ended), or callback
+            (from JAX to AMICI, which broke).
         message: what happened.
         remedy: what to try.
+        condition: the PEtab condition in which it happened (`condition+preequilibration`
+            where there is one), None if it happened in none.
+        time: model time reached, None if unknown or nothing was simulated.
+        status: AMICI's status code, for kind integration alone.
+        status_name: AMICI's name for it.
     """
 
-    condition: str | None
-    time: float | None
-    status: int
-    status_name: str
+    kind: FailureKind
     message: str
     remedy: str
+    condition: str | None = None
+    time: float | None = None
+    status: int | None = None
+    status_name: str | None = None
 
     def __str__(self) -> str:
         where = f" in condition {self.condition}" if self.condition else ""
@@ -87,9 +96,10 @@ def integration_failure(
     """
     if status == AMICI_ERROR and any("sigma <= 0" in text for text in messages):
         return Failure(
-            condition, None, status, status_name,
+            "integration",
             "The noise scale of an observable is not above 0",
             "Look for a noise parameter at 0, or for a noise formula that becomes 0 or negative.",
+            condition, None, status, status_name,
         )  # fmt: skip
     message, remedy = _STATUS.get(status, ("AMICI could not simulate the model", _TOLERANCES))
     # A simulation that stops before its first step reports no time.
@@ -97,7 +107,7 @@ def integration_failure(
     detail = "; ".join(dict.fromkeys(text.strip() for text in messages if text.strip()))
     if detail:
         message = f"{message} (AMICI: {detail})"
-    return Failure(condition, reached, status, status_name, message, remedy)
+    return Failure("integration", message, remedy, condition, reached, status, status_name)
 
 
 def input_failure(parameter_ids: Sequence[str], theta: FloatArray, p: FloatArray) -> Failure | None:
@@ -116,10 +126,7 @@ def input_failure(parameter_ids: Sequence[str], theta: FloatArray, p: FloatArray
         if not (np.isfinite(t) and np.isfinite(v))
     ]
     return Failure(
-        None,
-        None,
-        0,
-        "AMICI_SUCCESS",
+        "input",
         f"Parameters are not finite numbers: {', '.join(bad)}",
         "Give finite values; a log10 value must stay between about -307 and 308 (float64) "
         "or -37 and 38 (float32).",
@@ -129,10 +136,8 @@ def input_failure(parameter_ids: Sequence[str], theta: FloatArray, p: FloatArray
 def output_failure(condition: str, quantity: str) -> Failure:
     """The failure for a simulation that ended well with a result that is not finite."""
     return Failure(
-        condition,
-        None,
-        0,
-        "AMICI_SUCCESS",
+        "output",
         f"The simulation succeeded, but its {quantity} is not finite",
         "Look for noise parameters at 0 and for observables at or below 0 on a logarithmic scale.",
+        condition,
     )

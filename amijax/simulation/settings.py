@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
-
-import numpy as np
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
+from typing import Any, Literal, get_args
 
 Sensitivities = Literal["forward", "adjoint"]
+AskedSensitivities = Literal["auto", "forward", "adjoint"]
 SteadyState = Literal["newtonOnly", "integrationOnly", "integrateIfNewtonFails"]
+
+SENSITIVITIES: tuple[Sensitivities, ...] = get_args(Sensitivities)
+ASKED_SENSITIVITIES: tuple[AskedSensitivities, ...] = get_args(AskedSensitivities)
+STEADY_STATES: tuple[SteadyState, ...] = get_args(SteadyState)
 
 DEFAULT_TIME_LIMIT = 60.0
 MOST_STEPS = 100_000_000
+
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+
+
+def _checked(name: str, value: Any, sensitivities: Sequence[str]) -> Any:
+    """A setting's value in its own type.
+
+    Raises:
+        ValueError: it can't be used; the message is a sentence.
+    """
+    if name.startswith(("sensitivities", "steady_state")):
+        options = sensitivities if name == "sensitivities" else STEADY_STATES
+        if not (isinstance(value, str) and value in options):
+            raise ValueError(f"{name} must be one of {', '.join(options)}.")
+        return value
+    number = _number(value)
+    shown = "" if number is None else f", but is {number:g}"
+    if name == "max_steps":
+        if number is None or not (number.is_integer() and 1 <= number <= MOST_STEPS):
+            raise ValueError(f"max_steps must be a whole number from 1 to {MOST_STEPS:,}{shown}.")
+        return int(number)
+    if number is None or not 0 < number < math.inf:
+        raise ValueError(f"{name} must be a number above 0{shown}.")
+    return number
+
+
+def _number(value: Any) -> float | None:
+    """A number as a float, None of anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer with hundreds of digits
+        return math.inf
 
 
 @dataclass(frozen=True)
@@ -37,16 +78,8 @@ class SolverSettings:
     steady_state_sensitivities: SteadyState = "integrationOnly"
 
     def __post_init__(self) -> None:
-        for name in ("rtol", "atol", "max_steps", "time_limit"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise ValueError(f"{name} must be a number above 0, but is {value!r}.")
-        if self.max_steps > MOST_STEPS:
-            raise ValueError(f"max_steps must be at most {MOST_STEPS:,}, but is {self.max_steps}.")
-        if self.sensitivities not in ("forward", "adjoint"):
-            raise ValueError(
-                f"sensitivities must be 'forward' or 'adjoint', but is {self.sensitivities!r}."
-            )
+        for each in fields(self):
+            _checked(each.name, getattr(self, each.name), SENSITIVITIES)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings by name."""
@@ -84,12 +117,40 @@ class SolverChoice:
     atol: float | None = None
     max_steps: int | None = None
     time_limit: float = DEFAULT_TIME_LIMIT
-    sensitivities: Literal["auto", "forward", "adjoint"] = "auto"
+    sensitivities: AskedSensitivities = "auto"
     steady_state: SteadyState = "integrationOnly"
     steady_state_sensitivities: SteadyState = "integrationOnly"
 
     def __post_init__(self) -> None:
         self.ladder()  # SolverSettings refuses what makes no sense
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> tuple[SolverChoice, tuple[str, ...]]:
+        """The choice that widgets, a JSON object, an address or options give; never raises.
+
+        Args:
+            values: by name, whatever they are. None and blank text mean the default; numbers may
+                be text; names that are no setting are ignored.
+
+        Returns:
+            A usable choice, and a sentence for each value that can't be used, in whose place is
+            the default. The sentences hold no text from the values.
+        """
+        usable: dict[str, Any] = {}
+        complaints = []
+        for each in fields(cls):
+            value = values.get(each.name)
+            if isinstance(value, str):
+                value = value.strip()
+                if _NUMBER.fullmatch(value):
+                    value = float(value)
+            if value is None or (isinstance(value, str) and not value):
+                continue
+            try:
+                usable[each.name] = _checked(each.name, value, ASKED_SENSITIVITIES)
+            except ValueError as error:
+                complaints.append(str(error))
+        return cls(**usable), tuple(complaints)
 
     @property
     def auto_tolerances(self) -> bool:

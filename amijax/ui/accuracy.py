@@ -7,7 +7,7 @@ import streamlit as st
 
 from amijax.comparison import Comparison
 from amijax.precision import Accuracy, accuracy_of
-from amijax.precision.jobs import StudyJob, running_study, start_study
+from amijax.precision.jobs import StudyJob, latest_study, start_study
 from amijax.ui.evaluation import Result
 
 _ABANDON_AFTER = 10.0  # seconds without a page that asks
@@ -16,7 +16,7 @@ _ABANDON_AFTER = 10.0  # seconds without a page that asks
 def show(result: Result, comparison: Comparison) -> None:
     """Compute a reference in the background; when it is there, say how far to trust agreement."""
     objective, theta = result.settled.objective, comparison.theta
-    job = running_study(objective, theta, pieces=("reference",))
+    job = latest_study(objective, theta, pieces=("reference",))
     if job is None or job.state == "cancelled":
         job = start_study(
             objective, theta, pieces=("reference",), abandon_after=_ABANDON_AFTER, own_queue=True

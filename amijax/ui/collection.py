@@ -126,7 +126,7 @@ def _actions(infos: tuple[ProblemInfo, ...], chosen: tuple[str, ...]) -> None:
         _watch(run, len(run.progress().done))
     elif run is not None:
         progress = run.progress()
-        verb = "was cancelled after" if progress.cancelled else "took"
+        verb = "was cancelled after" if progress.state == "cancelled" else "took"
         st.caption(
             f"The latest run checked {len(progress.done)} and {verb} {progress.elapsed:.0f} s."
         )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from amijax.models.compilation import CompileJob, running_job, start_compile
+from amijax.models.cache import PHASES
+from amijax.models.compilation import CompileJob, latest_compile, start_compile
 from amijax.models.lookup import CompiledModel, find_model, model_key
 from amijax.paths import cache_dir
 from amijax.problems import Problem, ProblemError
-
-_PHASES = ("import", "code generation", "C++ build", "load")
 
 
 def compiled_model(problem: Problem) -> CompiledModel | None:
@@ -22,7 +21,9 @@ def compiled_model(problem: Problem) -> CompiledModel | None:
 
             set_up_jax()
             return model
-        job = running_job(model_key(problem)) or start_compile(problem)
+        job = latest_compile(model_key(problem))
+        if job is None or job.state == "done":  # the model has vanished from the cache since
+            job = start_compile(problem)
     except ProblemError as error:
         st.error(f"{problem.problem_id} is not compiled. {error}")
         return None
@@ -32,10 +33,9 @@ def compiled_model(problem: Problem) -> CompiledModel | None:
             "folder in AMIJAX_CACHE_DIR and start again."
         )
         return None
-    state = job.progress().state
-    if state == "failed":
+    if job.state == "failed":
         _show_failure(problem, job)
-    elif state == "cancelled":
+    elif job.state == "cancelled":
         st.info(f"Compiling {problem.problem_id} was cancelled.")
         _retry_button(problem, "Compile")
     else:
@@ -55,18 +55,18 @@ def _known_model(problem: Problem) -> CompiledModel | None:
 @st.fragment(run_every=0.5)
 def _watch(problem: Problem, job: CompileJob) -> None:
     progress = job.progress()
-    if progress.state not in ("queued", "running"):
+    if progress.is_over:
         st.rerun()
     st.markdown(f"**Compiling {problem.problem_id}** — once; the result is kept for the next time.")
     done = dict(progress.phases)
-    for phase in _PHASES:
+    for phase in PHASES:
         if phase in done:
             st.markdown(f":material/check_circle: {phase} — {done[phase]:.1f} s")
         elif phase == progress.phase:
             st.markdown(f":material/pending: **{phase}** …")
         else:
             st.markdown(f":material/radio_button_unchecked: :gray[{phase}]")
-    if progress.phase and progress.phase not in _PHASES:
+    if progress.phase and progress.phase not in PHASES:
         st.caption(progress.phase)
     st.caption(f"{progress.elapsed:.0f} s so far. Parameters can be edited meanwhile.")
     st.button("Cancel", key="cancel_compile", icon=":material/cancel:", on_click=job.cancel)

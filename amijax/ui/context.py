@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from streamlit.delta_generator import DeltaGenerator
 
+from amijax.precisions import Precision
 from amijax.problems import Problem
 from amijax.simulation.settings import SolverChoice
 from amijax.ui.session import Session
-
-if TYPE_CHECKING:
-    from amijax.comparison import Precision
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import streamlit as st
 
 from amijax.auto import Settled, settle
-from amijax.comparison import Comparison, Precision, compare_precisions
+from amijax.comparison import Comparison, compare_precisions
 from amijax.diagnosis import Diagnosis, diagnose
 from amijax.models.lookup import CompiledModel, DamagedModelError
+from amijax.precisions import Precision
 from amijax.problems import ProblemError
 from amijax.ui.context import Context
+from amijax.ui.memo import point, remembered
 from amijax.ui.resources import objective_for
-
-_KEY = "amijax_result"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,23 +38,20 @@ def evaluate(context: Context, model: CompiledModel) -> Result | None:
     Where AMICI can't express the problem, say so and return None.
     """
     theta = context.session.theta
-    point = (model.key, context.choice, theta.tobytes())
-    known = st.session_state.get(_KEY)
-    if known is not None and known[0] == point:
-        result: Result = known[1]
-        return result
-    try:
+
+    def computed() -> Result:
         objective = objective_for(context.problem, model)
+        with st.spinner("Simulating", show_time=True):
+            settled = settle(objective, theta, context.choice)
+            comparisons = compare_precisions(settled.objective, theta, amici=settled.evaluation)
+            diagnosis = diagnose(settled.objective, theta) if settled.evaluation.failure else None
+        return Result(comparisons, settled, diagnosis)
+
+    try:
+        return remembered("result", point(context.problem, context.choice, theta), computed)
     except (DamagedModelError, ProblemError) as error:
         st.error(str(error))
         return None
-    with st.spinner("Simulating", show_time=True):
-        settled = settle(objective, theta, context.choice)
-        comparisons = compare_precisions(settled.objective, theta, amici=settled.evaluation)
-        diagnosis = diagnose(settled.objective, theta) if settled.evaluation.failure else None
-    result = Result(comparisons, settled, diagnosis)
-    st.session_state[_KEY] = (point, result)
-    return result
 
 
 def describe_point(context: Context, result: Result) -> None:

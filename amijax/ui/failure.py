@@ -31,11 +31,17 @@ def show(context: Context, result: Result, comparison: Comparison) -> None:
     failure = comparison.failure
     assert failure is not None
     side = "AMICI" if comparison.failure_amici else f"AMICI inside JAX ({comparison.precision})"
-    where = f"Condition `{failure.condition}`" if failure.condition else "Before any simulation"
-    when = f", time {failure.time:g}" if failure.time is not None else ""
-    code = f", status {failure.status} ({failure.status_name})" if failure.status else ""
+    where = [f"condition `{failure.condition}`"] if failure.condition else []
+    if failure.kind == "input":
+        where.append("before any simulation")
+    if failure.time is not None:
+        where.append(f"time {failure.time:g}")
+    if failure.status is not None:
+        where.append(f"status {failure.status} ({failure.status_name})")
+    where.append(f"with {comparison.solver}")
     st.error(f"**{side} has no result.** {failure.message}.")
-    st.markdown(f"{where}{when}{code}, with {comparison.solver}.")
+    sentence = ", ".join(where)
+    st.markdown(f"{sentence[0].upper()}{sentence[1:]}.")
     st.markdown(f"**What to try:** {failure.remedy}")
     objective = result.settled.objective
     _remedies(context, suggest(objective, context.session.theta, failure))

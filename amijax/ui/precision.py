@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from amijax.precision import PIECES, Piece, Study, forecast
-from amijax.precision.jobs import StudyJob, StudyProgress, is_stored, running_study, start_study
-from amijax.precision.study import wanted_pieces
+from amijax.precision import PIECE_NAMES, PieceName, Study, forecast, with_needs
+from amijax.precision.jobs import StudyJob, StudyProgress, is_stored, latest_study, start_study
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 
@@ -17,9 +16,9 @@ from amijax.ui.evaluation import Result
 _AFFORDABLE = 20.0
 _ABANDON_AFTER = 30.0  # seconds without a page that asks; studies asked for go on
 _FEW = 5  # parameters chosen at first where all would take long
-_ESSENTIAL: tuple[Piece, ...] = ("budget", "reference", "noise")
+_ESSENTIAL: tuple[PieceName, ...] = ("budget", "reference", "noise")
 
-LABELS: dict[Piece, str] = {
+LABELS: dict[PieceName, str] = {
     "budget": "Error budget",
     "reference": "Reference",
     "noise": "Noise floor",
@@ -38,12 +37,12 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
         return None, False
     theta = evaluation.theta
     cost = forecast(objective, evaluation, len(parameters))
-    seconds = sum(cost[piece] for piece in wanted_pieces(pieces))
+    seconds = sum(cost[piece] for piece in with_needs(pieces))
 
     def start() -> None:
         start_study(objective, theta, parameters=parameters, pieces=pieces)
 
-    job = running_study(objective, theta, parameters=parameters, pieces=pieces)
+    job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
     if job is None and (seconds < _AFFORDABLE or is_stored(objective, theta, parameters, pieces)):
         job = start_study(
             objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER
@@ -58,7 +57,7 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     return progress.study, progress.is_over
 
 
-def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Piece, ...]]:
+def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[PieceName, ...]]:
     """Draw the choice of parameters and panels, with what each costs."""
     objective, evaluation = result.settled.objective, result.settled.evaluation
     ids = context.problem.parameter_ids
@@ -78,14 +77,14 @@ def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Pi
             key=f"study_parameters_{name}", help="Whose gradient entries are studied.",
         )  # fmt: skip
         cost = forecast(objective, evaluation, len(chosen))
-        labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECES}
+        labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECE_NAMES}
         pieces = st.pills(
             "Panels, and what each costs for these parameters",
-            list(PIECES), default=list(_ESSENTIAL if costly else PIECES),
+            list(PIECE_NAMES), default=list(_ESSENTIAL if costly else PIECE_NAMES),
             selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}",
             help="Roughly, on this machine. Results are kept on disk: the second time is free.",
         )  # fmt: skip
-    return tuple(p for p in ids if p in set(chosen)), tuple(p for p in PIECES if p in pieces)
+    return tuple(p for p in ids if p in set(chosen)), tuple(p for p in PIECE_NAMES if p in pieces)
 
 
 def _most_changed(result: Result) -> list[str]:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from amijax.comparison import Precision
 from amijax.figures import (
     bits_figure,
     budget_figure,
@@ -21,6 +20,7 @@ from amijax.precision import Study
 from amijax.precision.curvature import UNIT_ROUNDOFF
 from amijax.precision.story import SOURCES, story, worst
 from amijax.precision.verdicts import LIMITS
+from amijax.precisions import Precision
 from amijax.ui import charts
 
 _NOT_FORETOLD = "What curvature foretells, and what it does not"
@@ -219,20 +219,20 @@ def curvature(study: Study) -> None:
         st.info("There is no prediction from curvature: float32 or the Hessian has no result here.")
     if study.curvature is None:
         return
-    found = study.curvature
-    foretold = 2 * found.outcomes.count("predicted") >= len(found.outcomes)
+    curvature = study.curvature
+    foretold = 2 * curvature.outcomes.count("predicted") >= len(curvature.outcomes)
     st.markdown(f"##### E · {'Curvature foretells the error' if foretold else _NOT_FORETOLD}")
-    missed = ", ".join(f"{name}: {miss:.0e}" for name, miss in found.misses.items())
+    missed = ", ".join(f"{name}: {miss:.0e}" for name, miss in curvature.misses.items())
     _curvature(study)
     with st.expander("Numbers", key="curvature_numbers"):
         st.dataframe(
             pd.DataFrame(
                 {
-                    "predicted": found.predicted,
-                    "measured": found.measured,
-                    "condition number": found.condition,
-                    "bound, relative": found.condition * UNIT_ROUNDOFF,
-                    "outcome": found.outcomes,
+                    "predicted": curvature.predicted,
+                    "measured": curvature.measured,
+                    "condition number": curvature.condition,
+                    "bound, relative": curvature.condition * UNIT_ROUNDOFF,
+                    "outcome": curvature.outcomes,
                 },
                 index=pd.Index(study.parameter_ids, name="parameter"),
             ),
@@ -243,9 +243,9 @@ def curvature(study: Study) -> None:
         )
     st.caption(
         "To first order the gradient moves by the Hessian times what float32 does to theta. The "
-        f"Hessian comes from {found.method}, the better of two: along the direction of the "
+        f"Hessian comes from {curvature.method}, the better of two: along the direction of the "
         f"rounding they miss the gradient's change by {missed}, relative. Its condition number is "
-        f"{found.hessian_condition:.0e}; that of an entry, in the table, times 2⁻²⁴ bounds its "
+        f"{curvature.hessian_condition:.0e}; that of an entry, in the table, times 2⁻²⁴ bounds its "
         "float32 error. The prediction fails where the solver's noise is larger than the effect, "
         "where rounding of the result is all there is, and where higher derivatives count."
     )

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from amijax.comparison import Comparison, Precision
+from amijax.comparison import Comparison
 from amijax.figures import gradient_figure
+from amijax.precisions import Precision
 from amijax.problems import Problem, log_prior
 from amijax.ui.charts import draw
 

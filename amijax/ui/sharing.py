@@ -16,21 +16,21 @@ from amijax.ui.whatif import WhatIf
 from amijax.whatif.prediction import predict_step
 
 
-def show(context: Context, found: WhatIf) -> None:
+def show(context: Context, whatif: WhatIf) -> None:
     """Download buttons; each file is made when it is asked for."""
-    problem, theta = context.problem, found.theta
+    problem, theta = context.problem, whatif.theta
     name = problem.problem_id
     st.markdown(
         "The state as files. A link to it is in the sidebar; figures and snapshots have buttons of "
         "their own."
     )
-    evaluation = found.baseline.evaluation
+    evaluation = whatif.baseline.evaluation
 
     def as_script() -> str:
         return script(problem, theta, evaluation.solver, context.precision)
 
     def everything() -> str:
-        comparisons = compare_precisions(found.objective, theta)
+        comparisons = compare_precisions(whatif.objective, theta)
         return state_as_json(comparisons, extra={"baseline": evaluation.theta.tolist()})
 
     def table() -> str:
@@ -55,20 +55,20 @@ def show(context: Context, found: WhatIf) -> None:
         "Time courses",
         "All observables in all conditions, densely, with their noise scales, as CSV.",
         f"{name}_trajectories.csv", "text/csv", "export_courses",
-        lambda: found.simulator.simulate(theta).frame().to_csv(index=False),
+        lambda: whatif.simulator.simulate(theta).frame().to_csv(index=False),
     )  # fmt: skip
     _row(
         "Measurements",
         "Beside their simulation, with residuals and shares of llh, as CSV.",
         f"{name}_residuals.csv", "text/csv", "export_points",
-        lambda: found.simulator.simulate(theta).points.frame().to_csv(),
+        lambda: whatif.simulator.simulate(theta).points.frame().to_csv(),
     )  # fmt: skip
     if (theta != evaluation.theta).any():
         _row(
             "Step from the baseline",
             "Prediction against fact along the step, as CSV.",
             f"{name}_step.csv", "text/csv", "export_step",
-            lambda: predict_step(found.objective, evaluation, theta).line().to_csv(index=False),
+            lambda: predict_step(whatif.objective, evaluation, theta).line().to_csv(index=False),
         )  # fmt: skip
 
 

@@ -25,10 +25,10 @@ from amijax.ui.whatif import WhatIf
 _MOST_PANELS = 6
 
 
-def show(context: Context, found: WhatIf) -> None:
+def show(context: Context, whatif: WhatIf) -> None:
     """Keep the current state under a name; list, compare, return, delete; files."""
     session = context.session
-    _keep(context, found)
+    _keep(context, whatif)
     here = [s for s in session.snapshots if s.problem == session.name]
     if here:
         names = [snapshot.name for snapshot in here]
@@ -53,7 +53,7 @@ def show(context: Context, found: WhatIf) -> None:
         )
         _one(context, here)
         if len(here) > 1:
-            _compare(context, found, here)
+            _compare(context, whatif, here)
     elsewhere = len(session.snapshots) - len(here)
     if elsewhere:
         st.caption(f"{elsewhere} more of other problems.")
@@ -68,14 +68,14 @@ def _moved(snapshot: Snapshot, problem: Problem) -> float:
         return float("nan")
 
 
-def _keep(context: Context, found: WhatIf) -> None:
+def _keep(context: Context, whatif: WhatIf) -> None:
     session = context.session
 
     def keep() -> None:
         taken = {s.name for s in session.snapshots if s.problem == session.name}
         typed = st.session_state.get("snapshot_name", "")
         name = _free_name(clean_name(typed) if typed.strip() else "snapshot", taken)
-        evaluation = found.objective.evaluate(session.theta)
+        evaluation = whatif.objective.evaluate(session.theta)
         assert evaluation.gradient is not None
         session.snapshots.append(
             Snapshot(
@@ -136,7 +136,7 @@ def _baseline(context: Context, snapshot: Snapshot) -> None:
         context.session.link_notes = (str(error),)
 
 
-def _compare(context: Context, found: WhatIf, here: list[Snapshot]) -> None:
+def _compare(context: Context, whatif: WhatIf, here: list[Snapshot]) -> None:
     names = [snapshot.name for snapshot in here]
     st.markdown("##### Compare two")
     with st.container(horizontal=True):
@@ -168,12 +168,12 @@ def _compare(context: Context, found: WhatIf, here: list[Snapshot]) -> None:
                         for c in table.columns if not title.startswith("Settings")
                     },
                 )  # fmt: skip
-    labels = found.objective.condition_labels
+    labels = whatif.objective.condition_labels
     label = labels[0]
     if len(labels) > 1:
         label = st.selectbox("Condition", labels, key="snapshots_condition", width=300)
     condition = labels.index(label)
-    courses = [found.simulator.simulate(theta, conditions=[condition]) for theta in thetas]
+    courses = [whatif.simulator.simulate(theta, conditions=[condition]) for theta in thetas]
     measured = np.unique(courses[1].points.observable)[:_MOST_PANELS]
     ids = [courses[1].observable_ids[i] for i in measured] or [courses[1].observable_ids[0]]
     st.caption(f"Condition `{label}`: “{b.name}” strong, “{a.name}” dashed.")

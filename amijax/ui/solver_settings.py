@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import streamlit as st
 
 from amijax.problems import Problem
 from amijax.sharing.links import number_text
-from amijax.simulation.settings import DEFAULT_TIME_LIMIT, SolverChoice, SteadyState
+from amijax.simulation.settings import (
+    ASKED_SENSITIVITIES,
+    DEFAULT_TIME_LIMIT,
+    STEADY_STATES,
+    SolverChoice,
+    SteadyState,
+)
 
 _KEYS = ("rtol", "atol", "max_steps", "time_limit", "sensitivities")
 _STEADY_KEYS = ("steady_state", "steady_state_sensitivities")
@@ -17,26 +23,22 @@ _STEADY_KEYS = ("steady_state", "steady_state_sensitivities")
 def choose(problem: Problem) -> SolverChoice:
     """Draw the settings, folded, and return what they say; senseless ones get a sentence."""
     with st.expander("Solver", key="solver"):
-        numbers, complaints = _numbers()
-        options: list[Literal["auto", "forward", "adjoint"]] = ["auto", "forward", "adjoint"]
-        sensitivities = st.segmented_control(
+        asked: dict[str, Any] = _numbers()
+        asked["sensitivities"] = st.segmented_control(
             "Sensitivities",
-            options,
-            default=options[0],
+            ASKED_SENSITIVITIES,
+            default=SolverChoice.sensitivities,
             required=True,
             key="sensitivities",
             bind="query-params",
             help="How AMICI computes the gradient. auto: both are timed once per problem; the "
             "faster one is used if their gradients agree.",
         )
-        steady = _steady_state() if _has_steady_states(problem) else {}
+        if _has_steady_states(problem):
+            asked |= _steady_state()
         st.button("Back to auto", key="solver_reset", on_click=_reset)
         st.caption("SUNDIALS CVODES through AMICI, on the PEtab scale, for both sides alike.")
-        try:
-            choice = SolverChoice(sensitivities=sensitivities, **numbers, **steady)
-        except ValueError as error:
-            complaints.append(str(error))
-            choice = SolverChoice()
+        choice, complaints = SolverChoice.read(asked)
         for complaint in complaints:
             st.warning(complaint)
     if complaints:
@@ -61,40 +63,33 @@ def _reset() -> None:
     st.session_state["time_limit"] = ""
 
 
-def _numbers() -> tuple[dict[str, Any], list[str]]:
-    values: dict[str, Any] = {}
-    complaints: list[str] = []
-    fields: tuple[tuple[str, str, str, type, str], ...] = (
+def _numbers() -> dict[str, str]:
+    fields = (
         (
-            "rtol", "rtol", "auto", float,
+            "rtol", "rtol", "auto",
             "Relative tolerance. AMICI's default is 1e-8.",
         ),
         (
-            "atol", "atol", "auto", float,
+            "atol", "atol", "auto",
             "Absolute tolerance. AMICI's default is 1e-16. auto tries larger ones until the "
             "simulation works; larger ones make the gradient less accurate.",
         ),
         (
-            "max_steps", "max steps", "auto", int,
+            "max_steps", "max steps", "auto",
             "Solver steps between two outputs. AMICI's default is 10 000.",
         ),
         (
-            "time_limit", "time limit, s", f"{DEFAULT_TIME_LIMIT:g}", float,
+            "time_limit", "time limit, s", f"{DEFAULT_TIME_LIMIT:g}",
             "For one simulation (one condition), for each try.",
         ),
     )  # fmt: skip
     columns = st.columns(2)
-    for i, (key, label, placeholder, kind, explanation) in enumerate(fields):
-        text = columns[i % 2].text_input(
+    return {
+        key: columns[i % 2].text_input(
             label, key=key, placeholder=placeholder, bind="query-params", help=explanation
         )
-        if not text.strip():
-            continue
-        try:
-            values[key] = kind(float(text))
-        except (ValueError, OverflowError):
-            complaints.append(f"{label}: “{text[:20]}” is not a number; type one like 1e-10.")
-    return values, complaints
+        for i, (key, label, placeholder, explanation) in enumerate(fields)
+    }
 
 
 def _has_steady_states(problem: Problem) -> bool:
@@ -102,7 +97,6 @@ def _has_steady_states(problem: Problem) -> bool:
 
 
 def _steady_state() -> dict[str, Any]:
-    options = list(get_args(SteadyState))
     labels = {
         "newtonOnly": "Newton's method",
         "integrationOnly": "integration",
@@ -111,14 +105,15 @@ def _steady_state() -> dict[str, Any]:
     titles = ("Steady state by", "Its sensitivities by")
     return {
         key: st.selectbox(
-            title, options, index=options.index(_asked(key, options)), key=key,
+            title, STEADY_STATES, index=STEADY_STATES.index(_in_address(key)), key=key,
             format_func=labels.__getitem__, persist_state="session",
         )
         for key, title in zip(_STEADY_KEYS, titles, strict=True)
     }  # fmt: skip
 
 
-def _asked(key: str, options: list[str]) -> str:
+def _in_address(key: str) -> SteadyState:
     """What the page's address says, or the default."""
-    asked = st.query_params.get(key)
-    return asked if asked in options else "integrationOnly"
+    choice, _ = SolverChoice.read({key: st.query_params.get(key)})
+    named: SteadyState = getattr(choice, key)
+    return named

@@ -15,13 +15,13 @@ from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
+from amijax.ui.memo import point, remembered
 from amijax.ui.resources import objective_for, simulator_for
 from amijax.ui.results import number
 from amijax.whatif.prediction import Prediction, foretold, predict_step
 from amijax.whatif.slices import most_influential, slice_range
 from amijax.whatif.trajectories import TrajectorySimulator
 
-_BASELINE = "amijax_baseline"
 _MOST_SLIDERS = 6
 # A step is analysed at every change where its evaluations take less than this altogether.
 _PROMPT = 0.3  # seconds
@@ -105,31 +105,25 @@ def open_whatif(context: Context, model: CompiledModel) -> WhatIf | None:
 
 def _baseline(objective: AmiciObjective, context: Context) -> Settled:
     """Llh and gradient at the baseline, computed once and kept in the session."""
-    point = (objective.model.key, context.choice, context.session.baseline.tobytes())
-    known = st.session_state.get(_BASELINE)
-    if known is None or known[0] != point:
+    baseline, choice = context.session.baseline, context.choice
+
+    def computed() -> Settled:
         with st.spinner("Evaluating the baseline", show_time=True):
-            known = (point, settle(objective, context.session.baseline, context.choice))
-        st.session_state[_BASELINE] = known
-    settled: Settled = known[1]
-    return settled
+            return settle(objective, baseline, choice)
+
+    return remembered("baseline", point(context.problem, choice, baseline), computed)
 
 
 def _llh(objective: AmiciObjective, theta: FloatArray) -> Evaluation:
     """Llh without sensitivities; the latest few points are remembered."""
-    known: dict[tuple[object, ...], Evaluation] = st.session_state.setdefault("amijax_llh", {})
-    key = (objective.model.key, objective.solver, theta.tobytes())
-    if key not in known:
-        while len(known) > 8:
-            known.pop(next(iter(known)))
-        known[key] = objective.evaluate(theta, gradient=False)
-    return known[key]
+    at = point(objective.problem, objective.solver, theta)
+    return remembered("llh", at, lambda: objective.evaluate(theta, gradient=False), latest=8)
 
 
-def sliders(context: Context, found: WhatIf) -> None:
+def sliders(context: Context, whatif: WhatIf) -> None:
     """Up to six sliders within bounds."""
     session, problem = context.session, context.problem
-    gradient = found.baseline.evaluation.gradient
+    gradient = whatif.baseline.evaluation.gradient
     assert gradient is not None
     default = [
         problem.parameter_ids[i]
@@ -181,44 +175,42 @@ def _slider(context: Context, problem: Problem, i: int) -> None:
     )  # fmt: skip
 
 
-def metrics(context: Context, found: WhatIf) -> None:
+def metrics(context: Context, whatif: WhatIf) -> None:
     """Llh before and after, and what the gradient foretold."""
     columns = st.columns(4)
     columns[0].metric(
-        "llh now", number(found.now.llh, 9),
+        "llh now", number(whatif.now.llh, 9),
         help="Without sensitivities: the solver's steps differ from those of the first page, "
         "which computes the gradient as well, and so does llh, in about the 8th digit.",
     )  # fmt: skip
     columns[1].metric(f"llh at the baseline ({context.session.baseline_name})",
-                      number(found.before.llh, 9))  # fmt: skip
-    columns[2].metric("Change", _signed(found.actual))
+                      number(whatif.before.llh, 9))  # fmt: skip
+    columns[2].metric("Change", _signed(whatif.actual))
     columns[3].metric(
-        "Foretold by the gradient", _signed(found.predicted), help="Gradient at the baseline · step"
+        "Foretold by the gradient",
+        _signed(whatif.predicted),
+        help="Gradient at the baseline · step",
     )
 
 
-def prediction(found: WhatIf) -> Prediction:
+def prediction(whatif: WhatIf) -> Prediction:
     """The analysis of the step, kept until either end moves."""
-    evaluation = found.baseline.evaluation
-    key = (found.objective.model.key, evaluation.solver, evaluation.theta.tobytes(),
-           found.theta.tobytes())  # fmt: skip
-    known = st.session_state.get("amijax_prediction")
-    if known is None or known[0] != key:
-        with cluster_errors():
-            known = (key, predict_step(found.objective, evaluation, found.theta))
-        st.session_state["amijax_prediction"] = known
-    result: Prediction = known[1]
-    return result
+    evaluation = whatif.baseline.evaluation
+    at = point(whatif.objective.problem, evaluation.solver, evaluation.theta, whatif.theta)
+    with cluster_errors():
+        return remembered(
+            "prediction", at, lambda: predict_step(whatif.objective, evaluation, whatif.theta)
+        )
 
 
-def verdict(found: WhatIf) -> None:
+def verdict(whatif: WhatIf) -> None:
     """How prediction and fact compare, in a sentence."""
-    if found.now.failure is not None:
-        st.error(f"There is no likelihood at this point. {found.now.failure}")
+    if whatif.now.failure is not None:
+        st.error(f"There is no likelihood at this point. {whatif.now.failure}")
         return
-    if np.array_equal(found.theta, found.baseline.evaluation.theta) or not found.is_prompt:
+    if np.array_equal(whatif.theta, whatif.baseline.evaluation.theta) or not whatif.is_prompt:
         return
-    step = prediction(found)
+    step = prediction(whatif)
     show = {"nonlinear": st.warning, "noise": st.warning, "gradient": st.warning}
     show.get(step.verdict, st.caption)(step.text)
 

@@ -12,10 +12,11 @@ from amijax.figures import (
     states_figure,
     trajectories_figure,
 )
-from amijax.ui import charts, whatif, zoom
+from amijax.ui import charts, zoom
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
-from amijax.ui.whatif import WhatIf
+from amijax.ui.memo import is_remembered, point, remembered
+from amijax.ui.whatif import WhatIf, prediction
 from amijax.whatif.slices import Slice, most_influential, parameter_slices
 from amijax.whatif.trajectories import Trajectories
 
@@ -27,11 +28,11 @@ _OWN = "own"
 _PROMPT = 5.0  # seconds; slices that take longer wait for a click
 
 
-def trajectories(context: Context, found: WhatIf) -> None:
+def trajectories(context: Context, whatif: WhatIf) -> None:
     """Observables or states of one condition, measurements, the baseline behind."""
     name = context.session.name
-    labels = found.objective.condition_labels
-    simulator = found.simulator
+    labels = whatif.objective.condition_labels
+    simulator = whatif.simulator
     with st.container(horizontal=True, vertical_alignment="bottom"):
         condition = 0
         if len(labels) > 1:
@@ -49,8 +50,8 @@ def trajectories(context: Context, found: WhatIf) -> None:
         log_time = st.toggle("log time", key="log_time", persist_state="session")
         log_value = st.toggle("log values", key="log_value", persist_state="session")
     states = what == "states"
-    current = simulator.simulate(found.theta, conditions=[condition], states=states)
-    baseline = _baseline_courses(found, condition, states)
+    current = simulator.simulate(whatif.theta, conditions=[condition], states=states)
+    baseline = _baseline_courses(whatif, condition, states)
     course = current.conditions[0]
     if course.failure is not None:
         st.error(f"Now: {course.failure}")
@@ -80,13 +81,13 @@ def trajectories(context: Context, found: WhatIf) -> None:
         st.caption(course.note)
 
 
-def step(context: Context, found: WhatIf) -> None:
+def step(context: Context, whatif: WhatIf) -> None:
     """Prediction against fact along the edited direction."""
-    if np.array_equal(found.theta, context.session.baseline):
+    if np.array_equal(whatif.theta, context.session.baseline):
         st.info("Move a slider: the step from the baseline is then held against its prediction.")
         return
     with st.spinner("Following the step", show_time=True):
-        analysed = whatif.prediction(found)
+        analysed = prediction(whatif)
     st.markdown(f"**{analysed.text}**")
     charts.draw(prediction_figure(analysed), "prediction_chart", "llh along the step")
     moved = analysed.frame(context.problem)
@@ -100,10 +101,10 @@ def step(context: Context, found: WhatIf) -> None:
     )
 
 
-def slices(context: Context, found: WhatIf) -> None:
+def slices(context: Context, whatif: WhatIf) -> None:
     """Llh along single parameters, in one batch on all cores."""
     problem, name = context.problem, context.session.name
-    gradient = found.baseline.evaluation.gradient
+    gradient = whatif.baseline.evaluation.gradient
     assert gradient is not None
     first = most_influential(problem, context.session.baseline, gradient, 3)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -129,21 +130,17 @@ def slices(context: Context, found: WhatIf) -> None:
     if not positions:
         st.info("Choose at least one parameter.")
         return
-    evaluation = found.baseline.evaluation
-    one = evaluation.cpu_seconds / (1 if derivative else 1 + len(found.theta))
-    seconds = len(positions) * _SLICE_POINTS * one / found.objective.batch_threads
-    wanted = (found.objective.model.key, found.objective.solver, found.theta.tobytes(),
-              tuple(positions), reach, own, derivative)  # fmt: skip
-    known = st.session_state.get("amijax_slices")
-    if known is None or known[0] != wanted:
-        if seconds > _PROMPT and not st.button(
-            f"Evaluate (about {seconds:.0f} s)", key="run_slices"
-        ):
-            return
-        width = own if reach == _OWN else _WIDTHS[reach]
-        known = (wanted, _cut(found, positions, width, derivative, seconds))
-        st.session_state["amijax_slices"] = known
-    cut: tuple[Slice, ...] = known[1]
+    evaluation = whatif.baseline.evaluation
+    one = evaluation.cpu_seconds / (1 if derivative else 1 + len(whatif.theta))
+    seconds = len(positions) * _SLICE_POINTS * one / whatif.objective.batch_threads
+    width = own if reach == _OWN else _WIDTHS[reach]
+    at = point(
+        problem, whatif.objective.solver, whatif.theta, view=(tuple(positions), width, derivative)
+    )
+    is_prompt = seconds <= _PROMPT or is_remembered("slices", at)
+    if not (is_prompt or st.button(f"Evaluate (about {seconds:.0f} s)", key="run_slices")):
+        return
+    cut = remembered("slices", at, lambda: _cut(whatif, positions, width, derivative, seconds))
     charts.draw(slices_figure(cut, gradient=derivative), "slices_chart", "llh along parameters")
     failed = sum(failure is not None for entry in cut for failure in entry.failures)
     if failed:
@@ -151,7 +148,7 @@ def slices(context: Context, found: WhatIf) -> None:
 
 
 def _cut(
-    found: WhatIf,
+    whatif: WhatIf,
     positions: list[int],
     width: float | None,
     derivative: bool,
@@ -160,7 +157,7 @@ def _cut(
     """The slices, with a bar while they take long."""
     ranges = None
     if width is not None:
-        ranges = {i: (found.theta[i] - width, found.theta[i] + width) for i in positions}
+        ranges = {i: (whatif.theta[i] - width, whatif.theta[i] + width) for i in positions}
     total = len(positions) * _SLICE_POINTS
     bar = st.progress(0.0, "Evaluating") if seconds > 1 else None
 
@@ -170,7 +167,7 @@ def _cut(
 
     with cluster_errors():
         cut = parameter_slices(
-            found.objective, found.theta, positions, ranges=ranges, points=_SLICE_POINTS,
+            whatif.objective, whatif.theta, positions, ranges=ranges, points=_SLICE_POINTS,
             gradient=derivative, on_chunk=show,
         )  # fmt: skip
     if bar is not None:
@@ -178,13 +175,13 @@ def _cut(
     return cut
 
 
-def shares(found: WhatIf) -> None:
+def shares(whatif: WhatIf) -> None:
     """Residuals, and what each observable and condition contributes to llh."""
     with st.spinner("Simulating", show_time=True):
         # With sensitivities, as on the first page: the shares are to add up to its llh.
         everything, start = (
-            found.simulator.simulate(theta, gradient=True)
-            for theta in (found.theta, found.baseline.evaluation.theta)
+            whatif.simulator.simulate(theta, gradient=True)
+            for theta in (whatif.theta, whatif.baseline.evaluation.theta)
         )
     before = start.points
     for failure in everything.failures[:3]:
@@ -215,17 +212,15 @@ def shares(found: WhatIf) -> None:
     charts.draw(residuals_figure(everything), "residuals_chart", "Residuals against time")
 
 
-def _baseline_courses(found: WhatIf, condition: int, states: bool) -> Trajectories:
+def _baseline_courses(whatif: WhatIf, condition: int, states: bool) -> Trajectories:
     """The baseline's time courses, kept until it or the view changes."""
-    theta = found.baseline.evaluation.theta
-    key = (found.objective.model.key, found.objective.solver, theta.tobytes(), condition, states)
-    known = st.session_state.get("amijax_baseline_courses")
-    if known is None or known[0] != key:
-        courses = found.simulator.simulate(theta, conditions=[condition], states=states)
-        known = (key, courses)
-        st.session_state["amijax_baseline_courses"] = known
-    result: Trajectories = known[1]
-    return result
+    theta = whatif.baseline.evaluation.theta
+    at = point(whatif.objective.problem, whatif.objective.solver, theta, view=(condition, states))
+    return remembered(
+        "baseline_courses",
+        at,
+        lambda: whatif.simulator.simulate(theta, conditions=[condition], states=states),
+    )
 
 
 def _measured_first(current: Trajectories) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ NOISES = 3.0  # what is within three standard deviations of the noise can't be t
 BEYOND = 0.5  # how far the line goes beyond both ends, in steps
 # Fractions of the step at which slope and curvature are measured: the smallest whose difference
 # stands out of the noise counts.
-_WANTED = 1e-3  # noise of slope and curvature, relative to the slope
+_NOISE_ALLOWED = 1e-3  # noise of slope and curvature, relative to the slope
 _FRACTIONS = (2.0**-12, 2.0**-10, 2.0**-8, 2.0**-6, 2.0**-4, 2.0**-2)
 
 Verdict = Literal["nothing", "linear", "nonlinear", "noise", "gradient", "failed"]
@@ -229,7 +229,7 @@ def _derivatives(
     Args:
         start: llh at the base.
         pairs: llh at minus and plus each of `_FRACTIONS`, shape (n, 2).
-        predicted: the slope by the gradient; it sets what precision is wanted.
+        predicted: the slope by the gradient; it sets how much noise is allowed.
         noise: standard deviation of each llh.
     """
     if not np.isfinite(pairs).all() or not len(pairs):
@@ -237,13 +237,13 @@ def _derivatives(
     h = np.array(_FRACTIONS)
     slopes = (pairs[:, 1] - pairs[:, 0]) / (2 * h)
     noisy = NOISES * noise / (np.sqrt(2.0) * h)
-    wanted = _WANTED * max(abs(predicted), np.abs(slopes[-1]))
-    i = min(int(np.searchsorted(-noisy, -wanted)), h.size - 1)
+    allowed = _NOISE_ALLOWED * max(abs(predicted), np.abs(slopes[-1]))
+    i = min(int(np.searchsorted(-noisy, -allowed)), h.size - 1)
     other = slopes[i + 1] if i + 1 < h.size else slopes[i - 1]
     slope_error = noisy[i] + abs(slopes[i] - other)
     halves = (pairs.sum(axis=1) - 2 * start) / (2 * h**2)
     noisy = NOISES * np.sqrt(6.0) * noise / (2 * h**2)
-    j = min(int(np.searchsorted(-noisy, -wanted)), h.size - 1)
+    j = min(int(np.searchsorted(-noisy, -allowed)), h.size - 1)
     return float(slopes[i]), float(slope_error), float(halves[j])
 
 

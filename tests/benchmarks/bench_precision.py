@@ -17,7 +17,7 @@ from amijax.auto import settle
 from amijax.cores import available_cores
 from amijax.jax_setup import set_up_jax
 from amijax.objective import AmiciObjective
-from amijax.precision import PIECES, forecast, study_precision
+from amijax.precision import PIECE_NAMES, forecast, study_precision
 from amijax.problems import load_problem
 from amijax.simulation.settings import SolverChoice
 
@@ -26,7 +26,7 @@ DEFAULT = ("Boehm_JProteomeRes2014", "Robertson_Stiff")
 
 def main() -> None:
     set_up_jax()
-    print(f"{'problem':28}" + "".join(f"{piece:>12}" for piece in (*PIECES, "all")))
+    print(f"{'problem':28}" + "".join(f"{piece:>12}" for piece in (*PIECE_NAMES, "all")))
     for name in sys.argv[1:] or DEFAULT:
         problem = load_problem(name)
         objective = AmiciObjective(problem, num_threads=available_cores())
@@ -40,9 +40,9 @@ def main() -> None:
         cost = forecast(settled.objective, evaluation, problem.n_parameters)
         seconds = study.seconds or {}
         rows = {
-            name: [seconds.get(piece, 0.0) for piece in PIECES],
-            "  forecast": [cost[piece] for piece in PIECES],
-            "  in gradients": [seconds.get(p, 0.0) / evaluation.wall_seconds for p in PIECES],
+            name: [seconds.get(piece, 0.0) for piece in PIECE_NAMES],
+            "  forecast": [cost[piece] for piece in PIECE_NAMES],
+            "  in gradients": [seconds.get(p, 0.0) / evaluation.wall_seconds for p in PIECE_NAMES],
         }
         for label, values in rows.items():
             print(f"{label:28}" + "".join(f"{value:12.2f}" for value in (*values, sum(values))))

@@ -22,4 +22,5 @@ def reason(error: BaseException) -> str:
 def short(failure) -> str:
     """What a `Failure` says, without AMICI's own messages and the remedy."""
     where = f" in condition {failure.condition}" if failure.condition else ""
-    return f"{failure.message.split(' (AMICI:')[0]}{where} ({failure.status_name})"
+    code = f" ({failure.status_name})" if failure.status_name else ""
+    return f"{failure.message.split(' (AMICI:')[0]}{where}{code}"

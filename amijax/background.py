@@ -1,0 +1,177 @@
+"""Work in the background: its state, waiting for it, cancelling and sharing it, and its end.
+
+A job has a thread of its own, which works itself or follows a process. Who asks for what another
+one asked for already gets the same job. All jobs are cancelled when Python ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+_FAREWELL = 3.0  # seconds that jobs get to stop when Python ends
+_REMEMBERED = 32  # jobs of a kind that are over
+
+
+def is_over(state: State) -> bool:
+    """Whether nothing more will happen to what is in a state."""
+    return state in ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A job at one moment; each kind of job adds what is its own.
+
+    Attributes:
+        state: waiting (for another job, here or in another process), running, done, failed or
+            cancelled.
+        elapsed: seconds since the start.
+    """
+
+    state: State
+    elapsed: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return is_over(self.state)
+
+
+class CancelledError(Exception):
+    """Raised inside a job that has been cancelled."""
+
+
+class Job[P: Progress](ABC):
+    """Work in a thread of its own. Safe to use from any thread.
+
+    A kind of job sets up what it needs and calls `_start` last.
+    """
+
+    def __init__(self, name: str, state: State = "running") -> None:
+        self._name = name
+        self._state: State = state
+        self._error = ""
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._is_cancelled = threading.Event()
+        self._is_over = threading.Event()
+
+    @abstractmethod
+    def progress(self) -> P:
+        """How far the job is; cheap enough to ask several times a second."""
+
+    @property
+    def state(self) -> State:
+        """Where it is."""
+        return self._state
+
+    def wait(self, timeout: float | None = None) -> P:
+        """Wait until the job is over, at most `timeout` seconds; return where it is then."""
+        self._is_over.wait(timeout)
+        return self.progress()
+
+    def cancel(self) -> None:
+        """Stop the job and everything it started; one that is over stays as it is."""
+        if not self._is_over.is_set():
+            self._is_cancelled.set()
+            self._stop()
+
+    def _stop(self) -> None:  # noqa: B027 - most need not
+        """Hasten the end of a job that was cancelled, where its work doesn't look by itself."""
+
+    def _start(self, work: Callable[[], State]) -> None:
+        """Begin.
+
+        Args:
+            work: what the thread does; it returns the state in which the job ends. What it raises
+                ends the job as well: cancelled for `CancelledError`, else failed. Forgotten when
+                it has ended, unlike what the job itself holds.
+        """
+        with _live_lock:
+            _live.add(self)
+        threading.Thread(target=self._run, args=(work,), name=self._name, daemon=True).start()
+
+    def _elapsed(self) -> float:
+        return (self._ended or time.monotonic()) - self._started
+
+    def _check_cancelled(self) -> None:
+        if self._is_cancelled.is_set():
+            raise CancelledError
+
+    def _run(self, work: Callable[[], State]) -> None:
+        state: State = "failed"
+        try:
+            state = work()
+        except CancelledError:
+            state = "cancelled"
+        except Exception as error:  # a thread's exception would vanish
+            self._error = f"{type(error).__name__}: {error}"
+        finally:
+            self._ended = time.monotonic()
+            self._state = state
+            with _live_lock:
+                _live.discard(self)
+            self._is_over.set()
+
+
+class Registry[J: Job]:
+    """The jobs of one kind in this process: those that go on, and the latest that are over."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[Hashable, J] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def start_or_join(self, key: Hashable, start: Callable[[], J], *, once: bool = False) -> J:
+        """The job of a key that goes on; a new one where there is none.
+
+        Args:
+            key: what tells jobs apart.
+            start: makes a job and starts it.
+            once: whether a job that is done is returned as well, instead of a new one.
+        """
+        with self._lock:
+            job = self._jobs.get(key)
+            joins = job is not None and (not is_over(job.state) or (once and job.state == "done"))
+            if job is None or not joins:
+                job = self._jobs[key] = start()
+            self._jobs.move_to_end(key)
+            over = [k for k, j in self._jobs.items() if is_over(j.state)]
+            for old in over[:-_REMEMBERED]:
+                del self._jobs[old]
+            return job
+
+    def latest(self, key: Hashable) -> J | None:
+        """The latest job of a key, which may be over; None if there was none lately."""
+        with self._lock:
+            return self._jobs.get(key)
+
+    def values(self) -> tuple[J, ...]:
+        """All jobs that are remembered, over or not."""
+        with self._lock:
+            return tuple(self._jobs.values())
+
+
+_live: set[Job] = set()
+_live_lock = threading.Lock()
+
+
+@atexit.register
+def _cancel_all() -> None:
+    """Stop all jobs: processes would outlive us, and a thread that is inside AMICI when Python
+    ends can bring it down.
+    """
+    with _live_lock:
+        jobs = list(_live)
+    for job in jobs:
+        job.cancel()
+    deadline = time.monotonic() + _FAREWELL
+    for job in jobs:
+        job.wait(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,174 @@
+"""The pieces of a precision study: what each one needs, how it is computed, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from amijax.objective import AmiciObjective
+from amijax.precision.bits import FORMATS, MANTISSA_BITS, BitSweep, bit_sweep
+from amijax.precision.budget import ErrorBudget, error_budget
+from amijax.precision.curvature import PredictedError, predict_error
+from amijax.precision.noise import SAMPLES, NoiseFloor, noise_floor
+from amijax.precision.reference import Reference, find_reference
+from amijax.precision.tolerances import RTOLS, ToleranceSweep, tolerance_sweep
+from amijax.precision.values import Report
+from amijax.scales import FloatArray
+from amijax.simulation.evaluation import Evaluation
+
+PieceName = Literal["budget", "reference", "noise", "bits", "tolerances", "curvature"]
+
+# Time of an evaluation at rtol 1e-13, relative to the default: 2 to 5, and up to 20 for some.
+_TIGHT = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class StudyInputs:
+    """What a piece is computed from.
+
+    Attributes:
+        objective: the problem and the solver settings in question.
+        chosen: the same with the gradient of the chosen parameters alone.
+        theta: shape (n_parameters,), on the PEtab scale.
+        positions: where the chosen parameters are in theta.
+        results: the pieces that are there, all that this one needs among them.
+        report: to be called with the evaluations done and their total.
+    """
+
+    objective: AmiciObjective
+    chosen: AmiciObjective
+    theta: FloatArray
+    positions: np.ndarray
+    results: Mapping[PieceName, Any]
+    report: Report
+
+
+@dataclass(frozen=True)
+class Durations:
+    """What a forecast is made of, in seconds.
+
+    Attributes:
+        one: an evaluation for the chosen parameters.
+        in_batch: the same as one of many, which share the cores.
+        full_in_batch: an evaluation for all parameters, as one of many.
+        n_parameters: the number of all parameters.
+    """
+
+    one: float
+    in_batch: float
+    full_in_batch: float
+    n_parameters: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a study.
+
+    Attributes:
+        name: what it is called, and the attribute of `Study` that holds it.
+        type: what it is when it is there.
+        compute: makes it; None where there is no result.
+        forecast: seconds that it takes, roughly.
+        needs: the pieces that it is computed from.
+    """
+
+    name: PieceName
+    type: type
+    compute: Callable[[StudyInputs], Any]
+    forecast: Callable[[Durations], float]
+    needs: tuple[PieceName, ...] = ()
+
+
+def _sweep_tolerances(given: StudyInputs) -> ToleranceSweep:
+    return tolerance_sweep(
+        given.chosen, given.theta, given.positions, given.results["reference"], given.report
+    )
+
+
+def _predict_error(given: StudyInputs) -> PredictedError | None:
+    budget, noise, reference = (given.results[n] for n in ("budget", "noise", "reference"))
+    return predict_error(
+        given.objective, given.theta, given.positions, budget, noise, reference, given.report
+    )
+
+
+# In the order in which they are computed.
+PIECES: dict[PieceName, Piece] = {
+    piece.name: piece
+    for piece in (
+        Piece(
+            "budget",
+            ErrorBudget,
+            lambda given: error_budget(given.chosen, given.theta, given.positions, given.report),
+            lambda seconds: 5 * seconds.one + 0.2,  # and JAX's compilation
+        ),
+        Piece(
+            "reference",
+            Reference,
+            lambda given: find_reference(given.chosen, given.theta, given.positions, given.report),
+            lambda seconds: (1 + 2 * _TIGHT) * seconds.one,
+        ),
+        Piece(
+            "noise",
+            NoiseFloor,
+            lambda given: noise_floor(given.chosen, given.theta, given.positions, given.report),
+            lambda seconds: SAMPLES * seconds.in_batch,
+        ),
+        Piece(
+            "bits",
+            BitSweep,
+            lambda given: bit_sweep(given.chosen, given.theta, given.positions, given.report),
+            lambda seconds: (len(MANTISSA_BITS) + len(FORMATS)) * seconds.in_batch + 0.5,
+        ),
+        Piece(
+            "tolerances",
+            ToleranceSweep,
+            _sweep_tolerances,
+            lambda seconds: 2 * len(RTOLS) * seconds.one * (1 + _TIGHT) / 2,
+            needs=("reference",),
+        ),
+        Piece(
+            "curvature",
+            PredictedError,
+            _predict_error,
+            lambda seconds: (
+                (2 * seconds.n_parameters * seconds.in_batch + seconds.full_in_batch) * _TIGHT
+            ),
+            needs=("budget", "noise", "reference"),
+        ),
+    )
+}
+PIECE_NAMES: tuple[PieceName, ...] = get_args(PieceName)
+
+
+def with_needs(names: Sequence[PieceName]) -> tuple[PieceName, ...]:
+    """Pieces with all that they need, in the order in which they are computed."""
+    every = {need for name in names for need in (name, *PIECES[name].needs)}
+    return tuple(name for name in PIECES if name in every)
+
+
+def forecast(
+    objective: AmiciObjective, evaluation: Evaluation, n_chosen: int
+) -> dict[PieceName, float]:
+    """Seconds that each piece will take, roughly.
+
+    Args:
+        objective: the problem and its solver settings.
+        evaluation: of its full gradient, for its duration.
+        n_chosen: number of chosen parameters.
+    """
+    n = objective.problem.n_parameters
+    # Measured for Bachmann_MSB2011, Raia_CancerResearch2011 and Zheng_PNAS2012: the share of the
+    # time grows more slowly than the share of the sensitivities, within 1.6 times like this.
+    share = math.sqrt((1 + n_chosen) / (1 + n))
+    seconds = Durations(
+        one=evaluation.wall_seconds * share,
+        in_batch=evaluation.cpu_seconds * share / objective.batch_threads,
+        full_in_batch=evaluation.cpu_seconds / objective.batch_threads,
+        n_parameters=n,
+    )
+    return {name: piece.forecast(seconds) for name, piece in PIECES.items()}

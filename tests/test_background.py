@@ -1,0 +1,123 @@
+"""Jobs in the background: how they end, who shares them, and that none outlives Python."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from amijax.background import CancelledError, Job, Progress, Registry
+
+ROOT = Path(__file__).parents[1]
+
+
+class Waiter(Job[Progress]):
+    """Waits for a signal, or does what it is given."""
+
+    def __init__(self, work=None):
+        super().__init__("waiter", "waiting")
+        self.go_on = threading.Event()
+        self.stops = 0
+        self._start(work or self._wait)
+
+    def progress(self):
+        return Progress(self.state, self._elapsed())
+
+    def _wait(self):
+        self._state = "running"
+        self.go_on.wait(60)
+        self._check_cancelled()
+        return "done"
+
+    def _stop(self):
+        self.stops += 1
+        self.go_on.set()
+
+
+def fail():
+    raise ValueError("no")
+
+
+def give_up():
+    raise CancelledError
+
+
+@pytest.mark.parametrize(
+    ("work", "state"), [(lambda: "done", "done"), (fail, "failed"), (give_up, "cancelled")]
+)
+def test_a_job_ends_in_a_state_that_says_how(work, state):
+    job = Waiter(work)
+    progress = job.wait(60)
+    assert progress.state == job.state == state
+    assert progress.is_over
+    assert job.wait(0).elapsed == progress.elapsed
+    assert (job._error == "ValueError: no") == (state == "failed")
+
+
+def test_cancelling_stops_a_job_that_goes_on_and_leaves_one_that_is_over():
+    job = Waiter()
+    job.cancel()
+    assert job.wait(60).state == "cancelled"
+    job.cancel()
+    assert job.stops == 1
+    done = Waiter(lambda: "done")
+    done.wait(60)
+    done.cancel()
+    assert done.state == "done"
+    assert done.stops == 0
+
+
+def test_who_asks_for_the_same_joins_the_job_that_goes_on():
+    registry = Registry()
+    assert registry.latest("a") is None
+    first = registry.start_or_join("a", Waiter)
+    assert registry.start_or_join("a", Waiter) is first
+    assert registry.latest("a") is first
+    other = registry.start_or_join("b", Waiter)
+    assert other is not first
+    first.go_on.set()
+    first.wait(60)
+    assert registry.latest("a") is first  # over, and still there
+    assert registry.start_or_join("a", Waiter, once=True) is first
+    second = registry.start_or_join("a", Waiter)
+    assert second is not first
+    second.cancel()
+    second.wait(60)
+    third = registry.start_or_join("a", Waiter, once=True)
+    assert third is not second  # cancelled is not done
+    for job in (other, third):
+        job.cancel()
+        assert job.wait(60).is_over
+
+
+def test_of_jobs_that_are_over_the_latest_are_remembered():
+    registry = Registry()
+    going_on = registry.start_or_join("goes on", Waiter)
+    for i in range(40):
+        registry.start_or_join(i, lambda: Waiter(lambda: "done")).wait(60)
+    last = registry.start_or_join(40, lambda: Waiter(lambda: "done"))
+    last.wait(60)
+    assert registry.latest(0) is None
+    assert registry.latest(40) is last
+    assert registry.latest("goes on") is going_on
+    assert len(registry.values()) <= 35
+    going_on.cancel()
+    going_on.wait(60)
+
+
+def test_jobs_are_cancelled_when_python_ends():
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from test_background import Waiter\n"
+        "class Told(Waiter):\n"
+        "    def _stop(self):\n"
+        "        print('stopped', flush=True)\n"
+        "        super()._stop()\n"
+        "Told()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "stopped\n"

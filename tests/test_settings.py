@@ -1,0 +1,96 @@
+"""Solver settings: whatever is asked for, there is a usable choice and a sentence for the rest."""
+
+import json
+import math
+from dataclasses import asdict, fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amijax.simulation.settings import MOST_STEPS, SolverChoice, SolverSettings
+
+NAMES = [field.name for field in fields(SolverChoice)]
+ANYTHING = (
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20)
+    | st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_size=3), st.none())
+    | st.sampled_from(["auto", "forward", " adjoint ", "newtonOnly", "1e-9", "1e400", b"1"])
+)  # fmt: skip
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from([*NAMES, "theta"]), ANYTHING))
+def test_whatever_is_asked_a_usable_choice_comes_of_it(values):
+    choice, complaints = SolverChoice.read(values)
+    for rung in choice.ladder():
+        assert 0 < rung.rtol < math.inf
+        assert 0 < rung.atol < math.inf
+        assert 0 < rung.time_limit < math.inf
+        assert isinstance(rung.max_steps, int)
+        assert 1 <= rung.max_steps <= MOST_STEPS
+    assert all(sentence.endswith(".") for sentence in complaints)
+    assert len(complaints) <= len(NAMES)
+    # What was complained of is at its default, and what remains is read again as it is.
+    for sentence in complaints:
+        name = sentence.split()[0]
+        assert getattr(choice, name) == getattr(SolverChoice(), name)
+    assert SolverChoice.read(asdict(choice)) == (choice, ())
+    assert SolverChoice.read(json.loads(json.dumps(asdict(choice)))) == (choice, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("max_steps", 1.5, "a whole number from 1 to 100,000,000, but is 1.5."),
+        ("max_steps", "1.5", "a whole number"),
+        ("max_steps", 99999999999999999999, "a whole number"),
+        ("max_steps", 10**400, "a whole number"),
+        ("max_steps", True, "a whole number"),
+        ("max_steps", "1e19", "a whole number"),
+        ("max_steps", 0, "a whole number"),
+        ("rtol", "1e400", "a number above 0, but is inf."),
+        ("rtol", -1, "a number above 0, but is -1."),
+        ("rtol", "tiny", "a number above 0."),
+        ("atol", "1_0", "a number above 0."),
+        ("atol", "٣", "a number above 0."),
+        ("atol", math.nan, "a number above 0"),
+        ("time_limit", [1.0], "a number above 0."),
+        ("sensitivities", "backward", "one of auto, forward, adjoint."),
+        ("sensitivities", 1, "one of auto"),
+        ("steady_state", "guess", "one of newtonOnly"),
+        ("steady_state_sensitivities", ["newtonOnly"], "one of newtonOnly"),
+    ],
+)
+def test_what_cannot_be_used_gets_a_sentence_and_the_default(name, value, sentence):
+    choice, complaints = SolverChoice.read({name: value, "rtol" if name != "rtol" else "atol": 0.1})
+    (complaint,) = complaints
+    assert complaint.startswith(f"{name} must be ")
+    assert sentence in complaint
+    assert getattr(choice, name) == getattr(SolverChoice(), name)
+    assert 0.1 in (choice.rtol, choice.atol)  # the others stay as they were asked for
+
+
+@pytest.mark.parametrize(
+    ("values", "choice"),
+    [
+        ({}, SolverChoice()),
+        ({"rtol": None, "atol": "", "max_steps": "  ", "time_limit": None}, SolverChoice()),
+        ({"rtol": "1e-9", "atol": " .5 "}, SolverChoice(rtol=1e-9, atol=0.5)),
+        ({"max_steps": "100.0"}, SolverChoice(max_steps=100)),
+        ({"max_steps": np.int64(7), "rtol": np.float64(1e-3)}, SolverChoice(1e-3, max_steps=7)),
+        ({"sensitivities": "adjoint ", "theta": "k:1"}, SolverChoice(sensitivities="adjoint")),
+    ],
+)
+def test_what_can_be_used(values, choice):
+    assert SolverChoice.read(values) == (choice, ())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"rtol": 0.0}, {"max_steps": 1.5}, {"sensitivities": "auto"}, {"steady_state": "guess"},
+     {"rtol": "1e-8"}],
+)  # fmt: skip
+def test_settings_refuse_what_makes_no_sense(values):
+    with pytest.raises(ValueError, match="must be"):
+        SolverSettings(**values)

@@ -3,12 +3,12 @@
 import os
 import shutil
 import signal
-import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from same_evaluations import assert_same as assert_same_evaluation
+from waiting import until
 
 from amijax import ClusterError, ClusterWarning, DaskExecutor, SolverSettings
 from amijax.cluster.client import close_clients, executor_of_setting
@@ -81,12 +81,6 @@ def assert_same(found, expected):
     """Two batches are equal bit for bit, durations aside."""
     for mine, local in zip(found, expected, strict=True):
         assert_same_evaluation(mine, local)
-
-
-def until(condition):
-    """Wait for what happens; what never does ends with pytest's own limit."""
-    while not condition():
-        time.sleep(0.02)
 
 
 def test_workers_compile_a_model_once_and_prepare_it_once_each(

@@ -1,6 +1,7 @@
 """What the benchmark scripts share: their command line, the repository on the path, servers.
 
-Importing it makes `amijax` importable from the repository; its name sorts before `peers`, which needs that.
+Importing it makes `amijax` importable from the repository. Its name sorts before `peers`, which
+needs that.
 """
 
 import os

@@ -197,6 +197,7 @@ def test_an_exception_from_progress_ends_the_batch_and_nothing_else(boehm):
 
 
 def test_shares_of_the_duration_add_up_to_no_more_than_all_of_it(boehm):
+    # However busy the machine is: a thread's pieces follow each other within the batch.
     start = time.perf_counter()
     found = boehm.evaluate_batch(around(boehm, 12))
     elapsed = time.perf_counter() - start

@@ -3,30 +3,30 @@
 import os
 import shutil
 import signal
-import sys
-import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from same_evaluations import assert_same as assert_same_evaluation
+from waiting import until
 
 from amijax import ClusterError, ClusterWarning, DaskExecutor, SolverSettings
-from amijax.cluster import client as cluster_client
-from amijax.cluster.client import executor_of_setting
+from amijax.cluster.client import close_clients, executor_of_setting
 
 pytestmark = pytest.mark.cluster
 
+MANY_CHUNKS = {"chunk_seconds": 0.05}  # in a batch of a second or two
+
 
 @pytest.fixture(scope="module", autouse=True)
-def dask():
-    """Dask's `distributed`; functions of this module go to workers by value."""
-    module = pytest.importorskip(
+def processes():
+    """Clusters of processes; skips where Dask is missing."""
+    pytest.importorskip(
         "distributed", reason="Dask is not installed: pip install -r tests/requirements.txt"
     )
-    import cloudpickle
+    import dask_processes
 
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    return module
+    return dask_processes
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +38,28 @@ def worker_cache(boehm, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(dask, worker_cache):
-    """The client of two processes."""
-    settings = {"env": {"AMIJAX_CACHE_DIR": str(worker_cache)}, "dashboard_address": ":0"}
-    with (
-        dask.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **settings) as cluster,
-        dask.Client(cluster, set_as_default=False) as client,
-    ):
+def new_cluster(processes, worker_cache, tmp_path_factory):
+    """Context manager of a cluster and its client; no workers yet."""
+
+    @contextmanager
+    def start(**environment):
+        folder = tmp_path_factory.mktemp("dask")
+        cluster = processes.DaskProcesses(folder, worker_cache, **environment)
+        try:
+            with cluster.client() as client:
+                yield cluster, client
+        finally:
+            cluster.end()
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def client(new_cluster):
+    """The client of two workers, for tests that leave them as they are."""
+    with new_cluster() as (cluster, client):
+        cluster.add_workers(2)
         yield client
-
-
-@pytest.fixture
-def threads_client(dask):
-    """The client of a cluster of one worker in this process, for what needs no second one."""
-    settings = {"processes": False, "dashboard_address": ":0"}
-    with (
-        dask.LocalCluster(n_workers=1, threads_per_worker=1, **settings) as cluster,
-        dask.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def short_chunks(monkeypatch):
-    """Many chunks in a batch of a second or two."""
-    monkeypatch.setattr("amijax.cluster.dispatch._CHUNK_SECONDS", 0.05)
-    monkeypatch.setattr("amijax.cluster.dispatch._SHORTEST_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -87,42 +83,35 @@ def assert_same(found, expected):
         assert_same_evaluation(mine, local)
 
 
-def count_preparations():
-    """Count from now on how often this process opens a recipe, to prepare its objective."""
-    from amijax.problems.recipe import ProblemRecipe
-
-    original = ProblemRecipe.open
-    ProblemRecipe.preparations = []
-
-    def count(recipe):
-        ProblemRecipe.preparations.append(recipe.digest)
-        return original(recipe)
-
-    ProblemRecipe.open = count
-
-
-def preparations():
-    from amijax.problems.recipe import ProblemRecipe
-
-    return ProblemRecipe.preparations
-
-
 def test_workers_compile_a_model_once_and_prepare_it_once_each(
-    client, conversion, worker_cache, only_workers
+    client, processes, conversion, worker_cache, only_workers
 ):
     batches = [around(conversion, 300, seed) for seed in range(3)]
     expected = [conversion.evaluate_batch(thetas) for thetas in batches]
-    client.run(count_preparations)
+    # Whoever opens a recipe prepares its objective.
+    opened = worker_cache / "opened"
+
+    def noting(original):
+        def open_and_note(recipe):
+            with opened.open("a") as notes:
+                print(os.getpid(), recipe.digest, file=notes)
+            return original(recipe)
+
+        return open_and_note
+
     only_workers()
-    for thetas, local in zip(batches, expected, strict=True):
-        assert_same(conversion.evaluate_batch(thetas, executor=DaskExecutor(client)), local)
+    with processes.replaced_on_workers(
+        client, "amijax.problems.recipe", "ProblemRecipe.open", noting
+    ):
+        for thetas, local in zip(batches, expected, strict=True):
+            assert_same(conversion.evaluate_batch(thetas, executor=DaskExecutor(client)), local)
     digest = conversion.problem.digest
-    assert list(client.run(preparations).values()) == [[digest], [digest]]
+    each = [f"{pid} {digest}" for pid in client.run(os.getpid).values()]
+    assert sorted(opened.read_text().splitlines()) == sorted(each)
     builds = worker_cache / "models" / "logs"
     assert [log.name for log in builds.glob("*.log")] == [f"{conversion.model.key}.log"]
 
 
-@pytest.mark.usefixtures("short_chunks")
 @pytest.mark.parametrize("gradient", [True, False])
 def test_failures_stay_where_they_are(client, boehm, only_workers, gradient):
     thetas = around(boehm, 40)
@@ -133,7 +122,7 @@ def test_failures_stay_where_they_are(client, boehm, only_workers, gradient):
     dones = []
     only_workers()
     found = boehm.evaluate_batch(
-        thetas, gradient, executor=DaskExecutor(client), on_chunk=dones.append
+        thetas, gradient, executor=DaskExecutor(client, **MANY_CHUNKS), on_chunk=dones.append
     )
     assert [i for i in range(40) if found[i].failure is not None] == [2, 4, 37]
     assert_same(found, expected)
@@ -162,7 +151,6 @@ def test_settings_and_chosen_entries_reach_the_workers(client, boehm, only_worke
     assert_same(objective.evaluate_batch(thetas, executor=DaskExecutor(client)), expected)
 
 
-@pytest.mark.usefixtures("short_chunks")
 def test_a_killed_worker_costs_no_results(client, boehm, only_workers):
     thetas = around(boehm, 300)
     expected = boehm.evaluate_batch(thetas)
@@ -178,13 +166,12 @@ def test_a_killed_worker_costs_no_results(client, boehm, only_workers):
                 killed.append((address, done))
 
     only_workers()
-    assert_same(
-        boehm.evaluate_batch(thetas, executor=DaskExecutor(client), on_chunk=kill), expected
-    )
+    executor = DaskExecutor(client, **MANY_CHUNKS)
+    assert_same(boehm.evaluate_batch(thetas, executor=executor, on_chunk=kill), expected)
     [(address, done)] = killed
     assert done < 150  # in the middle
+    until(lambda: len(client.nthreads()) == 2)
     assert pids[address] not in client.run(os.getpid).values()
-    client.wait_for_workers(2, timeout=60)
     assert_same(boehm.evaluate_batch(thetas[:20], executor=DaskExecutor(client)), expected[:20])
 
 
@@ -192,17 +179,15 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.usefixtures("short_chunks")
 def test_an_exception_from_progress_ends_the_batch_on_the_workers_too(client, boehm):
     def stop(_done):
         raise Stop
 
     with pytest.raises(Stop):
-        boehm.evaluate_batch(around(boehm, 3000), executor=DaskExecutor(client), on_chunk=stop)
-    end = time.monotonic() + 30.0  # a chunk that is under way is finished first
-    while any(client.processing().values()) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not any(client.processing().values())
+        boehm.evaluate_batch(
+            around(boehm, 3000), executor=DaskExecutor(client, **MANY_CHUNKS), on_chunk=stop
+        )
+    until(lambda: not any(client.processing().values()))  # chunks under way are finished first
     assert_same(
         boehm.evaluate_batch(around(boehm, 4), executor=DaskExecutor(client)),
         boehm.evaluate_batch(around(boehm, 4)),
@@ -216,136 +201,132 @@ def test_an_empty_batch_and_a_wrong_shape_are_as_they_are_here(client, boehm):
 
 
 def test_the_setting_names_a_cluster(client, boehm, only_workers, monkeypatch):
+    def others():
+        """The scheduler's clients but for this module's and Dask's own."""
+        known = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))
+        return {name for name in known if name.startswith("Client-")} - {client.id}
+
     thetas = around(boehm, 12)
     expected = boehm.evaluate_batch(thetas)
+    until(lambda: not others())  # those of the fixtures are gone
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", client.scheduler.address)
     routed = boehm.with_executor(executor_of_setting())
     assert_same(routed.evaluate_batch(thetas[:1]), expected[:1])  # one point is not sent around
     assert_same(boehm.evaluate_batch(thetas), expected)  # pages and command line route, no library
-    assert not cluster_client._clients
+    assert not others()
     only_workers()
     try:
         for _ in range(2):
             assert_same(routed.evaluate_batch(thetas), expected)
-        [own] = cluster_client._clients.values()
-        assert own is not client
+            assert len(others()) == 1
     finally:
-        cluster_client.close_clients()
-    assert own.status == "closed"
+        close_clients()
+    until(lambda: not others())
 
 
 def test_no_scheduler_is_a_sentence_within_the_time_to_connect(boehm, monkeypatch):
-    monkeypatch.setattr(cluster_client, "_CONNECT_SECONDS", 0.5)
-    monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "tcp://127.0.0.1:9")
+    nobody = DaskExecutor("tcp://127.0.0.1:9", connect_seconds=0.5)
     with pytest.raises(ClusterError, match=r"no Dask scheduler at .*127\.0\.0\.1:9.*unset"):
-        boehm.with_executor(executor_of_setting()).evaluate_batch(around(boehm, 2))
+        boehm.evaluate_batch(around(boehm, 2), executor=nobody)
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "nowhere at all")
     with pytest.raises(ClusterError, match="give the address that it prints"):
         boehm.with_executor(executor_of_setting()).evaluate_batch(around(boehm, 2))
 
 
-def test_no_workers_is_a_sentence(dask, boehm, monkeypatch):
-    monkeypatch.setattr("amijax.cluster.dispatch._PATIENCE_SECONDS", 0.5)
-    with (
-        dask.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
-        dask.Client(cluster, set_as_default=False) as client,
-        pytest.raises(ClusterError, match=r"no workers for 0\.5 s.*wait_for_workers"),
-    ):
-        boehm.evaluate_batch(around(boehm, 3), executor=DaskExecutor(client))
-
-
-@pytest.mark.usefixtures("short_chunks")
-def test_what_a_cluster_without_workers_left_can_t_do_is_done_here(
-    threads_client, boehm, monkeypatch
-):
-    monkeypatch.setattr("amijax.cluster.dispatch._PATIENCE_SECONDS", 0.5)
+def test_workers_that_are_not_there_or_end_are_a_sentence_each(new_cluster, boehm):
     thetas = around(boehm, 200)
     dones = []
+    with new_cluster() as (cluster, client):
+        impatient = DaskExecutor(client, patience_seconds=0.5, **MANY_CHUNKS)
+        with pytest.raises(ClusterError, match=r"no workers for 0\.5 s.*wait_for_workers"):
+            boehm.evaluate_batch(thetas[:3], executor=impatient)
 
-    def end_workers(done):
-        dones.append(done)
-        if len(dones) == 1:
-            threads_client.cluster.scale(0)
+        def end_workers(done):
+            dones.append(done)
+            if len(dones) == 1:
+                cluster.kill_workers()
 
-    with pytest.warns(ClusterWarning, match=r"of 200 points are evaluated here.*no workers"):
-        found = boehm.evaluate_batch(
-            thetas, executor=DaskExecutor(threads_client), on_chunk=end_workers
-        )
+        cluster.add_workers(1, nanny=False)
+        with pytest.warns(ClusterWarning, match=r"of 200 points are evaluated here.*no workers"):
+            found = boehm.evaluate_batch(thetas, executor=impatient, on_chunk=end_workers)
     assert_same(found, boehm.evaluate_batch(thetas))
     assert dones == sorted(dones)
     assert dones[-1] == 200
 
 
-def test_other_versions_are_refused(client, boehm, monkeypatch):
-    from amijax.cluster import dispatch as cluster
+def test_other_versions_are_refused(client, processes, boehm):
+    def older(original):
+        return lambda: {**original(), "amici": "1.0.9"}
 
-    here = {**cluster.versions(), "amici": "1.0.9"}
-    monkeypatch.setattr(cluster, "versions", lambda: here)
-    with pytest.raises(ClusterError, match=r"have amici 1\.1.*here is .*amici 1\.0\.9.*same"):
+    with (
+        processes.replaced_on_workers(client, "amijax.cluster.worker", "versions", older),
+        pytest.raises(ClusterError, match=r"have amici 1\.0\.9, here is .*amici 1\.1.*same"),
+    ):
         boehm.evaluate_batch(around(boehm, 3), executor=DaskExecutor(client))
 
 
-def test_workers_that_can_t_prepare_the_problem_say_why(threads_client, boehm, monkeypatch):
-    def fail(_recipe):
-        raise OSError("no space left")
+def test_workers_that_can_t_prepare_the_problem_say_why(
+    client, objective_of, worker_cache, tmp_path
+):
+    objective = objective_of("Robertson_Stiff")  # no worker knows it yet
+    no_folder = tmp_path / "file"
+    no_folder.touch()
 
-    monkeypatch.setattr("amijax.objective.ObjectiveRecipe.rebuild", fail)  # the worker is here
-    with pytest.raises(ClusterError, match="Boehm_JProteomeRes2014: OSError: no space left"):
-        boehm.evaluate_batch(around(boehm, 3), executor=DaskExecutor(threads_client))
+    def name_folder(folder):
+        os.environ["AMIJAX_CACHE_DIR"] = folder
+
+    client.run(name_folder, str(no_folder))
+    try:
+        with pytest.raises(ClusterError, match=r"Robertson_Stiff: ProblemError: .*be written"):
+            objective.evaluate_batch(around(objective, 3), executor=DaskExecutor(client))
+    finally:
+        client.run(name_folder, str(worker_cache))
 
 
-@pytest.mark.usefixtures("short_chunks")
-def test_chunks_that_fail_later_are_evaluated_here(threads_client, boehm, monkeypatch):
-    from amijax.objective import ObjectiveRecipe
-
-    original = ObjectiveRecipe.rebuild
-    calls = []
-
-    def fail_sometimes(recipe):
-        calls.append(recipe)
-        if len(calls) in (4, 5, 6):
-            raise OSError("no space left")
-        return original(recipe)
-
-    monkeypatch.setattr("amijax.cluster.dispatch._RETRIES", 0)
-    monkeypatch.setattr(ObjectiveRecipe, "rebuild", fail_sometimes)
+def test_chunks_that_fail_later_are_evaluated_here(client, processes, boehm):
     thetas = around(boehm, 60)
-    with pytest.warns(ClusterWarning, match="of 60 points are evaluated here.*no space left"):
-        found = boehm.evaluate_batch(thetas, executor=DaskExecutor(threads_client))
-    assert len(calls) > 6
+
+    def failing(original):
+        def evaluate_batch(objective, points, *args, **kwargs):
+            if thetas[33, 0] in points[:, 0]:
+                raise OSError("no space left")
+            return original(objective, points, *args, **kwargs)
+
+        return evaluate_batch
+
+    executor = DaskExecutor(client, retries=0, **MANY_CHUNKS)
+    with (
+        processes.replaced_on_workers(
+            client, "amijax.objective", "AmiciObjective.evaluate_batch", failing
+        ),
+        pytest.warns(ClusterWarning, match="of 60 points are evaluated here.*no space left"),
+    ):
+        found = boehm.evaluate_batch(thetas, executor=executor)
     assert_same(found, boehm.evaluate_batch(thetas))
 
 
-@pytest.mark.usefixtures("short_chunks")
-def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(dask, boehm, worker_cache):
-    import dask as dask_core
-
-    deadly = around(boehm, 60)[33, 0]
-
-    class Deadly(dask.WorkerPlugin):
-        def setup(self, worker):  # noqa: ARG002 - Dask's signature
-            from amijax.simulation import simulator
-
-            original = simulator.simulate_points
-
-            def simulate_points(model, new_solver, prepared, thetas, gradient, num_threads):
-                if deadly in thetas[:, 0]:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return original(model, new_solver, prepared, thetas, gradient, num_threads)
-
-            simulator.simulate_points = simulate_points
-
+def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(
+    new_cluster, processes, boehm
+):
     thetas = around(boehm, 60)
     expected = list(boehm.evaluate_batch(thetas))
-    settings = {"env": {"AMIJAX_CACHE_DIR": str(worker_cache)}, "dashboard_address": ":0"}
-    with (
-        dask_core.config.set({"distributed.scheduler.allowed-failures": 0}),
-        dask.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **settings) as cluster,
-        dask.Client(cluster, set_as_default=False) as client,
-    ):
-        client.register_plugin(Deadly())
-        found = list(boehm.evaluate_batch(thetas, executor=DaskExecutor(client)))
-        client.wait_for_workers(2, timeout=60)  # Dask's nannies dislike an end while they restart
+
+    def deadly(original):
+        def evaluate_batch(objective, points, *args, **kwargs):
+            if thetas[33, 0] in points[:, 0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(objective, points, *args, **kwargs)
+
+        return evaluate_batch
+
+    with new_cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as (cluster, client):
+        cluster.add_workers(2)
+        with processes.replaced_on_workers(
+            client, "amijax.objective", "AmiciObjective.evaluate_batch", deadly
+        ):
+            executor = DaskExecutor(client, **MANY_CHUNKS)
+            found = list(boehm.evaluate_batch(thetas, executor=executor))
+            until(lambda: len(client.nthreads()) == 2)
     assert "ended while they computed this point" in found[33].failure.message
     assert np.isnan(found[33].llh)
     assert np.isnan(found[33].gradient).all()

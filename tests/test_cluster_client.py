@@ -29,7 +29,7 @@ def test_the_setting_without_dask_says_what_to_install(boehm, monkeypatch):
     monkeypatch.setenv("AMIJAX_DASK_SCHEDULER", "tcp://127.0.0.1:8786")
     thetas = np.stack([boehm.problem.nominal_theta] * 2)
     boehm.evaluate_batch(thetas)  # the setting is for pages and command line
-    with pytest.raises(ClusterError, match=r'pip install "distributed.*unset it to'):
+    with pytest.raises(ClusterError, match=r'pip install "distributed.*unset AMIJAX_DASK'):
         boehm.with_executor(executor_of_setting()).evaluate_batch(thetas)
 
 

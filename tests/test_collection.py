@@ -1,15 +1,14 @@
 """The benchmark collection: known before it is here, fetched whole and checked, or a sentence."""
 
 import hashlib
-import http.server
 import json
 import multiprocessing
 import socket
 import threading
-from functools import partial
 
 import pytest
 from click.testing import CliRunner
+from serving import serving
 
 from amijax import ProblemError, list_problems, load_problem
 from amijax.cli.main import main
@@ -21,28 +20,6 @@ from amijax.problems.features import known_features
 
 BRUNO, BERTOZZI = "Bruno_JExpBot2016", "Bertozzi_PNAS2020"
 MODEL = f"/{BRUNO}/model_{BRUNO}.xml"
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, except where `server.faults` has something else in mind for a path."""
-
-    def do_GET(self):
-        self.server.requests.append(self.path)
-        fault = self.server.faults.get(self.path)
-        if fault is None:
-            super().do_GET()
-        elif isinstance(fault, int):
-            self.send_error(fault)
-        else:
-            fault(self)
-
-    def log_message(self, *_arguments):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, *_arguments):
-        """Clients that go away are part of these tests."""
 
 
 def send(body, *, claimed=None):
@@ -67,15 +44,9 @@ def alone(monkeypatch, tmp_path):
 @pytest.fixture
 def server(alone, collection_folder, monkeypatch):  # noqa: ARG001
     """A server on the loopback address with the collection's problems."""
-    handler = partial(Handler, directory=str(collection_folder))
-    with Server(("127.0.0.1", 0), handler) as server:
-        server.faults, server.requests = {}, []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        monkeypatch.setenv("AMIJAX_COLLECTION_URL", f"http://127.0.0.1:{server.server_port}/")
+    with serving(collection_folder) as server:
+        monkeypatch.setenv("AMIJAX_COLLECTION_URL", server.url)
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="session")

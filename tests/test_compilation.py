@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tiny_problem import tiny_problem
+from petab_files import tiny_problem
+from waiting import until
 
 from amijax.models import compilation
 from amijax.models.cache import PHASES, ModelFolders
@@ -20,10 +20,13 @@ from amijax.models.lookup import CompileError, find_model, get_model, model_key
 ROOT = Path(__file__).parents[1]
 GET = (
     "import sys; from amijax import get_model, load_problem\n"
-    "seen = []\n"
-    "get_model(load_problem(sys.argv[1]), on_progress=lambda p: seen.append((p.state, p.phase)))\n"
-    "print('waiting' in [s for s, _ in seen])\n"
+    "get_model(load_problem(sys.argv[1]), on_progress=lambda p: print(p.state, flush=True))\n"
 )
+# A C++ compiler that waits for a file, once it has the model's code (not CMake's own checks).
+WAITING_COMPILER = """#!/bin/sh
+case "$*" in *building*Unity*) : > "$0.works"; until [ -e "$0.go" ]; do sleep 0.05; done;; esac
+exec c++ "$@"
+"""
 
 
 @pytest.fixture
@@ -33,48 +36,44 @@ def problem(tmp_path, monkeypatch):
     return tiny_problem(tmp_path / "problem")
 
 
-def wait_for_phase(job, phase, seconds=60.0):
-    end = time.monotonic() + seconds
-    while (progress := job.progress()).phase != phase:
-        assert not progress.is_over, job.failure
-        assert time.monotonic() < end, progress
-        time.sleep(0.02)
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """A compiler: the file that appears when it has the model's code, and the one it waits for."""
+    script = tmp_path / "waiting-c++"
+    script.write_text(WAITING_COMPILER)
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+    return Path(f"{script}.works"), Path(f"{script}.go")
 
 
-def wait_for_compiler(folders, seconds=60.0):
-    """Wait until the C++ compiler itself runs for this build."""
-    end = time.monotonic() + seconds
-    while "Build Command" not in (folders.log.read_text() if folders.log.exists() else ""):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    time.sleep(0.3)
-
-
-def processes_below(folder: Path) -> list[str]:
-    """Command lines of the processes that work below a folder."""
+def processes_below(folder: Path) -> dict[int, str]:
+    """The processes that work below a folder: id and command line."""
     if not Path("/proc/self").exists():
         pytest.skip("needs /proc")
-    found = []
+    found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if str(folder) in line and int(entry.name) != os.getpid():
-            found.append(line)
+            found[int(entry.name)] = line
     return found
 
 
-def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem):
+def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem, compiler):
+    works, go_on = compiler
     threads = ThreadPoolExecutor(8)
     jobs = set(threads.map(lambda _: start_compile(problem), range(8)))
     assert len(jobs) == 1
     job = jobs.pop()
     assert latest_compile(model_key(problem)) is job
-    wait_for_phase(job, "C++ build")
+    until(works.exists)
+    assert job.progress().phase == "C++ build"
     assert [phase for phase, _ in job.progress().phases] == ["import", "code generation"]
     assert job.progress().log_tail
-    done = job.wait(120)
+    go_on.touch()
+    done = job.wait()
     assert done.state == "done"
     assert [phase for phase, _ in done.phases] == list(PHASES)
     assert job.failure is None
@@ -85,53 +84,68 @@ def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem):
     assert not folders.source.exists()
 
 
-def test_cancel_stops_the_compilers_and_the_next_try_works(problem, tmp_path):
+def test_cancel_stops_the_compilers_and_the_next_try_works(problem, compiler, tmp_path):
+    works, go_on = compiler
     job = start_compile(problem)
-    wait_for_compiler(ModelFolders.of(job.key))
+    until(works.exists)
     job.cancel()
-    assert job.wait(120).state == "cancelled"
-    assert processes_below(tmp_path / "cache") == []
+    assert job.wait().state == "cancelled"
+    assert processes_below(tmp_path / "cache") == {}
     assert latest_compile(job.key) is job
     assert find_model(problem) is None
+    go_on.touch()
     assert get_model(problem).load() is not None
 
 
 @pytest.mark.parametrize("whole_group", [True, False])
-def test_a_killed_compile_leaves_nothing_that_disturbs(problem, tmp_path, whole_group):
+def test_a_killed_compile_leaves_nothing_that_disturbs(problem, compiler, tmp_path, whole_group):
+    works, go_on = compiler
     job = start_compile(problem)
-    wait_for_compiler(ModelFolders.of(job.key))
-    (os.killpg if whole_group else os.kill)(job._process.pid, signal.SIGKILL)
-    progress = job.wait(120)
+    until(works.exists)
+    [worker] = [
+        process
+        for process, line in processes_below(tmp_path / "cache").items()
+        if "amijax.models.worker" in line
+    ]
+    (os.killpg if whole_group else os.kill)(worker, signal.SIGKILL)
+    progress = job.wait()
     assert progress.state == "failed"
     assert "status -9" in job.failure.message
     assert job.failure.log_tail
     if not whole_group:  # else ninja could not end the compilers: they work on into the void
-        assert processes_below(tmp_path / "cache") == []
+        assert processes_below(tmp_path / "cache") == {}
+    go_on.touch()
     assert get_model(problem).load() is not None
 
 
-def test_two_processes_compile_once_and_both_get_it(problem, tmp_path):
+def test_two_processes_compile_once_and_both_get_it(problem, compiler, tmp_path):
+    _, go_on = compiler
     command = [sys.executable, "-c", GET, str(tmp_path / "problem" / "tiny.yaml")]
-    processes = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    waited = [process.communicate(timeout=120)[0].strip() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert sorted(waited) == ["False", "True"]
+    outputs = [tmp_path / "first", tmp_path / "second"]
+    processes = []
+    for output in outputs:
+        with output.open("w") as stdout:
+            processes.append(subprocess.Popen(command, cwd=ROOT, stdout=stdout))
+    until(lambda: any("queued" in output.read_text().split() for output in outputs))
+    go_on.touch()
+    assert [process.wait() for process in processes] == [0, 0]
+    assert sum("queued" in output.read_text().split() for output in outputs) == 1
     folders = ModelFolders.of(model_key(problem))
     assert folders.phases.read_text().count('"phase": "C++ build"') == 1
     assert find_model(problem) is not None
 
 
 @pytest.mark.usefixtures("problem")
-def test_a_process_that_ends_takes_its_job_along(tmp_path):
+def test_a_process_that_ends_takes_its_job_along(compiler, tmp_path):
+    works, _ = compiler
     code = GET.splitlines()[0] + (
-        "\nimport time; from amijax.models.compilation import start_compile\n"
-        "start_compile(load_problem(sys.argv[1])); time.sleep(1)"
+        "\nimport pathlib, time; from amijax.models.compilation import start_compile\n"
+        "start_compile(load_problem(sys.argv[1]))\n"
+        "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.02)"
     )
     yaml = str(tmp_path / "problem" / "tiny.yaml")
-    subprocess.run([sys.executable, "-c", code, yaml], cwd=ROOT, check=True, timeout=180)
-    assert processes_below(tmp_path / "cache") == []
+    subprocess.run([sys.executable, "-c", code, yaml, str(works)], cwd=ROOT, check=True)
+    assert processes_below(tmp_path / "cache") == {}
 
 
 def test_without_a_compiler_the_failure_says_how_to_get_one(problem, monkeypatch):
@@ -229,7 +243,7 @@ def test_the_time_limit_ends_a_build(problem, tmp_path, monkeypatch):
     monkeypatch.setenv("AMIJAX_COMPILE_TIMEOUT", "6")
     with pytest.raises(CompileError, match=r"longer than the limit of 6 s"):
         get_model(problem)
-    assert processes_below(tmp_path / "cache") == []
+    assert processes_below(tmp_path / "cache") == {}
 
 
 def test_waiting_has_an_end_but_the_job_goes_on(problem):
@@ -243,7 +257,6 @@ def test_waiting_has_an_end_but_the_job_goes_on(problem):
 def test_jobs_use_no_threads_once_they_are_over(problem, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     job = start_compile(problem)
-    job.wait(120)
-    time.sleep(0.1)
-    assert not [t for t in threading.enumerate() if t.name == f"compile {job.key}"]
+    job.wait()
+    until(lambda: not [t for t in threading.enumerate() if t.name == f"compile {job.key}"])
     assert compilation.latest_compile(job.key) is job

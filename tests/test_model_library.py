@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_problem import RATE, tiny_problem
+from petab_files import RATE, tiny_problem
 
 from amijax.models.lookup import get_model
 from amijax.objective import AmiciObjective

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_problem import RATE, tiny_problem
+from petab_files import RATE, tiny_problem
 
 from amijax.models import cache as model_cache
 from amijax.models import source as model_source

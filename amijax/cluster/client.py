@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from amijax.cluster.errors import ClusterError
@@ -17,35 +18,42 @@ if TYPE_CHECKING:
     from amijax.scales import FloatArray
     from amijax.simulation.evaluation import Evaluation
 
-_CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 
 _clients: dict[str, Client] = {}
 _clients_lock = threading.Lock()
 
 
+@dataclass(frozen=True)
 class DaskExecutor:
     """Batches on the workers of a Dask cluster; an `amijax.objective.Executor`.
 
-    Nothing of Dask is imported before the first batch.
+    Nothing of Dask is imported before the first batch, unless a client is given.
+
+    Attributes:
+        cluster: a `distributed.Client` that is not asynchronous, or a scheduler's address, to
+            which this process connects at the first batch. Anything else is a TypeError.
+        chunk_seconds: what a worker should need for the points that it gets at a time: long
+            enough that sending them costs little, short enough that losing them does.
+        patience_seconds: how long a batch waits while the cluster has no workers.
+        connect_seconds: how long to try to reach a scheduler's address.
+        retries: how often points are sent again when a worker raised an error; how often when
+            workers were lost is Dask's own setting `allowed-failures`.
     """
 
-    def __init__(self, cluster: Client | str) -> None:
-        """Name the cluster.
+    cluster: Client | str
+    _: KW_ONLY
+    chunk_seconds: float = 1.0
+    patience_seconds: float = 30.0
+    connect_seconds: float = 10.0
+    retries: int = 2
 
-        Args:
-            cluster: a `distributed.Client` that is not asynchronous, or a scheduler's address,
-                to which this process connects at the first batch.
-
-        Raises:
-            TypeError: it is neither.
-        """
-        if not (isinstance(cluster, str) or _is_client(cluster)):
+    def __post_init__(self) -> None:
+        if not (isinstance(self.cluster, str) or _is_client(self.cluster)):
             raise TypeError(
                 "DaskExecutor takes a distributed.Client that is not asynchronous, or a "
-                f"scheduler's address, but was given {cluster!r}."
+                f"scheduler's address, but was given {self.cluster!r}."
             )
-        self._cluster = cluster
 
     def evaluate_points(
         self,
@@ -60,10 +68,12 @@ class DaskExecutor:
             ClusterError: the cluster can't be used.
             ProblemError: the problem's files are not what they were when it was opened.
         """
-        client = _client_at(self._cluster) if isinstance(self._cluster, str) else self._cluster
+        client = self.cluster
+        if isinstance(client, str):
+            client = _client_at(client, self.connect_seconds)
         from amijax.cluster.dispatch import evaluate_on  # with Dask, which is optional
 
-        return evaluate_on(client, objective, points, gradient, on_chunk)
+        return evaluate_on(client, objective, points, gradient, on_chunk, self)
 
 
 def executor_of_setting() -> DaskExecutor | None:
@@ -90,14 +100,14 @@ def _is_client(executor: object) -> bool:
     return isinstance(executor, Client) and not executor.asynchronous
 
 
-def _client_at(address: str) -> Client:
+def _client_at(address: str, connect_seconds: float) -> Client:
     """This process's client of a scheduler."""
     try:
         from distributed import Client
     except ImportError as error:
         raise ClusterError(
-            "AMIJAX_DASK_SCHEDULER is set, but Dask is not installed: "
-            'run `pip install "distributed>=2025.1"`, or unset it to compute here.'
+            f"Batches are to run on the Dask cluster at {address}, but Dask is not installed: run "
+            '`pip install "distributed>=2025.1"`, or unset AMIJAX_DASK_SCHEDULER to compute here.'
         ) from error
     with _clients_lock:
         client = _clients.get(address)
@@ -105,12 +115,12 @@ def _client_at(address: str) -> Client:
             return client
         try:
             # Other Dask code in this process keeps its own default.
-            client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            client = Client(address, timeout=connect_seconds, set_as_default=False)
         except (OSError, ValueError) as error:  # no answer; no address
             raise ClusterError(
-                f"There is no Dask scheduler at AMIJAX_DASK_SCHEDULER={address} ({error}). Start "
-                "one there (`dask scheduler`), give the address that it prints, such as "
-                "tcp://host:8786, or unset the variable to compute here."
+                f"There is no Dask scheduler at {address} ({error}). Start one there "
+                "(`dask scheduler`), give the address that it prints, such as tcp://host:8786, or "
+                "unset AMIJAX_DASK_SCHEDULER to compute here."
             ) from error
         _clients[address] = client
     return client

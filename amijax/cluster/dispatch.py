@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
+from amijax.cluster.client import DaskExecutor
 from amijax.cluster.errors import ClusterError, ClusterWarning
 from amijax.cluster.worker import SAME_VERSIONS, evaluate_chunk
 from amijax.scales import FloatArray
@@ -30,14 +31,10 @@ from amijax.versions import versions
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
 
-# Long enough that sending a chunk costs little, short enough that losing one does.
-_CHUNK_SECONDS = 1.0
-_SHORTEST_SECONDS = 0.1
+_SHORTEST = 0.1  # the least of a chunk's usual time that is worth the way
 _LARGEST_CHUNK = 4096  # points
 _IN_FLIGHT = 2  # chunks per thread of the cluster: one under way and one that waits for it
-_RETRIES = 2  # of a chunk that raises; lost workers are Dask's `allowed-failures`
 _LOOK_SECONDS = 1.0  # between two looks at which workers there are
-_PATIENCE_SECONDS = 30.0  # without any worker
 
 
 def evaluate_on(
@@ -46,6 +43,7 @@ def evaluate_on(
     points: FloatArray,
     gradient: bool,
     on_chunk: Callable[[int], None] | None,
+    settings: DaskExecutor,
 ) -> tuple[Evaluation, ...]:
     """Evaluate at many points on a cluster; results are those of this process, in order.
 
@@ -60,13 +58,14 @@ def evaluate_on(
         gradient: whether to compute gradients as well.
         on_chunk: called after each chunk with the number of points finished so far; what it
             raises ends the batch.
+        settings: how to use the cluster.
 
     Raises:
         ClusterError: there are no workers, their versions differ from those here, or the first
             chunks that come back have all failed.
         ProblemError: the problem's files are not what they were when it was opened.
     """
-    return _Batch(client, objective, points, gradient, on_chunk).run()
+    return _Batch(client, objective, points, gradient, on_chunk, settings).run()
 
 
 class _Batch:
@@ -79,8 +78,10 @@ class _Batch:
         points: FloatArray,
         gradient: bool,
         on_chunk: Callable[[int], None] | None,
+        settings: DaskExecutor,
     ) -> None:
         self._client = client
+        self._settings = settings
         self._objective = objective
         self._points = points
         self._gradient = gradient
@@ -118,8 +119,8 @@ class _Batch:
             self._looked = time.monotonic()
         if self._threads:
             self._worker_seen = now
-        elif now - self._worker_seen > _PATIENCE_SECONDS:
-            self._fail(f"it has had no workers for {_PATIENCE_SECONDS:g} s")
+        elif now - self._worker_seen > self._settings.patience_seconds:
+            self._fail(f"it has had no workers for {self._settings.patience_seconds:g} s")
             return False
         if self._client.status != "running":
             self._fail("the connection to its scheduler was lost")
@@ -169,7 +170,7 @@ class _Batch:
             evaluate_chunk,
             *(self._recipe, self._points[list(chunk)], self._gradient, self._versions),
             pure=False,
-            retries=_RETRIES,
+            retries=self._settings.retries,
         )
         self._watch(future, chunk)
 
@@ -185,7 +186,8 @@ class _Batch:
             rate = points / max(seconds, 1e-9)
             # Smaller ones towards the end, so that all workers have something to do until then.
             share = left / (_IN_FLIGHT * max(self._threads, 1))
-            size = math.ceil(min(_CHUNK_SECONDS * rate, max(_SHORTEST_SECONDS * rate, share)))
+            largest = self._settings.chunk_seconds * rate
+            size = math.ceil(min(largest, max(_SHORTEST * largest, share)))
             size = min(size, _LARGEST_CHUNK)
         chunk = range(self._first_unsent, self._first_unsent + min(size, left))
         self._first_unsent = chunk.stop
@@ -206,7 +208,7 @@ class _Batch:
 
     def _take(self, future: Future, chunk: Sequence[int]) -> None:
         try:
-            answer = future.result(timeout=_PATIENCE_SECONDS)
+            answer = future.result(timeout=self._settings.patience_seconds)
         except Exception as error:
             if future.status in ("error", "cancelled"):
                 self._failed(future, chunk)

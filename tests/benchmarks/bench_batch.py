@@ -7,18 +7,15 @@ with its default reporting and adds up what comes back, on one core. Rounds are 
 table has medians. Memory is the growth of the peak over batches of growing size, results aside.
 """
 
-import argparse
 import resource
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import amici.sim.sundials as sundials
+import click
 import jax
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from common import number_option, problems_argument
 
 from amijax import AmiciObjective, JaxObjective, load_problem
 from amijax.cores import available_cores
@@ -95,19 +92,18 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main():
+@click.command(help=__doc__.splitlines()[0])
+@problems_argument(PROBLEMS)
+@number_option("--points", 64, "Points of a batch.")
+@number_option("--rounds", 7, "Batches of each kind.")
+def main(problems, points, rounds):
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("problems", nargs="*", default=PROBLEMS)
-    parser.add_argument("--points", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
-    arguments = parser.parse_args()
     set_up_jax()
-    print(f"{arguments.points} points, {available_cores()} cores, milliseconds for a point")
+    print(f"{points} points, {available_cores()} cores, milliseconds for a point")
     print(f"{'':36}{'raw loop':>10}{'batch':>10}{'speed-up':>10}{'vmap':>10}")
-    for name in arguments.problems:
+    for name in problems:
         for gradient in (False, True):
-            print(row(name, gradient, arguments.points, arguments.rounds), flush=True)
+            print(row(name, gradient, points, rounds), flush=True)
     objective = AmiciObjective(load_problem(PROBLEMS[0]))
     nominal = objective.problem.nominal_theta
     print(f"\n{PROBLEMS[0]}: peak memory in MB (results are 80 bytes a point)")

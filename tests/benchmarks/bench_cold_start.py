@@ -8,18 +8,14 @@ server answers; the runs of the first page and of a page that only shows a table
 """
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import click
-from bench_whatif_page import REPOSITORY, free_port
-from playwright.sync_api import Browser, sync_playwright
+from common import browser, chromium_option, json_option, new_page, number_option, server
+from playwright.sync_api import Browser
 
 PHASES = {
     "server answers": "",
@@ -31,30 +27,13 @@ PHASES = {
 }
 
 
-def start(browser: Browser, script: str) -> dict[str, float]:
+def start(running: Browser, script: str) -> dict[str, float]:
     """Seconds from the server's start to the end of each phase."""
-    port = free_port()
-    address = f"http://localhost:{port}"
     seconds = {}
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
-        cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.perf_counter() - started > 60:
-                    raise click.ClickException("The server did not start.") from None
-                time.sleep(0.02)
+    with server(script) as address:
         seconds["server answers"] = time.perf_counter() - started
-        context = browser.new_context(viewport={"width": 1440, "height": 1100})
-        page = context.new_page()
-        page.goto(address, wait_until="commit")
+        page = new_page(running, address, wait_until="commit")
         for phase, selector in PHASES.items():
             if selector:
                 page.wait_for_function(
@@ -62,31 +41,24 @@ def start(browser: Browser, script: str) -> dict[str, float]:
                     arg=selector, polling="raf", timeout=120_000,
                 )  # fmt: skip
                 seconds[phase] = time.perf_counter() - started
-        context.close()
-    finally:
-        process.terminate()
-        process.wait(10)
+        page.context.close()
     return seconds
 
 
 @click.command()
-@click.option("--runs", default=5, show_default=True)
-@click.option("--chromium", default="/usr/bin/chromium", show_default=True)
-@click.option("--json", "json_file", type=click.Path(path_type=Path))
+@number_option("--runs", 5, "Starts of each page.")
+@chromium_option
+@json_option
 def main(runs: int, chromium: str, json_file: Path | None) -> None:
     """Print the medians of both pages."""
     pages = {"first page": "app.py", "hello": "tests/benchmarks/hello_page.py"}
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in pages}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with browser(chromium) as running:
         for i in range(runs + 1):
             for name, script in pages.items():
-                seconds = start(browser, script)
+                seconds = start(running, script)
                 if i:  # the first fills the caches of the file system
                     taken[name].append(seconds)
-        browser.close()
     click.echo(f"{'seconds since the start':30}{'first page':>11}{'hello':>8}")
     medians: dict[str, Any] = {}
     for phase in PHASES:

@@ -15,12 +15,10 @@ import sys
 import sysconfig
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import click
-
-ROOT = Path(__file__).parents[2]
+from common import ROOT, number_option, problems_argument
 
 AMIJAX = """
 import json, sys, time
@@ -116,14 +114,14 @@ def measure(script: str, problem: str) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("problems", nargs=-1)
-@click.option("--repeats", default=3, show_default=True)
+@problems_argument(TARGETS)
+@number_option("--repeats", 3, "Compilations of each kind.")
 @click.option("--limit", type=float, help="Largest ratio that passes; each problem's target.")
 @click.option("--speed/--no-speed", default=True, show_default=True, help="Compare simulations.")
 def main(problems: tuple[str, ...], repeats: int, limit: float | None, speed: bool) -> None:
     """Print the medians of each PROBLEM and their ratios; exit 1 if one is above its limit."""
     failed = False
-    for problem in problems or TARGETS:
+    for problem in problems:
         runs = [(measure(AMIJAX, problem), measure(AMICI, problem)) for _ in range(repeats)]
         click.echo(f"{problem}, median of {repeats}, seconds")
         click.echo(f"{'':18}{'amijax':>9}{'AMICI':>9}{'ratio':>8}")

@@ -9,19 +9,15 @@ spends there; "- raw ms" compares whole calls, in pairs: AMICI itself is faster 
 likelihood only.
 """
 
-import argparse
 import statistics
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import amici.sim.sundials as sundials
+import click
 import jax
 import jax.numpy as jnp
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
+from common import problems_argument, seconds_option
 from peers import notebook, raw
 
 from amijax import AmiciObjective, JaxObjective, load_problem
@@ -136,12 +132,11 @@ def row(name, seconds):
     )
 
 
-def main():
+@click.command(help=__doc__.splitlines()[0])
+@problems_argument(PROBLEMS)
+@seconds_option(4.0, "for a problem and quantity")
+def main(problems, seconds):
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("problems", nargs="*", default=PROBLEMS)
-    parser.add_argument("--seconds", type=float, default=4.0, help="per problem and quantity")
-    arguments = parser.parse_args()
     set_up_jax()
     widths = (26, 9, 9, 10, 10, 10, 10, 10, 14, 15)
     for header in (
@@ -149,8 +144,8 @@ def main():
         ("", "ms", "/ raw", "ms", "/ raw", "+ ms", "+ ms", "- raw ms", "llh / ours", "grad / ours"),
     ):
         print("".join(f"{text:>{width}}" for text, width in zip(header, widths, strict=True)))
-    for name in arguments.problems:
-        print(row(name, arguments.seconds), flush=True)
+    for name in problems:
+        print(row(name, seconds), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ from typing import Any
 
 import click
 import numpy as np
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from common import json_option
 
 SAMPLES = 200
 SPREAD = 0.1  # standard deviation of the points around nominal, on the PEtab scale
@@ -181,7 +179,7 @@ def write_figure(records: list[dict[str, Any]], path: Path) -> None:
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="Default: all")
 @click.option("--scale", default=1.0, show_default=True, help="Factor on the evaluations.")
 @click.option("--limit", default=0.5, show_default=True, help="Most growth in the 2nd half, MiB.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the samples.")
+@json_option
 @click.option("--figure", "figures", multiple=True, type=click.Path(path_type=Path))
 @click.option("--worker", hidden=True, type=(str, int))
 def main(

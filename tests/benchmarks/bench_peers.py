@@ -11,7 +11,6 @@ turns in one process; a peer that may hang gets a process of its own, in turns w
 The accuracy is that against the tight tolerances of `amijax.precision.reference`.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -22,10 +21,9 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
+import click
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
+from common import json_option, problems_argument, seconds_option
 from peers import CONTENDERS, RAW
 from peers.isolation import run_worker
 from peers.records import add_accuracy, add_ratios, collect
@@ -55,7 +53,7 @@ PROBLEMS = [
 MAIN_PACKAGES = ("amici", "jax", "petab", "pypesto", "diffrax")
 
 
-def compare(problem_id, names, arguments):
+def compare(problem_id, names, seconds, timeout, memory):
     """Measure all contenders at one problem; a record for the JSON."""
     problem = load_problem(problem_id)
     objective = AmiciObjective(problem, num_threads=available_cores())
@@ -69,10 +67,10 @@ def compare(problem_id, names, arguments):
             "problem": problem_id,
             "settings": asdict(settings),
             "contenders": group,
-            "budget": arguments.seconds,
+            "budget": seconds,
         }
         _say(f"{problem_id}: {', '.join(group)}")
-        events, ended_badly = run_worker(request, arguments.timeout, arguments.memory)
+        events, ended_badly = run_worker(request, timeout, memory)
         measured = collect(events, group, ended_badly)
         add_ratios(measured)
         records = measured | records  # raw AMICI's of the first group is the one shown
@@ -128,18 +126,21 @@ def _say(text):
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
-def main():
+@click.command(help=__doc__.splitlines()[0])
+@problems_argument(PROBLEMS)
+@json_option
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice([c.name for c in CONTENDERS]),
+    help="A contender besides raw AMICI; all if none is named.",
+)
+@seconds_option(5.0, "for each call")
+@click.option("--timeout", default=900.0, show_default=True, help="Seconds for one process.")
+@click.option("--memory", default=8.0, show_default=True, help="GB for one process.")
+def main(problems, json_file, only, seconds, timeout, memory):
     """Measure, print the tables, write the JSON."""
-    names = [c.name for c in CONTENDERS]
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("problems", nargs="*", default=PROBLEMS)
-    parser.add_argument("--json", type=Path, help="file for everything that was measured")
-    parser.add_argument("--only", nargs="+", choices=names, help="contenders besides raw AMICI")
-    parser.add_argument("--seconds", type=float, default=5.0, help="budget for each call")
-    parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one process")
-    parser.add_argument("--memory", type=float, default=8.0, help="GB for one process")
-    arguments = parser.parse_args()
-    names = [n for n in names if n == RAW or arguments.only is None or n in arguments.only]
+    names = [c.name for c in CONTENDERS if c.name == RAW or not only or c.name in only]
     installed = {d.metadata["Name"].lower(): d.version for d in distributions()}
     report = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -147,19 +148,19 @@ def main():
         "main_versions": {"amijax": __version__}
         | {name: installed.get(name, "not installed") for name in MAIN_PACKAGES},
         "versions": dict(sorted(installed.items())),
-        "budget_seconds": arguments.seconds,
-        "timeout_seconds": arguments.timeout,
-        "memory_gb": arguments.memory,
+        "budget_seconds": seconds,
+        "timeout_seconds": timeout,
+        "memory_gb": memory,
         "contenders": names,
         "problems": [],
     }
-    for problem_id in arguments.problems:
+    for problem_id in problems:
         try:
-            report["problems"].append(compare(problem_id, names, arguments))
+            report["problems"].append(compare(problem_id, names, seconds, timeout, memory))
         except (ProblemError, CompileError) as error:
             _say(f"{problem_id} is left out: {error}")
-        if arguments.json:  # after each problem: an interrupted run keeps what it had
-            arguments.json.write_text(json.dumps(report, indent=1))
+        if json_file:  # after each problem: an interrupted run keeps what it had
+            json_file.write_text(json.dumps(report, indent=1))
     print(markdown(report))
 
 

@@ -7,11 +7,10 @@ compiled once per process is not counted.
 """
 
 import os
-import sys
 import tempfile
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+import click
+from common import problems_argument
 
 from amijax.auto import settle
 from amijax.cores import available_cores
@@ -24,10 +23,13 @@ from amijax.simulation.settings import SolverChoice
 DEFAULT = ("Boehm_JProteomeRes2014", "Robertson_Stiff")
 
 
-def main() -> None:
+@click.command(help=__doc__.splitlines()[0])
+@problems_argument(DEFAULT)
+def main(problems: tuple[str, ...]) -> None:
+    """Print the table."""
     set_up_jax()
     print(f"{'problem':28}" + "".join(f"{piece:>12}" for piece in (*PIECE_NAMES, "all")))
-    for name in sys.argv[1:] or DEFAULT:
+    for name in problems:
         problem = load_problem(name)
         objective = AmiciObjective(problem, num_threads=available_cores())
         settled = settle(objective, problem.nominal_theta, SolverChoice())

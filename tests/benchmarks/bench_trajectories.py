@@ -8,17 +8,11 @@ condition, whose observables at the measured times would not be those of the lik
 interleaved; the table has medians.
 """
 
-import argparse
-import sys
-from pathlib import Path
-
 import amici.sim.sundials as sundials
+import click
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-sys.path.insert(0, str(Path(__file__).parent))
-
 from bench_evaluation import PROBLEMS, measure
+from common import number_option, problems_argument, seconds_option
 
 from amijax import AmiciObjective, TrajectorySimulator, load_problem
 from amijax.logs import quiet_amici
@@ -81,17 +75,16 @@ def row(name, threads, seconds):
     )
 
 
-def main():
+@click.command(help=__doc__.splitlines()[0])
+@problems_argument(PROBLEMS)
+@seconds_option(4.0, "for a problem, twice")
+@number_option("--threads", 2, "Cores to use.")
+def main(problems, seconds, threads):
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("problems", nargs="*", default=PROBLEMS)
-    parser.add_argument("--seconds", type=float, default=4.0, help="per problem, twice")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
     print(f"{'':26}{'raw':>10}{'courses':>10}{'llh':>10}{'gradient':>10}{'courses':>14}")
     print(f"{'':26}{'ms':>10}{'/ raw':>10}{'/ raw':>10}{'/ raw':>10}{'/ raw in one':>14}")
-    for name in arguments.problems:
-        print(row(name, arguments.threads, arguments.seconds), flush=True)
+    for name in problems:
+        print(row(name, threads, seconds), flush=True)
 
 
 if __name__ == "__main__":

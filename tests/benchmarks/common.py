@@ -1,0 +1,97 @@
+"""What the benchmark scripts share: their command line, the repository on the path, servers.
+
+Importing it makes `amijax` importable from the repository. Its name sorts before `peers`, which
+needs that.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+_START_SECONDS = 60.0
+
+json_option = click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="File for all that was measured."
+)
+chromium_option = click.option("--chromium", default="/usr/bin/chromium", show_default=True)
+
+
+def problems_argument(default: Iterable[str]) -> Callable:
+    """Problems by id or path; the default if none is named."""
+    return click.argument(
+        "problems", nargs=-1, callback=lambda _context, _argument, given: given or tuple(default)
+    )
+
+
+def seconds_option(default: float, what: str) -> Callable:
+    """How long to measure, for each of what the text says."""
+    return click.option("--seconds", default=default, show_default=True, help=f"Budget {what}.")
+
+
+def number_option(name: str, default: int, what: str) -> Callable:
+    """How many of something."""
+    return click.option(name, default=default, show_default=True, help=what)
+
+
+@contextmanager
+def server(script: str) -> Iterator[str]:
+    """A Streamlit server for a script, its path from the repository; its address once it answers.
+
+    Raises:
+        ClickException: it does not start.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    address = f"http://localhost:{port}"
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                late = time.perf_counter() - started > _START_SECONDS
+                if late or process.poll() is not None:
+                    raise click.ClickException(f"The server of {script} did not start.") from None
+                time.sleep(0.02)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def browser(chromium: str) -> Iterator:
+    """A headless Chromium of Playwright's."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield running
+        running.close()
+
+
+def new_page(running, address: str, **options):
+    """A page of the usual size in a fresh context, at an address."""
+    page = running.new_context(viewport={"width": 1440, "height": 1100}).new_page()
+    page.goto(address, **options)
+    return page

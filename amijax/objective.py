@@ -380,8 +380,10 @@ class AmiciObjective:
     ) -> Evaluation:
         conditions = self.simulator.conditions
         results = [
-            condition_result(condition, rdata, gradient)
-            for condition, rdata in zip(conditions, rdatas, strict=True)
+            condition_result(
+                condition, rdata, gradient, self.simulator.never_steady(theta, i, rdata)
+            )
+            for i, (condition, rdata) in enumerate(zip(conditions, rdatas, strict=True))
         ]
         wall_seconds = time.perf_counter() - start
         return evaluation_of(theta, conditions, results, wall_seconds, self.solver)

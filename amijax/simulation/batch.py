@@ -17,6 +17,7 @@ from amijax.models.amici_internals import run_simulations
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import ConditionResult, condition_result
 from amijax.simulation.preparation import Prepared
+from amijax.simulation.steady_states import never_steady
 
 # Long enough that starting a piece costs nothing, short enough that cores finish together, and
 # for progress and stopping.
@@ -179,7 +180,9 @@ class _Worker:
         for simulation, edata, rdata in zip(worthwhile, edatas, rdatas, strict=True):
             i = simulation % queue.n_conditions
             self._spare[i].append(edata)
-            result = results[simulation] = condition_result(conditions[i], rdata, self._gradient)
+            unsteady = never_steady(conditions[i], self._model, self._solver, edata, rdata)
+            result = condition_result(conditions[i], rdata, self._gradient, unsteady)
+            results[simulation] = result
             if result.stopped is not None:
                 queue.fail(simulation)
         return [results.get(simulation) for simulation in simulations]

@@ -67,13 +67,16 @@ class ConditionResult(NamedTuple):
     cpu_seconds: float
 
 
-def condition_result(condition: Condition, rdata: Any, gradient: bool) -> ConditionResult:
+def condition_result(
+    condition: Condition, rdata: Any, gradient: bool, unsteady: Failure | None = None
+) -> ConditionResult:
     """Read what the likelihood needs from AMICI's ReturnData, each member once.
 
     Args:
         condition: what was simulated.
         rdata: AMICI's ReturnData.
         gradient: whether it holds sensitivities.
+        unsteady: why its steady state is none, if it is none.
     """
     sllh = None
     if gradient:
@@ -82,7 +85,7 @@ def condition_result(condition: Condition, rdata: Any, gradient: bool) -> Condit
     return ConditionResult(
         llh=rdata.llh,
         sllh=sllh,
-        stopped=None if rdata.status >= 0 else stopped(condition, rdata),
+        stopped=unsteady if rdata.status >= 0 else stopped(condition, rdata),
         cpu_seconds=rdata.cpu_time_total * 1e-3,  # AMICI's are ms
     )
 

@@ -26,6 +26,7 @@ class Condition(NamedTuple):
     sources: np.ndarray  # ... and in theta, whose entries are written to them
     sensitivity_positions: np.ndarray  # positions in theta of AMICI's plist
     own_ids: Mapping[str, str]  # neutral ids in AMICI's messages to the user's
+    equilibrates: bool  # whether a steady state is part of it
 
 
 class Prepared(NamedTuple):
@@ -127,6 +128,8 @@ def _set_parameters(
         sources=np.array(sources, dtype=np.intp),
         sensitivity_positions=np.array(sources, dtype=np.intp),
         own_ids=plan.own_ids,
+        equilibrates=simulation.preequilibration is not None
+        or bool(np.isinf(edata.get_timepoints()).any()),
     )
 
 

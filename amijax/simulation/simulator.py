@@ -18,6 +18,7 @@ from amijax.models.source import model_source
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
 from amijax.simulation.batch import PointResult, simulate_points
+from amijax.simulation.failures import Failure
 from amijax.simulation.preparation import Condition, Prepared, prepare, restrict
 from amijax.simulation.run import (
     sensitivity_order,
@@ -26,6 +27,7 @@ from amijax.simulation.run import (
     without_measurements,
 )
 from amijax.simulation.settings import SolverSettings
+from amijax.simulation.steady_states import never_steady
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +195,20 @@ class Simulator:
             _return_everything(workspace.solver, False)
             edatas = [without_measurements(edata) for edata in _chosen(workspace.edatas, only)]
             return run_simulations(self.model, workspace.solver, edatas, failfast=False)
+
+    def never_steady(self, theta: FloatArray, i: int, rdata: Any) -> Failure | None:
+        """Why a simulation's steady state is none; None if it is one or there is none.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+            i: position of the simulation.
+            rdata: AMICI's ReturnData of it at theta.
+        """
+        if not self.conditions[i].equilibrates:
+            return None
+        edata = sundials.ExpData(self.edatas[i])
+        edata.free_parameters = self.model_parameters(theta)[i]
+        return never_steady(self.conditions[i], self.model, self.new_solver(), edata, rdata)
 
     def batch(
         self, thetas: FloatArray, *, gradient: bool, num_threads: int

@@ -126,10 +126,10 @@ def test_two_processes_compile_once_and_both_get_it(problem, compiler, tmp_path)
     for output in outputs:
         with output.open("w") as stdout:
             processes.append(subprocess.Popen(command, cwd=ROOT, stdout=stdout))
-    until(lambda: any("queued" in output.read_text().split() for output in outputs))
+    until(lambda: any("waiting" in output.read_text().split() for output in outputs))
     go_on.touch()
     assert [process.wait() for process in processes] == [0, 0]
-    assert sum("queued" in output.read_text().split() for output in outputs) == 1
+    assert sum("waiting" in output.read_text().split() for output in outputs) == 1
     folders = ModelFolders.of(model_key(problem))
     assert folders.phases.read_text().count('"phase": "C++ build"') == 1
     assert find_model(problem) is not None

@@ -17,7 +17,7 @@ from amijax.precision import (
     studies,
     with_needs,
 )
-from amijax.precision import study as study_module
+from amijax.precision import pieces as pieces_module
 from amijax.precision.bits import FORMATS, MANTISSA_BITS
 from amijax.precision.store import PieceStore
 from amijax.precision.study import study_precision
@@ -434,7 +434,7 @@ def test_the_forecast_counts_the_evaluations_that_are_made(conversion, computed,
     totals = {
         piece: max(total for name, _, total in calls if name == piece) for piece in PIECE_NAMES
     }
-    monkeypatch.setattr(study_module, "_TIGHT", 1.0)
+    monkeypatch.setattr(pieces_module, "_TIGHT", 1.0)
     evaluation = conversion.evaluate(conversion.problem.nominal_theta)
     one = dataclasses.replace(evaluation, wall_seconds=1.0, cpu_seconds=1.0)
     on_one_core = AmiciObjective(conversion.problem, model=conversion.model, num_threads=1)

@@ -12,6 +12,14 @@ def cache_dir() -> Path:
     return Path(override).expanduser() if override else platformdirs.user_cache_path("amijax")
 
 
+def cache_sentence(error: OSError) -> str:
+    """What to say when something could not be written to or read from the cache folder."""
+    return (
+        f"The cache folder {cache_dir()} can't be used: {error.strerror or error}. Make room "
+        "there, or name another folder in AMIJAX_CACHE_DIR and start again."
+    )
+
+
 def collection_dir() -> Path | None:
     """The local benchmark collection named by `AMIJAX_COLLECTION`, if there is one.
 

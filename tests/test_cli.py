@@ -47,7 +47,11 @@ def test_evaluate_prints_one_json_object_and_nothing_else(boehm):
         "gradient",
         "solver",
         "seconds",
+        "log_prior",
+        "warnings",
     }
+    assert result["log_prior"] is None
+    assert result["warnings"] == []
     assert result["status"] == "ok"
     assert result["failure"] is None
     assert result["precision"] == "float64"
@@ -93,7 +97,8 @@ def test_a_failed_simulation_has_status_1_and_says_why():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["evaluate", "Bohm"], "There is no problem 'Bohm'"),
+        (["evaluate", "Bohm"], "did you mean Boehm_JProteomeRes2014?"),
+        (["evaluate", "Boehm_JProteomeRes2014", "--set", "k_fos=1"], "did you mean k_phos"),
         (["evaluate", "Boehm_JProteomeRes2014", "--set", "k_phos"], "ID=VALUE"),
         (["evaluate", "Boehm_JProteomeRes2014", "--set", "k_phos=x"], "ID=VALUE"),
         (
@@ -113,6 +118,74 @@ def test_wrong_use_has_status_2_and_a_sentence(arguments, sentence):
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.split())
     assert "Traceback" not in result.output
+
+
+def test_log_prior_and_warnings_are_in_json(tmp_path):
+    path = write_decay(tmp_path)
+    table = tmp_path / "parameters.tsv"
+    table.write_text(
+        "parameterId\tparameterScale\tlowerBound\tupperBound\testimate\tobjectivePriorType\t"
+        "objectivePriorParameters\nrate\tlog10\t0.01\t100\t1\tparameterScaleNormal\t0;1\n"
+    )
+    result = run("evaluate", path, "--json")
+    assert result.exit_code == 0
+    content = json.loads(result.stdout)
+    assert content["log_prior"] == pytest.approx(-0.5 * np.log(2 * np.pi))
+    (warning,) = content["warnings"]
+    assert warning["code"] == "nominal_missing"
+    assert warning["parameters"] == ["rate"]
+    assert warning["message"] in result.stderr
+
+
+def test_a_time_limit_is_one_even_for_simulations_of_a_few_steps(tmp_path):
+    result = run("evaluate", write_decay(tmp_path), "--time-limit", "1e-9", "--json")
+    assert result.exit_code == 1
+    failure = json.loads(result.stdout)["failure"]
+    assert "longer than the time limit" in failure["message"]
+
+
+def test_check_goes_on_after_a_bad_problem_and_says_no(tmp_path):
+    bad = write_decay(tmp_path / "bad")
+    table = bad.parent / "measurements.tsv"
+    table.write_text(table.read_text().replace("obs_A", "obs_Z"))
+    result = run("check", "NoSuch", bad, "Conversion_Reaction", "--json")
+    assert result.exit_code == 1
+    states = [row["status"] for row in json.loads(result.stdout)["problems"]]
+    assert states == ["unavailable", "unavailable", "ok"]
+    assert "obs_Z is not in the observable table" in result.stderr
+    assert run("check", "NoSuch").exit_code == 1
+
+
+@pytest.mark.usefixtures("boehm")
+def test_compile_goes_on_after_a_bad_problem():
+    result = run("compile", "NoSuch", "Boehm_JProteomeRes2014")
+    assert result.exit_code == 2
+    assert "was compiled before" in result.stdout
+    assert "There is no problem 'NoSuch'" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compile", "check", "precision"])
+def test_a_cache_folder_that_is_a_file_gets_a_sentence(tmp_path, monkeypatch, command):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AMIJAX_CACHE_DIR", str(tmp_path / "file"))
+    result = run(command, write_decay(tmp_path / "decay"))
+    assert result.exit_code == 1
+    assert "can't be used: Not a directory" in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_what_nobody_expected_is_a_sentence_unless_debugging(monkeypatch):
+    def broken(*_args, **_options):
+        raise KeyError("inner")
+
+    monkeypatch.setattr("amijax.cli.shared.load_problem", broken)
+    monkeypatch.delenv("AMIJAX_DEBUG", raising=False)
+    result = run("evaluate", "Boehm_JProteomeRes2014")
+    assert result.exit_code == 1
+    assert "Something went wrong inside amijax (KeyError: 'inner')" in result.output
+    assert "report it" in result.output
+    monkeypatch.setenv("AMIJAX_DEBUG", "1")
+    assert isinstance(run("evaluate", "Boehm_JProteomeRes2014").exception, KeyError)
 
 
 @pytest.mark.usefixtures("boehm")

@@ -94,9 +94,8 @@ def test_bounds_do_not_truncate_other_priors(tmp_path):
     ],
 )
 def test_an_unusable_prior_gets_a_sentence(tmp_path, kind, parameters, sentence):
-    problem = with_prior(tmp_path, kind, parameters)
     with pytest.raises(ProblemError, match=sentence):
-        log_prior(problem, problem.nominal_theta)
+        with_prior(tmp_path, kind, parameters)
 
 
 @pytest.mark.collection

@@ -151,16 +151,11 @@ def test_unknown_problem_names_those_that_exist(tmp_path):
 def test_a_broken_table_gets_a_sentence(tmp_path):
     path = write_decay(tmp_path)
     (tmp_path / "parameters.tsv").write_text("nothing\there\n")
-    with pytest.raises(ProblemError, match="can't be read as a PEtab problem"):
+    with pytest.raises(ProblemError, match="has no column parameterId and no column estimate"):
         load_problem(path)
     (tmp_path / "parameters.tsv").write_bytes(b"\xff")
     with pytest.raises(ProblemError, match="not encoded in UTF-8"):
         load_problem(path)
-
-
-def test_ids_that_amici_reserves_get_a_sentence(tmp_path):
-    with pytest.raises(ProblemError, match="AMICI reserves the id k"):
-        load_problem(write_decay(tmp_path, rate="k"))
 
 
 def test_nothing_estimated(tmp_path):
@@ -169,23 +164,6 @@ def test_nothing_estimated(tmp_path):
     table.write_text(table.read_text().replace("0.8\t1", "0.8\t0"))
     with pytest.raises(ProblemError, match="no parameter is estimated"):
         load_problem(path)
-
-
-def test_timepoint_specific_overrides_are_flattened(tmp_path):
-    path = write_decay(tmp_path, noise="noiseParameter1_obs_A")
-    table = tmp_path / "measurements.tsv"
-    header, *rows = table.read_text().splitlines()
-    noise = ["s1", "s2", "s1", "s2"]
-    table.write_text(
-        header
-        + "\tnoiseParameters\n"
-        + "".join(f"{row}\t{n}\n" for row, n in zip(rows, noise, strict=True))
-    )
-    parameters = tmp_path / "parameters.tsv"
-    parameters.write_text(
-        parameters.read_text() + "s1\tlin\t0.01\t1\t0.1\t1\ns2\tlin\t0.01\t1\t0.2\t1\n"
-    )
-    assert len(load_problem(path).observables) == 2
 
 
 def test_a_problem_in_several_files(tmp_path):
@@ -232,9 +210,3 @@ def test_scale_may_be_left_out_and_no_other_column(tmp_path):
     table.write_text("".join("\t".join([r[0], *r[3:]]) + "\n" for r in rows))
     with pytest.raises(ProblemError, match="parameter table has no column lowerBound"):
         load_problem(path)
-
-
-@pytest.mark.parametrize(("scale", "nominal"), [("log10", 0), ("log", -1), ("lin", "inf")])
-def test_a_nominal_value_must_be_a_number_on_its_scale(tmp_path, scale, nominal):
-    with pytest.raises(ProblemError, match="no nominalValue that is a number on its scale"):
-        load_problem(write_decay(tmp_path, scale=scale, nominal=nominal))

@@ -132,7 +132,7 @@ def test_files_that_changed_are_not_sent(tmp_path):
     with pytest.raises(ProblemError, match=r"changed since it was opened.* Open the problem"):
         pickle.dumps(objective)
     table.unlink()
-    with pytest.raises(ProblemError, match=r"measurements\.tsv can't be read.*Put them back"):
+    with pytest.raises(ProblemError, match=r"measurements\.tsv, which is not there.*Put them back"):
         pickle.dumps(objective)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,9 +19,10 @@ from amijax.comparison import Comparison, compare_precisions, rel_diff
 from amijax.digits import digits
 from amijax.files import write_atomically
 from amijax.json_values import json_text
+from amijax.logs import unexpected
 from amijax.models.lookup import CompileError, DamagedModelError, get_model
 from amijax.objective import AmiciObjective
-from amijax.paths import cache_dir
+from amijax.paths import cache_dir, cache_sentence
 from amijax.problems import ProblemError, list_problems, load_problem
 from amijax.simulation.settings import SolverChoice
 
@@ -82,7 +84,7 @@ class CheckResult:
 
 
 def check_problem(problem_id: str, choice: SolverChoice | None = None) -> CheckResult:
-    """Compile and evaluate a problem at nominal, and compare; never raises for the problem.
+    """Compile and evaluate a problem at nominal, and compare; never raises.
 
     JAX's 64-bit mode must be on. The result is kept on disk for `known_results`.
 
@@ -97,20 +99,30 @@ def check_problem(problem_id: str, choice: SolverChoice | None = None) -> CheckR
         "reference_llh": _reference(problem_id),
     }
     try:
+        return _keep(_checked(problem_id, choice or SolverChoice(), common))
+    except OSError as error:
+        explanation = cache_sentence(error)
+    except Exception as error:  # one bad problem must not end the check of many
+        explanation = unexpected(error)
+    return _keep(CheckResult(status="failed", explanation=explanation, **common))
+
+
+def _checked(problem_id: str, choice: SolverChoice, common: dict[str, Any]) -> CheckResult:
+    try:
         problem = load_problem(problem_id)
     except ProblemError as error:
-        return _keep(CheckResult(status="unavailable", explanation=str(error), **common))
+        return CheckResult(status="unavailable", explanation=str(error), **common)
     try:
         model = get_model(problem)
         common["compile_seconds"] = model.seconds["total"]
         objective = AmiciObjective(problem, model=model)
     except (CompileError, DamagedModelError, ProblemError) as error:
-        return _keep(CheckResult(status="failed", explanation=str(error), **common))
-    settled = settle(objective, problem.nominal_theta, choice or SolverChoice())
+        return CheckResult(status="failed", explanation=str(error), **common)
+    settled = settle(objective, problem.nominal_theta, choice)
     common["solver"] = settled.evaluation.solver.as_dict()
     if settled.evaluation.failure is not None:
         explanation = str(settled.evaluation.failure)
-        return _keep(CheckResult(status="failed", explanation=explanation, **common))
+        return CheckResult(status="failed", explanation=explanation, **common)
     comparisons = compare_precisions(
         settled.objective, problem.nominal_theta, amici=settled.evaluation
     )
@@ -119,7 +131,7 @@ def check_problem(problem_id: str, choice: SolverChoice | None = None) -> CheckR
     common["llh_seconds"] = time.perf_counter() - start
     common["gradient_seconds"] = settled.evaluation.wall_seconds
     common["llh"] = settled.evaluation.llh
-    return _keep(_judge(common, settled.objective, comparisons["float64"], comparisons["float32"]))
+    return _judge(common, settled.objective, comparisons["float64"], comparisons["float32"])
 
 
 def known_results() -> dict[str, CheckResult]:
@@ -212,6 +224,7 @@ def _folder() -> Path:
 
 
 def _keep(result: CheckResult) -> CheckResult:
-    path = _folder() / f"{Path(result.problem_id).name}.json"
-    write_atomically(path, json_text(asdict(result), indent=1))
+    with suppress(OSError, ValueError):  # without a cache, or with a name that no file can have
+        path = _folder() / f"{Path(result.problem_id).name}.json"
+        write_atomically(path, json_text(asdict(result), indent=1))
     return result

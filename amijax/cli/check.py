@@ -25,7 +25,8 @@ def check_command(problems: tuple[str, ...], everything: bool, as_json: bool) ->
 
     PROBLEM is an id that `list` names, or the path of a PEtab YAML file. One problem is checked
     in this process, several each in its own. The results are kept and shown on the dashboard.
-    Exit status: 0 done, 1 a problem with a stored reference does not agree with it, 2 wrong use.
+    Exit status: 0 done, 1 a problem that was named is not ok or, with --all, one with a stored
+    reference does not agree with it, 2 wrong use.
     """
     if everything == bool(problems):
         raise click.UsageError("Name the problems to check, or give --all.")
@@ -33,9 +34,14 @@ def check_command(problems: tuple[str, ...], everything: bool, as_json: bool) ->
     results = _check_here(names[0]) if len(names) == 1 else _check_apart(names)
     if as_json:
         click.echo(json_text({"problems": [asdict(result) for result in results]}, indent=2))
+        for result in results:
+            if result.status in ("failed", "unavailable"):
+                click.echo(f"{result.problem_id}: {result.explanation}", err=True)
     else:
         click.echo("\n".join(_as_text(results)))
-    sys.exit(any(result.agrees_with_reference is False for result in results))
+    if everything:
+        sys.exit(any(result.agrees_with_reference is False for result in results))
+    sys.exit(any(result.status != "ok" for result in results))
 
 
 def _check_here(name: str) -> tuple[CheckResult, ...]:

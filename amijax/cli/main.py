@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from amijax.cli.problems import download_command, list_command
 from amijax.cli.script import script_command
 from amijax.cli.shared import (
     PROBLEM_HELP,
+    SentenceGroup,
     compiled_objective,
     opened_problem,
     phase_printer,
@@ -26,6 +27,7 @@ from amijax.cli.shared import (
     table,
 )
 from amijax.json_values import json_text
+from amijax.paths import cache_sentence
 from amijax.problems import ProblemError, log_prior
 from amijax.simulation.settings import (
     ASKED_SENSITIVITIES,
@@ -37,9 +39,10 @@ from amijax.simulation.settings import (
 if TYPE_CHECKING:
     from amijax.comparison import Comparison
     from amijax.precisions import Precision
+    from amijax.problems.findings import Finding
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SentenceGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="amijax")
 def main() -> None:
     """AMICI and JAX side by side for PEtab problems."""
@@ -58,21 +61,28 @@ def compile_command(problems: tuple[str, ...]) -> None:
     """Compile the models of problems into the cache."""
     from amijax.models.lookup import CompileError, find_model, get_model
 
-    failed = False
-    for problem in [opened_problem(name) for name in problems]:
+    status = 0
+    for name in problems:
+        try:
+            problem = opened_problem(name)
+        except click.ClickException as error:
+            error.show()
+            status = max(status, error.exit_code)
+            continue
         try:
             known = find_model(problem)
             model = known or get_model(problem, on_progress=phase_printer(problem.problem_id))
-        except (CompileError, ProblemError) as error:
-            click.echo(f"{problem.problem_id}: {error}", err=True)
-            failed = True
+        except (CompileError, ProblemError, OSError) as error:
+            words = cache_sentence(error) if isinstance(error, OSError) else str(error)
+            click.echo(f"{problem.problem_id}: {words}", err=True)
+            status = max(status, 1)
             continue
         if known is None:
             state = f"compiled in {model.seconds['total']:.1f} s"
         else:
             state = f"was compiled before (in {model.seconds['total']:.1f} s)"
         click.echo(f"{problem.problem_id}: {state}, {model.path}")
-    sys.exit(1 if failed else 0)
+    sys.exit(status)
 
 
 def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
@@ -138,12 +148,16 @@ def evaluate_command(
     settled = settle(objective, theta, choice)
     for attempt in settled.attempts:
         click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)
+    prior = log_prior(opened, theta)
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     if as_json:
-        click.echo(json_text(_comparison_as_json(comparison), indent=2))
+        content = _comparison_as_json(comparison)
+        content["log_prior"] = prior
+        content["warnings"] = _warnings_as_json(opened.warnings)
+        click.echo(json_text(content, indent=2))
     else:
         click.echo(_comparison_as_text(comparison))
-        if (prior := log_prior(opened, theta)) is not None:
+        if prior is not None:
             total = comparison.llh_amici + prior
             click.echo(f"Log-prior {prior:.15g}, llh + log-prior {total:.15g}")
     sys.exit(1 if comparison.failure else 0)
@@ -179,6 +193,11 @@ def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "solver": comparison.solver.as_dict(),
         "seconds": asdict(comparison.timings),
     }
+
+
+def _warnings_as_json(warnings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Warnings about a problem as `evaluate --json` prints them."""
+    return [{"code": w.code, "message": str(w), "parameters": list(w.parameters)} for w in warnings]
 
 
 def _comparison_as_text(comparison: Comparison) -> str:

@@ -15,6 +15,7 @@ from amijax.problems import (
     download_problem,
     list_problems,
 )
+from amijax.problems.names import nearest
 
 
 @click.command("list")
@@ -75,7 +76,8 @@ def download_command(problems: tuple[str, ...], everything: bool) -> None:
         raise click.UsageError("Name the problems to download, or give --all.")
     known = {info.problem_id: info for info in list_problems()}
     if unknown := [name for name in problems if name not in known]:
-        raise click.UsageError(f"There is no problem {', '.join(unknown)}; `list` names them all.")
+        names = ", ".join(f"{name}{nearest(name, known, by_author=True)}" for name in unknown)
+        raise click.UsageError(f"There is no problem {names}; `list` names them all.")
     failed = False
     for name in problems or [name for name, info in known.items() if not info.is_here]:
         info = known[name]

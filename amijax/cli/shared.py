@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ import click
 
 from amijax.cluster.client import executor_of_setting
 from amijax.cores import available_cores
+from amijax.logs import unexpected
+from amijax.paths import cache_sentence
 from amijax.precisions import PRECISIONS
 from amijax.problems import (
     DownloadError,
@@ -57,13 +60,19 @@ def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def opened_problem(name: str) -> Problem:
-    """A problem by its id or path, downloaded if need be; what is wrong ends the command."""
+    """A problem by its id or path, downloaded if need be; what is wrong ends the command.
+
+    Warnings about its files go to standard error.
+    """
     try:
-        return load_problem(name, on_download=download_printer())
+        problem = load_problem(name, on_download=download_printer())
     except DownloadError as error:
         raise click.ClickException(str(error)) from error
     except ProblemError as error:
         raise click.UsageError(str(error)) from error
+    for warning in problem.warnings:
+        click.echo(f"{problem.problem_id}: {warning}", err=True)
+    return problem
 
 
 def point_of(problem: Problem, assignments: tuple[str, ...], scaled: bool) -> FloatArray:
@@ -97,6 +106,8 @@ def compiled_objective(problem: Problem) -> AmiciObjective:
         )
     except (CompileError, DamagedModelError, ProblemError) as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(cache_sentence(error)) from error
 
 
 def _parse_assignments(assignments: tuple[str, ...]) -> dict[str, float]:
@@ -156,3 +167,18 @@ def table(rows: list[list[Any]], columns: list[str]) -> list[str]:
     return [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
     ]
+
+
+class SentenceGroup(click.Group):
+    """Commands whose unexpected exceptions end with a sentence, not with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; with AMIJAX_DEBUG=1 exceptions stay what they are."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("AMIJAX_DEBUG") == "1":
+                raise
+            raise click.ClickException(unexpected(error)) from error

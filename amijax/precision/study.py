@@ -23,6 +23,7 @@ from amijax.precision.store import PieceStore
 from amijax.precision.tolerances import ToleranceSweep
 from amijax.precision.values import Report
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, verdicts
+from amijax.problems.names import nearest
 from amijax.scales import FloatArray, Scale
 from amijax.simulation.settings import SolverSettings
 
@@ -161,8 +162,9 @@ def _empty_study(
         raise ValueError("Choose at least one parameter.")
     if unknown := sorted(chosen - set(problem.parameter_ids)):
         raise ValueError(
-            f"{problem.problem_id} has no free parameter {', '.join(unknown)}; it has "
-            f"{', '.join(problem.parameter_ids)}."
+            f"{problem.problem_id} has no free parameter "
+            + ", ".join(f"{name}{nearest(name, problem.parameter_ids)}" for name in unknown)
+            + "."
         )
     positions = tuple(i for i, name in enumerate(problem.parameter_ids) if name in chosen)
     return Study(

@@ -9,10 +9,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from amijax.paths import cache_dir
+from amijax.paths import cache_dir, cache_sentence
 from amijax.problems.archive import checked_files, unpack
 from amijax.problems.files import files_digest
 from amijax.problems.inspection import check_sbml, check_table
@@ -20,7 +20,7 @@ from amijax.problems.limits import BundleLimits, uploads_allowed
 from amijax.problems.opening import open_problem
 from amijax.problems.petab_yaml import PetabFiles, read_petab_yaml
 from amijax.problems.problem import Problem, ProblemError
-from amijax.problems.rehearsal import Finding, rehearse
+from amijax.problems.rehearsal import rehearse
 
 DEFAULT_LIMITS = BundleLimits()
 
@@ -38,13 +38,11 @@ class Bundle:
 
     Attributes:
         key: digest of its files, under which `reopen_bundle` finds it.
-        problem: the problem.
-        findings: what PEtab's linter says of it.
+        problem: the problem; what the linter found is in its `warnings`.
     """
 
     key: str
     problem: Problem
-    findings: tuple[Finding, ...]
 
 
 def open_bundle(
@@ -80,7 +78,10 @@ def open_bundle(
     _inspect(names, yaml_name, kept, limits)
     key = files_digest(yaml_name, kept)
     if not _folder(key).is_dir():
-        _keep(key, yaml_name, kept, limits)
+        try:
+            _keep(key, yaml_name, kept, limits)
+        except OSError as error:
+            raise ProblemError(cache_sentence(error)) from error
     return reopen_bundle(key, limits)
 
 
@@ -100,7 +101,7 @@ def reopen_bundle(key: str, limits: BundleLimits = DEFAULT_LIMITS) -> Bundle:
         problem = open_problem(path, note["problem_id"], limits=limits)
     with suppress(OSError):
         (folder / _NOTE).touch()  # the latest use decides which are removed
-    return Bundle(key, problem, tuple(Finding(**finding) for finding in note["findings"]))
+    return Bundle(key, problem)
 
 
 def remove_bundle(key: str) -> None:
@@ -184,11 +185,10 @@ def _keep(key: str, yaml_name: str, files: Mapping[str, bytes], limits: BundleLi
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         with _without_path(folder / _FILES):
-            findings = rehearse(folder / _FILES / yaml_name, limits)
+            rehearse(folder / _FILES / yaml_name, limits)
         note = {
             "problem_id": _problem_id(yaml_name),
             "yaml": yaml_name,
-            "findings": [asdict(finding) for finding in findings],
         }
         (folder / _NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
         try:

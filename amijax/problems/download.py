@@ -21,6 +21,7 @@ from amijax.problems.collection import (
 )
 from amijax.problems.fetching import DownloadError, Fetcher, fetch_failure
 from amijax.problems.limits import LOCAL_LIMITS
+from amijax.problems.names import nearest
 from amijax.problems.petab_yaml import read_petab_yaml
 from amijax.problems.problem import ProblemError
 
@@ -83,8 +84,9 @@ def download_problem(problem_id: str, on_progress: OnDownload | None = None) -> 
     """
     if problem_id not in digests():
         raise ProblemError(
-            f"The benchmark collection has no problem {problem_id!r}; it has "
-            f"{', '.join(collection_ids())}."
+            f"The benchmark collection has no problem {problem_id!r}"
+            f"{nearest(problem_id, collection_ids(), by_author=True)}; `python -m amijax list` "
+            "names all that there are."
         )
     folder = download_dir(problem_id)
     try:

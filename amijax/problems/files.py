@@ -19,19 +19,25 @@ def read_files(yaml_path: Path, limits: BundleLimits = LOCAL_LIMITS) -> dict[str
     Raises:
         ProblemError: a file is missing, or the YAML file is no PEtab problem.
     """
-    try:
-        content = yaml_path.read_bytes()
-        names = read_petab_yaml(content, str(yaml_path), limits)
-        folder = yaml_path.parent
-        others = {
-            name: (folder / PurePosixPath(name)).read_bytes()
-            for name in (names.model, *names.tables)
-        }
-    except OSError as error:
-        raise ProblemError(
-            f"{error.filename or yaml_path} can't be read: {error.strerror or error}."
-        ) from error
+    content = _read(yaml_path, str(yaml_path), limits.yaml_bytes)
+    names = read_petab_yaml(content, str(yaml_path), limits)
+    others = {}
+    for name in (names.model, *names.tables):
+        path = yaml_path.parent / PurePosixPath(name)
+        if not path.exists():
+            raise ProblemError(f"{yaml_path} refers to {name}, which is not there.")
+        limit = limits.sbml_bytes if name == names.model else limits.table_bytes
+        others[name] = _read(path, name, limit)
     return {yaml_path.name: content, **others}
+
+
+def _read(path: Path, name: str, limit: int) -> bytes:
+    """A file's content, one byte more than the limit at most."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise ProblemError(f"{name} can't be read: {error.strerror or error}.") from error
 
 
 def files_digest(yaml_name: str, files: Mapping[str, bytes]) -> str:

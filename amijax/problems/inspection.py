@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from xml.parsers import expat
 
 from amijax.problems.expansion import Extent, expanded_extent
@@ -24,7 +25,9 @@ _DECLARATION = re.compile(rb"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re
 _SBML = re.compile(r"http://www\.sbml\.org/sbml/level\d")
 _PACKAGE = re.compile(r"http://www\.sbml\.org/sbml/level\d+/version\d+/([A-Za-z0-9]+)")
 # Drawings and annotations without influence on the equations, and two more functions for them.
+# Others may be declared, as some tools do for all packages they know, but not used.
 _HARMLESS = ("core", "layout", "render", "groups", "fbc", "l3v2extendedmath")
+_PORTS = ("listOfPorts", "port")  # of comp: what other models may connect to
 _EXPANDED_DEPTH = 3  # of the nesting before; recursion through the result ends at a thousand
 _COUNTED = {"species": "species", "reaction": "reactions", "parameter": "parameters"}
 
@@ -43,6 +46,13 @@ def check_sbml(data: bytes, name: str, limits: BundleLimits) -> None:
         raise ProblemError(
             f"The model {name} is not encoded in UTF-8, as SBML must be; save it in UTF-8."
         )
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProblemError(
+            f"The model {name} is not encoded in UTF-8 (line {_line(data, error)}), as SBML must "
+            "be; save it in UTF-8."
+        ) from error
     if found := _DECLARATION.search(data):
         raise ProblemError(
             f"The model {name} has a {found[1].decode().upper()} declaration. SBML needs none, and "
@@ -87,15 +97,20 @@ class _Scan:
         parser = expat.ParserCreate("UTF-8", " ")
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.StartNamespaceDeclHandler = self._namespace
         parser.Parse(data, True)
 
-    def _start(self, tag: str, _attributes: dict[str, str]) -> None:
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
         namespace, _, local = tag.rpartition(" ")
         if self._elements == 0 and (local != "sbml" or not _SBML.match(namespace)):
             raise ProblemError(
                 f"The model {self._name} is not SBML: its outermost element is <{local[:40]}>."
             )
+        if local not in _PORTS:
+            self._check_package(namespace)
+            for attribute in attributes:
+                uri, _, name = attribute.rpartition(" ")
+                if name != "required":
+                    self._check_package(uri)
         self._depth += 1
         self._elements += 1
         limits, what = self._limits, f"The model {self._name}"
@@ -113,18 +128,24 @@ class _Scan:
     def _end(self, _tag: str) -> None:
         self._depth -= 1
 
-    def _namespace(self, _prefix: str | None, uri: str | None) -> None:
-        package = _PACKAGE.match(uri or "")
-        if package and package[1] not in _HARMLESS:
+    def _check_package(self, uri: str) -> None:
+        if uri and (package := _unsupported_package(uri)):
             remedy = (
                 "flatten the model into one without submodels first"
-                if package[1] == "comp"
+                if package == "comp"
                 else "export it without that package"
             )
             raise ProblemError(
-                f"The model {self._name} uses the SBML package {package[1]!r}, which is not "
+                f"The model {self._name} uses the SBML package {package!r}, which is not "
                 f"supported: {remedy}."
             )
+
+
+@lru_cache(maxsize=100)
+def _unsupported_package(uri: str) -> str | None:
+    """The SBML package of a namespace, None if it is none or can do no harm."""
+    package = _PACKAGE.match(uri)
+    return package[1] if package and package[1] not in _HARMLESS else None
 
 
 def check_table(data: bytes, name: str, limits: BundleLimits) -> None:
@@ -143,7 +164,7 @@ def check_table(data: bytes, name: str, limits: BundleLimits) -> None:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ProblemError(
-            f"{what} is not encoded in UTF-8 (byte {error.start:,}); save it in UTF-8."
+            f"{what} is not encoded in UTF-8 (line {_line(data, error)}); save it in UTF-8."
         ) from error
     lines = data.splitlines()
     _check_size(len(lines), limits.table_rows, what, "rows")
@@ -151,6 +172,10 @@ def check_table(data: bytes, name: str, limits: BundleLimits) -> None:
     _check_size(columns * len(lines), limits.table_cells, what, "cells")
     longest = max((len(field) for field in re.split(rb"[\t\r\n]", data)), default=0)
     _check_size(longest, limits.field_length, what, "characters in one field")
+
+
+def _line(data: bytes, error: UnicodeDecodeError) -> int:
+    return data.count(b"\n", 0, error.start) + 1
 
 
 def _check_size(size: int, limit: int, what: str, unit: str) -> None:

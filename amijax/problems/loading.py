@@ -6,6 +6,7 @@ from pathlib import Path
 
 from amijax.problems.catalogue import DEFAULT_PROBLEM, list_problems
 from amijax.problems.download import OnDownload, download_problem
+from amijax.problems.names import nearest
 from amijax.problems.opening import open_problem, problem_id_of
 from amijax.problems.problem import Problem, ProblemError
 
@@ -36,7 +37,8 @@ def load_problem(
         )
     if not path.is_file():
         raise ProblemError(
-            f"There is no problem {str(id_or_path)!r}: neither an id ({', '.join(known)}) "
-            "nor the path of an existing YAML file."
+            f"There is no problem {str(id_or_path)!r}: it is neither an id"
+            f"{nearest(str(id_or_path), known, by_author=True)} nor the path of an existing YAML "
+            "file. `python -m amijax list` names all ids."
         )
     return open_problem(path, problem_id_of(path))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from pathlib import Path, PurePosixPath
-from typing import get_args
+from collections.abc import Mapping
+from pathlib import Path
 
 import libsbml
 import numpy as np
@@ -14,11 +14,16 @@ from petab.v1 import C
 
 from amijax.logs import quiet_petab
 from amijax.problems.files import files_digest, read_files
+from amijax.problems.findings import Finding, Findings
 from amijax.problems.inspection import check_sbml, check_table
 from amijax.problems.limits import LOCAL_LIMITS, BundleLimits
+from amijax.problems.linting import ProblemTables, lint
+from amijax.problems.names import quoted
+from amijax.problems.nominal import settle_nominal_values
 from amijax.problems.petab_yaml import PetabFiles, read_petab_yaml
 from amijax.problems.problem import Problem, ProblemError
-from amijax.scales import FloatArray, Scale, to_scaled
+from amijax.problems.tables import read_tables
+from amijax.scales import Scale, to_scaled
 
 _DOI = re.compile(r"(?:doi\.org/|doi:?\s*|/doi/)(10\.\d{4,9}/[^\s<>\"]+)", re.IGNORECASE)
 
@@ -34,48 +39,67 @@ def open_problem(
         limits: how large the files may be.
 
     Raises:
-        ProblemError: the problem can't be used; the message says why.
-    """
-    problem = read_tables_and_model(path, limits)
-    problem_id = problem_id or problem_id_of(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            _drop_empty_columns(problem)
-            _simplify_sbml(problem)
-            digest = files_digest(path.name, read_files(path, limits))
-            record = _record(problem, path, problem_id, digest)
-            if record.simulation_conditions.empty:
-                raise ProblemError(f"{path}: the measurement table names no condition to simulate.")
-            return record
-    except ProblemError:
-        raise
-    except Exception as error:  # petab and pandas raise what they like on odd tables
-        raise _unreadable(path, error) from error
-
-
-def read_tables_and_model(path: Path, limits: BundleLimits = LOCAL_LIMITS) -> petab.Problem:
-    """PEtab's own problem, complete, but otherwise as the files have it.
-
-    Raises:
-        ProblemError: a file is missing, refused, or can't be read.
+        ProblemError: the problem can't be used; the message names all that is wrong.
     """
     quiet_petab()
+    problem_id = problem_id or problem_id_of(path)
     path = path.absolute()
-    files = read_petab_yaml(_bytes(path, path.name, limits.yaml_bytes), str(path), limits)
-    _check_files(path, files, limits)
+    files = read_files(path, limits)
+    names = read_petab_yaml(files[path.name], str(path), limits)
+    findings = Findings()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            problem = petab.Problem.from_yaml(files.config(), base_path=str(path.parent))
-            if len(files.parameters) > 1:
-                tables = [path.parent / name for name in files.parameters]
-                problem.parameter_df = petab.get_parameter_df(tables)
-            _check_complete(problem, path)
+            problem = _checked(names, files, str(path), limits, findings)
+            settle_nominal_values(problem.parameter_df, findings)
+            _simplify_sbml(problem)
+            digest = files_digest(path.name, files)
+            return _record(problem, path, problem_id, digest, findings.warnings)
     except ProblemError:
         raise
-    except Exception as error:  # petab raises whatever its readers raise
-        raise _unreadable(path, error) from error
+    except Exception as error:  # petab, pandas and libSBML raise what they like on odd files
+        raise ProblemError(
+            f"{path} can't be read as a PEtab problem; its readers stop with "
+            f"{quoted(str(error) or type(error).__name__)}."
+        ) from error
+
+
+def _checked(
+    names: PetabFiles, files: Mapping[str, bytes], path: str, limits: BundleLimits,
+    findings: Findings,
+) -> petab.Problem:  # fmt: skip
+    """PEtab's own problem, all of it checked.
+
+    Raises:
+        ProblemError: something is wrong; the message names all of it.
+    """
+    check_sbml(files[names.model], names.model, limits)
+    for name in names.tables:
+        check_table(files[name], name, limits)
+    tables = {
+        kind: read_tables(kind, [(name, files[name]) for name in of_kind], findings)
+        for kind, of_kind in (
+            ("parameter", names.parameters),
+            ("condition", names.conditions),
+            ("measurement", names.measurements),
+            ("observable", names.observables),
+        )
+    }
+    findings.refuse(path)
+    # Findings say of each table that is None why, but of conditions there may be none.
+    parameters, measurements = tables["parameter"], tables["measurement"]
+    observables = tables["observable"]
+    assert parameters is not None
+    assert measurements is not None
+    assert observables is not None
+    problem = lint(
+        ProblemTables(parameters, tables["condition"], measurements, observables),
+        files[names.model].decode("utf-8-sig"),
+        names.model,
+        findings,
+    )
+    findings.refuse(path)
+    assert problem is not None
     return problem
 
 
@@ -85,100 +109,36 @@ def problem_id_of(yaml_path: Path) -> str:
     return yaml_path.resolve().parent.name if stem == "problem" else stem
 
 
-def _check_files(path: Path, files: PetabFiles, limits: BundleLimits) -> None:
-    for name in (files.model, *files.tables):
-        if not (path.parent / PurePosixPath(name)).is_file():
-            raise ProblemError(f"{path} refers to {name}, which is not there.")
-    check_sbml(
-        _bytes(path.parent / files.model, files.model, limits.sbml_bytes), files.model, limits
-    )
-    for name in files.tables:
-        check_table(_bytes(path.parent / name, name, limits.table_bytes), name, limits)
-
-
-def _bytes(path: Path, name: str, limit: int) -> bytes:
-    """A file's content, one byte more than the limit at most."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except OSError as error:
-        raise ProblemError(f"{name} can't be read: {error.strerror or error}.") from error
-
-
-def _unreadable(path: Path, error: Exception) -> ProblemError:
-    shown = " ".join(str(error).split())[:500] or type(error).__name__
-    return ProblemError(f"{path} can't be read as a PEtab problem: {shown}")
-
-
-def _check_complete(problem: petab.Problem, path: Path) -> None:
-    parts = {
-        "model": problem.model,
-        "parameter table": problem.parameter_df,
-        "condition table": problem.condition_df,
-        "observable table": problem.observable_df,
-        "measurement table": problem.measurement_df,
-    }
-    missing = [name for name, part in parts.items() if part is None]
-    if missing:
-        raise ProblemError(f"{path} has no {' and no '.join(missing)}.")
-    _check_columns(problem, path)
-    document = problem.model.sbml_document
-    for i in range(document.getNumErrors()):
-        error = document.getError(i)
-        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR:
-            shown = " ".join(error.getMessage().split())[:300]
-            raise ProblemError(f"{path}: the model is not valid SBML: {shown}")
-    if not problem.x_free_ids:
-        raise ProblemError(
-            f"{path}: no parameter is estimated, so there is no gradient to look at."
-        )
-
-
-def _drop_empty_columns(problem: petab.Problem) -> None:
-    """Drop optional columns without any value: they mean nothing, and pandas warns about them."""
-    table = problem.measurement_df
-    optional = (C.PREEQUILIBRATION_CONDITION_ID, C.OBSERVABLE_PARAMETERS, C.NOISE_PARAMETERS)
-    empty = [name for name in optional if name in table and table[name].isna().all()]
-    problem.measurement_df = table.drop(columns=empty)
-
-
-def _check_columns(problem: petab.Problem, path: Path) -> None:
-    # A table without parameterScale is on linear scale, here as in much other software.
-    parameters = {*C.PARAMETER_DF_REQUIRED_COLS, C.NOMINAL_VALUE} - {C.PARAMETER_SCALE}
-    for name, table, required in (
-        ("parameter", problem.parameter_df, parameters),
-        ("condition", problem.condition_df, {C.CONDITION_ID}),
-        ("observable", problem.observable_df, C.OBSERVABLE_DF_REQUIRED_COLS),
-        ("measurement", problem.measurement_df, C.MEASUREMENT_DF_REQUIRED_COLS),
-    ):
-        if missing := sorted(set(required) - {*table.columns, table.index.name}):
-            raise ProblemError(
-                f"{path}: the {name} table has no column {' and no '.join(missing)}, which a "
-                "PEtab problem needs."
-            )
-
-
 def _simplify_sbml(problem: petab.Problem) -> None:
-    """Make local parameters global and expand functions once, as AMICI's import does."""
+    """Make local parameters global and expand functions once, as AMICI's import does; drop
+    packages, which are without influence on any number where the model was not refused.
+    """
+    document = problem.model.sbml_document
+    plugins = [document.getPlugin(i) for i in range(document.getNumPlugins())]
+    for uri, prefix in [(plugin.getURI(), plugin.getPrefix()) for plugin in plugins]:
+        if "l3v2extendedmath" not in uri:
+            document.enablePackage(uri, prefix, False)
     converter = libsbml.SBMLLocalParameterConverter()
-    problem.model.sbml_document.convert(converter.getDefaultProperties())
+    document.convert(converter.getDefaultProperties())
     # AMICI's mapping evaluates initial assignments as Python: no function may have a name of
     # the model's choice, such as exec.
     converter = libsbml.SBMLFunctionDefinitionConverter()
-    problem.model.sbml_document.convert(converter.getDefaultProperties())
+    document.convert(converter.getDefaultProperties())
 
 
-def _record(problem: petab.Problem, path: Path, problem_id: str, digest: str) -> Problem:
+def _record(
+    problem: petab.Problem, path: Path, problem_id: str, digest: str, found: tuple[Finding, ...]
+) -> Problem:
     ids = tuple(problem.x_free_ids)
     table = problem.parameter_df.loc[list(ids)]
-    scales = _scales(table, path)
+    scales: tuple[Scale, ...] = tuple(table[C.PARAMETER_SCALE])
     names = table.get(C.PARAMETER_NAME)
     linear = table[[C.NOMINAL_VALUE, C.LOWER_BOUND, C.UPPER_BOUND]].to_numpy(dtype=np.float64)
     nominal, lower, upper = to_scaled(linear.T, scales)
-    _check_numbers(ids, nominal, lower, upper, path)
     for array in (nominal, lower, upper):
         array.setflags(write=False)
     sbml = problem.model.sbml_model
+    fixed = problem.parameter_df.loc[problem.x_fixed_ids, C.NOMINAL_VALUE]
     return Problem(
         problem_id=problem_id,
         petab_problem=problem,
@@ -195,40 +155,9 @@ def _record(problem: petab.Problem, path: Path, problem_id: str, digest: str) ->
         nominal_theta=nominal,
         lower_theta=lower,
         upper_theta=upper,
-        fixed_parameters={
-            str(i): float(value)
-            for i, value in zip(problem.x_fixed_ids, problem.x_nominal_fixed, strict=True)
-        },
+        fixed_parameters={str(i): float(value) for i, value in fixed.items()},
+        warnings=found,
     )
-
-
-def _check_numbers(
-    ids: tuple[str, ...], nominal: FloatArray, lower: FloatArray, upper: FloatArray, path: Path
-) -> None:
-    """Refuse free parameters without a usable nominal value, where everything starts, or bounds."""
-    for name, value, low, high in zip(ids, nominal, lower, upper, strict=True):
-        if not np.isfinite(value):
-            raise ProblemError(
-                f"{path}: {name} is estimated but has no nominalValue that is a number on its "
-                "scale; give one in the parameter table."
-            )
-        if not low <= high:
-            raise ProblemError(
-                f"{path}: {name} is estimated but its lowerBound and upperBound are not two "
-                "numbers on its scale, the lower one first; correct the parameter table."
-            )
-
-
-def _scales(table: object, path: Path) -> tuple[Scale, ...]:
-    column = table.get(C.PARAMETER_SCALE)  # type: ignore[attr-defined]
-    values = ["lin"] * len(table) if column is None else list(column)  # type: ignore[arg-type]
-    scales = tuple(value if isinstance(value, str) and value else "lin" for value in values)
-    if unknown := set(scales) - set(get_args(Scale)):
-        raise ProblemError(
-            f"{path}: parameterScale {', '.join(sorted(unknown))} is unknown; "
-            "PEtab v1 has lin, log and log10."
-        )
-    return scales  # type: ignore[return-value]
 
 
 def _notes(model: libsbml.Model) -> str:

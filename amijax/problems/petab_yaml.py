@@ -23,7 +23,8 @@ _EXPECTED = "a YAML file with format_version, parameter_file and problems (PEtab
 class PetabFiles:
     """The files of a PEtab v1 problem, named relative to its YAML file.
 
-    Visualization files are named but never read: they have no influence on any number.
+    Conditions may be left out. Visualization files are named but never read: they have no
+    influence on any number.
     """
 
     model: str
@@ -38,24 +39,6 @@ class PetabFiles:
         """All tables that are read, each once."""
         names = (*self.parameters, *self.conditions, *self.measurements, *self.observables)
         return tuple(dict.fromkeys(names))
-
-    def config(self) -> dict[str, Any]:
-        """The problem as PEtab's reader takes it, reduced to what was checked.
-
-        Of several parameter tables it holds the first: the reader takes one only.
-        """
-        return {
-            "format_version": 1,
-            "parameter_file": self.parameters[0],
-            "problems": [
-                {
-                    "sbml_files": [self.model],
-                    "condition_files": list(self.conditions),
-                    "measurement_files": list(self.measurements),
-                    "observable_files": list(self.observables),
-                }
-            ],
-        }
 
 
 def read_petab_yaml(data: bytes, name: str, limits: BundleLimits) -> PetabFiles:
@@ -89,7 +72,8 @@ def read_petab_yaml(data: bytes, name: str, limits: BundleLimits) -> PetabFiles:
         for key in ("condition", "measurement", "observable", "visualization")
     }
     parameters = _names(content, "parameter_file", "table", name)
-    missing = [f"{key}_files" for key in list(parts)[:3] if not parts[key]]
+    # Without conditions there is one that changes nothing: PEtab's default.
+    missing = [f"{key}_files" for key in ("measurement", "observable") if not parts[key]]
     if missing or not parameters:
         what = [*([] if parameters else ["parameter_file"]), *missing]
         raise ProblemError(f"{name} has no {' and no '.join(what)}; a PEtab problem needs them.")
@@ -190,6 +174,9 @@ def _names(owner: dict[Any, Any], key: str, kind: str, name: str) -> tuple[str, 
         raise ProblemError(f"{name}: {key} is not a list of file names.")
     for item in names:
         _check_name(item, kind, name)
+    same = [str(PurePosixPath(item)) for item in names]
+    if twice := sorted({item for item in same if same.count(item) > 1}):
+        raise ProblemError(f"{name}: {key} names {' and '.join(twice)} twice; name each file once.")
     return tuple(names)
 
 

@@ -68,10 +68,15 @@ def objective_priors(problem: Problem) -> tuple[ObjectivePrior, ...]:
     for i, parameter in enumerate(problem.parameter_ids):
         row = table.loc[parameter]
         kind = row[C.OBJECTIVE_PRIOR_TYPE]
-        if isinstance(kind, str) and kind.strip():
-            shown = row.get(C.OBJECTIVE_PRIOR_PARAMETERS)
-            bounds = (problem.lower_theta[i], problem.upper_theta[i])
-            priors.append(_prior(problem.problem_id, parameter, kind.strip(), shown, bounds))
+        if not isinstance(kind, str) or not kind.strip():
+            continue
+        read = read_prior(
+            f"{problem.problem_id}: the objective prior of {parameter}",
+            kind.strip(), row.get(C.OBJECTIVE_PRIOR_PARAMETERS),
+            problem.lower_theta[i], problem.upper_theta[i],
+        )  # fmt: skip
+        if read is not None:
+            priors.append(ObjectivePrior(parameter, kind.strip(), *read))
     return tuple(priors)
 
 
@@ -108,24 +113,40 @@ def log_prior(problem: Problem, theta: FloatArray) -> float | None:
     return total
 
 
-def _prior(
-    problem_id: str, parameter: str, kind: str, shown: object, bounds: tuple[float, float]
-) -> ObjectivePrior:
-    what = f"{problem_id}: the objective prior of {parameter}"
+def read_prior(
+    what: str, kind: str, shown: object, lower: float, upper: float
+) -> tuple[float, float] | None:
+    """The two parameters of a prior of the parameter table.
+
+    Args:
+        what: the prior, as sentences begin.
+        kind: its type.
+        shown: its parameters as the table has them.
+        lower: the parameter's lower bound on its PEtab scale.
+        upper: its upper bound.
+
+    Returns:
+        None for a uniform prior between bounds that are not finite: it is equivalent to none.
+
+    Raises:
+        ProblemError: the type is unknown, or its parameters are not two numbers that fit it.
+    """
     if kind not in C.PRIOR_TYPES:
         raise ProblemError(
             f"{what} has the unknown type {kind[:40]!r}; PEtab has {', '.join(C.PRIOR_TYPES)}."
         )
     empty = shown is None or shown != shown or not str(shown).strip()
     if empty and kind == C.PARAMETER_SCALE_UNIFORM:
-        first, second = bounds
+        first, second = lower, upper
+        if not (math.isfinite(first) and math.isfinite(second)):
+            return None
     else:
         try:
             first, second = (float(text) for text in str(shown).split(C.PARAMETER_SEPARATOR))
         except ValueError as error:
             raise ProblemError(
-                f"{what} has the parameters {str(shown)[:40]!r}; two numbers with a semicolon "
-                "between them were expected."
+                f"{what} has the parameters {'' if empty else str(shown)[:40]!r}; two numbers with "
+                "a semicolon between them were expected."
             ) from error
     uniform = kind in (C.UNIFORM, C.PARAMETER_SCALE_UNIFORM)
     width = second - first if uniform else second
@@ -134,4 +155,4 @@ def _prior(
             f"{what} has the parameters {first:g} and {second:g}; "
             + ("the end must be above the beginning." if uniform else "the scale must be above 0.")
         )
-    return ObjectivePrior(parameter, kind, float(first), float(second))
+    return float(first), float(second)

@@ -12,11 +12,9 @@ import petab.v1 as petab
 from numpy.typing import ArrayLike
 from petab.v1 import C
 
+from amijax.problems.findings import Finding, ProblemError
+from amijax.problems.names import nearest
 from amijax.scales import FloatArray, Scale, to_linear
-
-
-class ProblemError(ValueError):
-    """A problem that can't be opened; the message says why and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +26,9 @@ class Problem:
 
     Attributes:
         problem_id: the name under which the problem is known.
-        petab_problem: PEtab's own object, timepoint-specific overrides flattened and local
-            SBML parameters made global. To be read only.
+        petab_problem: PEtab's own object: the tables as the files have them, but rows without a
+            measurement left out and missing nominal values filled in; local SBML parameters made
+            global. To be read only.
         source: the YAML file.
         digest: of the files from which it was opened.
         description: what the model's author says of it, plain text, may be empty.
@@ -39,6 +38,7 @@ class Problem:
         scales: their PEtab scales.
         nominal_theta, lower_theta, upper_theta: nominal values and bounds on the PEtab scale.
         fixed_parameters: the non-estimated parameters of the table and their linear values.
+        warnings: what a person should know of the files before trusting a number.
     """
 
     problem_id: str
@@ -54,6 +54,7 @@ class Problem:
     lower_theta: FloatArray
     upper_theta: FloatArray
     fixed_parameters: dict[str, float]
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def n_parameters(self) -> int:
@@ -92,10 +93,14 @@ class Problem:
 
     @cached_property
     def simulation_conditions(self) -> pd.DataFrame:
-        """One row for each simulation: its condition and, where there is one, its
-        preequilibration condition.
+        """One row for each simulation: its condition and, in a column that is there if any has
+        one, its preequilibration condition, "" for none. Sorted, as PEtab's own are.
         """
-        return self.petab_problem.get_simulation_conditions_from_measurement_df()
+        columns = [C.SIMULATION_CONDITION_ID]
+        if C.PREEQUILIBRATION_CONDITION_ID in self.measurements:
+            columns.append(C.PREEQUILIBRATION_CONDITION_ID)
+        pairs = self.measurements[columns].astype(object).fillna("").drop_duplicates()
+        return pairs.sort_values(columns, ignore_index=True)
 
     @property
     def n_states(self) -> int:
@@ -141,10 +146,10 @@ class Problem:
                     "it is fixed in the parameter table"
                     if parameter in self.fixed_parameters
                     else "the parameter table has no such parameter"
+                    + nearest(parameter, self.parameter_ids)
                 )
                 raise ProblemError(
-                    f"{parameter!r} is not a free parameter of {self.problem_id}: {why}. "
-                    f"Free are: {', '.join(self.parameter_ids)}."
+                    f"{parameter!r} is not a free parameter of {self.problem_id}: {why}."
                 )
             i = self.parameter_ids.index(parameter)
             if not linear or self.scales[i] == "lin":

@@ -12,7 +12,13 @@ import numpy as np
 
 from amijax.models.neutral_ids import with_own_ids
 from amijax.scales import FloatArray
-from amijax.simulation.failures import NOT_RUN, Failure, integration_failure, output_failure
+from amijax.simulation.failures import (
+    MAX_TIME_EXCEEDED,
+    NOT_RUN,
+    Failure,
+    integration_failure,
+    output_failure,
+)
 from amijax.simulation.preparation import Condition
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.vectors import as_array
@@ -127,6 +133,9 @@ def evaluation_of(
     llh, gradient = math.nan, None
     failure = next((result.stopped for result in results if result.stopped is not None), None)
     if failure is None:
+        # AMICI looks at the clock now and then only, and never in a simulation of a few steps.
+        failure = _too_slow(conditions, results, solver.time_limit)
+    if failure is None:
         llh = sum(result.llh for result in results)
     slopes = [result.sllh for result in results if result.sllh is not None]
     if slopes and failure is None:
@@ -147,6 +156,17 @@ def evaluation_of(
         cpu_seconds=sum(result.cpu_seconds for result in results),
         solver=solver,
     )
+
+
+def _too_slow(
+    conditions: Sequence[Condition], results: Sequence[ConditionResult], limit: float
+) -> Failure | None:
+    """The failure of the first condition that took longer than it may; None without one."""
+    for condition, result in zip(conditions, results, strict=False):
+        if result.cpu_seconds > limit:
+            name = sundials.simulation_status_to_str(MAX_TIME_EXCEEDED)
+            return integration_failure(condition.label, math.nan, MAX_TIME_EXCEEDED, name, ())
+    return None
 
 
 def _not_finite(

@@ -7,7 +7,7 @@ import streamlit as st
 from amijax.models.cache import PHASES
 from amijax.models.compilation import CompileJob, latest_compile, start_compile
 from amijax.models.lookup import CompiledModel, find_model, model_key
-from amijax.paths import cache_dir
+from amijax.paths import cache_sentence
 from amijax.problems import Problem, ProblemError
 
 
@@ -28,10 +28,7 @@ def compiled_model(problem: Problem) -> CompiledModel | None:
         st.error(f"{problem.problem_id} is not compiled. {error}")
         return None
     except OSError as error:
-        st.error(
-            f"The cache folder {cache_dir()} can't be used: {error}. Make room, or name another "
-            "folder in AMIJAX_CACHE_DIR and start again."
-        )
+        st.error(cache_sentence(error))
         return None
     if job.state == "failed":
         _show_failure(problem, job)

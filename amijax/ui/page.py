@@ -60,7 +60,11 @@ def begin(title: str) -> Context:
 
 def _describe(problem: Problem) -> None:
     st.caption(_size_of(problem))
-    with st.expander("About this problem"):
+    notes = problem.warnings
+    label = "About this problem" + (f" ({len(notes)} to know)" if notes else "")
+    with st.expander(label):
+        for note in notes:
+            st.warning(str(note))
         st.markdown(problem.description or "The model's author left no description.")
         if problem.reference:
             st.markdown(f"[Publication]({problem.reference})")

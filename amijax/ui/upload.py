@@ -39,8 +39,8 @@ def show(session: Session) -> None:
         return
     name = f"{bundle.problem.problem_id} (upload {bundle.key[:6]})"
     session.uploads[name] = bundle.key
-    for finding in bundle.findings:
-        (st.error if finding.severity == "error" else st.warning)(f"PEtab: {finding.message}")
-    if not bundle.findings:
-        st.success(f"{bundle.problem.problem_id}: PEtab's linter finds nothing to object to.")
+    for finding in bundle.problem.warnings:
+        st.warning(str(finding))
+    if not bundle.problem.warnings:
+        st.success(f"{bundle.problem.problem_id}: the linter finds nothing to object to.")
     link_to(name)

@@ -19,7 +19,7 @@ with right:
     result = None
     if model:
         # AMICI, JAX and Plotly, which take longer to import than the table to appear.
-        from amijax.ui import accuracy, evaluation, failure, results
+        from amijax.ui import accuracy, evaluation, failure, results, trust
 
         result = evaluation.evaluate(context, model)
     if result:
@@ -32,6 +32,7 @@ with right:
 if result:
     with summary:
         results.metrics(chosen)
+        trust.show(context, result.settled.objective)
         if not chosen.failure:
             accuracy.show(result, chosen)
     results.prior(problem, chosen)

@@ -16,6 +16,7 @@ from amijax.objective import AmiciObjective, Evaluation
 from amijax.paths import cache_dir
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SENSITIVITIES, Sensitivities, SolverChoice, SolverSettings
+from amijax.simulation.trust import distrusts_adjoint
 
 # Two gradients agree if they differ by less than this, relative to the larger one's norm: adjoint
 # sensitivities have other errors than forward ones, of some 1e-5 to 1e-3 at default tolerances.
@@ -111,7 +112,9 @@ def _measure(forward: AmiciObjective, evaluation: Evaluation) -> SensitivityMeas
     """Time adjoint against forward sensitivities at a point where the latter work."""
     theta = evaluation.theta
     seconds = _best(forward, theta, evaluation.cpu_seconds)
-    if forward.simulator.has_events:
+    if (wrong := distrusts_adjoint(forward.simulator.plan)) is not None:
+        measurement = SensitivityMeasurement(seconds, None, None, "forward", wrong)
+    elif forward.simulator.has_events:
         measurement = SensitivityMeasurement(
             seconds, None, None, "forward",
             "The model has events or discontinuities, for which AMICI's adjoint sensitivities "

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 
 from amijax.cores import available_cores
 from amijax.models.lookup import CompiledModel, get_model
+from amijax.models.plan import Repair
+from amijax.problems.findings import Finding
 from amijax.problems.problem import Problem
 from amijax.problems.recipe import ProblemRecipe
 from amijax.scales import SURELY_FINITE, FloatArray, Scale, to_linear
@@ -28,6 +30,7 @@ from amijax.simulation.evaluation import (
 from amijax.simulation.failures import MAX_TIME_EXCEEDED, Failure, input_failure
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.simulator import Simulator
+from amijax.simulation.trust import distrusted
 
 # Objectives that stay ready in a process that gets recipes. Each holds its problem's tables.
 _KEPT = 4
@@ -149,6 +152,19 @@ class AmiciObjective:
     def solver(self) -> SolverSettings:
         """How AMICI integrates."""
         return self.simulator.settings
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is not to be trusted with these settings, and what a person should know of the
+        problem's files before trusting a number.
+        """
+        plan = self.simulator.plan
+        return (*distrusted(plan, self.solver.sensitivities), *self.problem.warnings)
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """What was changed in the model so that AMICI's numbers are right."""
+        return self.simulator.plan.repairs
 
     @property
     def condition_labels(self) -> tuple[str, ...]:

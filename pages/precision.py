@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import evaluation, failure, links, precision_panels
+from amijax.ui import evaluation, failure, links, precision_panels, trust
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
 from amijax.ui.precision import study_of
@@ -15,6 +15,7 @@ if result and result.settled.evaluation.failure:
     failure.show(context, result, result.comparisons["float64"])
 elif result:
     evaluation.describe_point(context, result)
+    trust.show(context, result.settled.objective)
     summary = st.container()
     study, complete = study_of(context, result)
     if study:

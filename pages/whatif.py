@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import links, parameters, sharing, snapshots, whatif_views
+from amijax.ui import links, parameters, sharing, snapshots, trust, whatif_views
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
 from amijax.ui.whatif import metrics, open_whatif, sliders, verdict
@@ -26,6 +26,7 @@ if whatif:
     with summary_slot:
         metrics(context, whatif)
         verdict(whatif)
+        trust.show(context, whatif.objective)
     with right:
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view",

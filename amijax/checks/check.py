@@ -51,6 +51,8 @@ class CheckResult:
         round_trip_exact: whether 10**theta and back gives the same theta, bit for bit.
         llh_seconds, gradient_seconds: duration of an evaluation.
         solver: the settings that auto found.
+        repairs: what was changed in the model, as sentences.
+        warnings: what is not to be trusted, as sentences.
         versions: of amijax, AMICI and JAX.
         checked: date and time, UTC.
     """
@@ -68,6 +70,8 @@ class CheckResult:
     llh_seconds: float | None = None
     gradient_seconds: float | None = None
     solver: dict[str, Any] | None = None
+    repairs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     versions: dict[str, str] | None = None
     checked: str = ""
 
@@ -118,8 +122,10 @@ def _checked(problem_id: str, choice: SolverChoice, common: dict[str, Any]) -> C
         objective = AmiciObjective(problem, model=model)
     except (CompileError, DamagedModelError, ProblemError) as error:
         return CheckResult(status="failed", explanation=str(error), **common)
+    common["repairs"] = tuple(repair.message for repair in objective.repairs)
     settled = settle(objective, problem.nominal_theta, choice)
     common["solver"] = settled.evaluation.solver.as_dict()
+    common["warnings"] = tuple(str(warning) for warning in settled.objective.warnings)
     if settled.evaluation.failure is not None:
         explanation = str(settled.evaluation.failure)
         return CheckResult(status="failed", explanation=explanation, **common)
@@ -153,7 +159,10 @@ def from_json(content: dict[str, Any]) -> CheckResult:
         TypeError: something is missing.
     """
     known = {field.name for field in fields(CheckResult)}
-    return CheckResult(**{name: value for name, value in content.items() if name in known})
+    values = {name: value for name, value in content.items() if name in known}
+    for name in ("repairs", "warnings"):
+        values[name] = tuple(values.get(name, ()))
+    return CheckResult(**values)
 
 
 def _judge(

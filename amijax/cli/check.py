@@ -88,7 +88,15 @@ def _as_text(results: tuple[CheckResult, ...]) -> list[str]:
         ]
         for r in results
     ]
-    notes = [f"{r.problem_id}: {r.explanation}" for r in results if r.explanation]
+    notes = [
+        f"{r.problem_id}: {note}"
+        for r in results
+        for note in (
+            *([r.explanation] if r.explanation else []),
+            *(f"Warning: {warning}" for warning in r.warnings),
+            *(f"Changed in the model: {repair}" for repair in r.repairs),
+        )
+    ]
     return [*table(rows, columns), *([""] if notes else []), *notes]
 
 

@@ -21,6 +21,7 @@ class Context:
         problem: the open one.
         precision: JAX's.
         choice: what is asked of the solver.
+        about_slot: the place in "About this problem" for what is known once a model is compiled.
         link_slot: the place in the sidebar for a link to the state, drawn when that is settled.
     """
 
@@ -28,4 +29,5 @@ class Context:
     problem: Problem
     precision: Precision
     choice: SolverChoice
+    about_slot: DeltaGenerator
     link_slot: DeltaGenerator

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from amijax._version import __version__
+from amijax.precisions import Precision
 from amijax.problems import Problem
 from amijax.ui import links, picker
 from amijax.ui.context import Context
@@ -52,25 +54,29 @@ def begin(title: str) -> Context:
     session.open(problem, name)
     links.follow(session, problem, name, query)
     with about:
-        _describe(problem)
+        about_slot = _describe(problem)
     with settings:
         choice = choose(problem)
-    return Context(session, problem, "float64" if x64 else "float32", choice, link_slot)
+    precision: Precision = "float64" if x64 else "float32"
+    return Context(session, problem, precision, choice, about_slot, link_slot)
 
 
-def _describe(problem: Problem) -> None:
+def _describe(problem: Problem) -> DeltaGenerator:
+    """What is known of the problem, folded; returns the place for what is known later."""
     st.caption(_size_of(problem))
     notes = problem.warnings
     label = "About this problem" + (f" ({len(notes)} to know)" if notes else "")
     with st.expander(label):
         for note in notes:
             st.warning(str(note))
+        later = st.container()
         st.markdown(problem.description or "The model's author left no description.")
         if problem.reference:
             st.markdown(f"[Publication]({problem.reference})")
         if problem.fixed_parameters:
             fixed = ", ".join(f"{k} = {v:g}" for k, v in problem.fixed_parameters.items())
             st.caption(f"Fixed parameters: {fixed}")
+    return later
 
 
 def _size_of(problem: Problem) -> str:

@@ -1,0 +1,25 @@
+"""What is not to be trusted of the numbers on a page, and what was changed in the model."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from amijax.objective import AmiciObjective
+from amijax.simulation.trust import distrusted
+from amijax.ui.context import Context
+
+
+def show(context: Context, objective: AmiciObjective) -> None:
+    """Warn beside the numbers of what AMICI computes wrongly; name repairs in the sidebar.
+
+    Args:
+        context: the page's, for the place in "About this problem".
+        objective: with the settings that produced the numbers.
+    """
+    for warning in distrusted(objective.simulator.plan, objective.solver.sensitivities):
+        st.warning(f"**Not to be trusted.** {warning.message}", icon=":material/warning:")
+    if repairs := objective.repairs:
+        with context.about_slot:
+            st.markdown("**Changed in the model**, so that AMICI's numbers are right:")
+            for repair in repairs:
+                st.markdown(f"- {repair.message}")

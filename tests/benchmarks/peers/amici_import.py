@@ -7,11 +7,14 @@ import copy
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import amici
 import libsbml
@@ -65,7 +68,9 @@ def imported(problem: Problem) -> Imported:
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = tempfile.mkdtemp(dir=folder.parent)
-        with warnings.catch_warnings():
+        # AMICI finds swig on the path only.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        with warnings.catch_warnings(), mock.patch.dict(os.environ, PATH=path):
             warnings.simplefilter("ignore")
             import_petab_problem(
                 petab_problem, part, model_name=name, verbose=False, discard_sbml_annotations=True

@@ -192,6 +192,18 @@ def test_failing_code_generation_is_readable(tmp_path, monkeypatch):
     assert "Traceback" in ModelFolders.of(model_key(problem)).log.read_text()
 
 
+def test_what_amici_says_has_the_ids_of_the_problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("AMIJAX_CACHE_DIR", str(tmp_path / "cache"))
+    rate = "<apply><floor/><apply><times/><ci> kd </ci><ci> A </ci></apply></apply>"
+    with pytest.raises(CompileError, match=r"floor\(kd\*A\)|floor\(A\*kd\)") as caught:
+        get_model(tiny_problem(tmp_path / "problem", rate=rate))
+    failure = caught.value.failure
+    assert "floor" in failure.log_tail[-1]
+    for text in (failure.message, *failure.log_tail):
+        assert "s_0" not in text
+        assert "p_0" not in text
+
+
 def test_no_environment_needs_to_be_activated_and_the_parent_stays_quiet(
     problem, monkeypatch, capfd
 ):

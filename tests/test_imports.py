@@ -21,7 +21,10 @@ PACKAGE = ROOT / "amijax"
 # or a lower one, without circles. Imports in functions count, and so do those for types only. What
 # `amijax` itself loads on first use is above all.
 LAYERS = (
-    ("_version", "paths", "cores", "logs", "versions", "scales", "digits"),
+    (
+        "_version", "background", "cores", "digits", "files", "json_values", "logs", "paths",
+        "precisions", "processes", "scales", "versions",
+    ),
     ("problems",),
     ("models",),
     ("simulation",),

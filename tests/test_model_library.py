@@ -92,7 +92,7 @@ def test_what_needs_a_library_keeps_it(private, other, model_library, tmp_path, 
     elif kept == "solver":
         assert user.get_relative_tolerance() > 0
     else:
-        assert list(user.get_free_parameter_ids()) == ["kd"]
+        assert list(user.get_free_parameter_ids()) == ["p_0"]
     del user
     gc.collect()
     assert model.key not in model_library.loaded_keys()

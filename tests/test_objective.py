@@ -1,23 +1,22 @@
-"""AMICI's side: closed form, simulate_petab, finite differences, failures, threads."""
+"""AMICI's side: closed form, AMICI called directly, finite differences, failures, threads."""
 
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from amici.sim.sundials import SensitivityMethod, SensitivityOrder
-from amici.sim.sundials.petab.v1 import simulate_petab
+from benchmarks.peers.amici_import import gradient_of, imported
 from closed_form import llh_and_gradient as conversion_closed_form
 from petab_files import write_decay
 from scipy.optimize import approx_fprime
 
 from amijax import AmiciObjective, SolverSettings, load_problem
-from amijax.logs import quiet_amici
+from amijax.simulation.run import sensitivity_order, solver_of
 
 # Relative tolerances, each with its reason.
 SOLVER = 1e-6  # rtol is 1e-8 per step; errors add up over steps and, divided by sigma, residuals
 SENSITIVITY = 5e-6  # sensitivities are integrated to the same rtol, then summed with both signs
-SAME_STEPS = 1e-14  # the same simulation summed by two programs
+# Two models of one problem, which sum in other orders, at an rtol of 1e-12 per step.
+SAME_PROBLEM, SAME_GRADIENT = 1e-9, 1e-7
 FINITE_DIFFERENCES = 2e-4  # cancellation in llh at a step of 1e-5, solver noise included
 # llh and gradient of the Boehm problem at nominal as AMICI's "AMICI & JAX" notebook prints them
 # (an older AMICI; printed digits of small entries differ by solver noise, hence the tolerance).
@@ -35,29 +34,6 @@ NOTEBOOK_GRADIENT = [
 ]
 
 
-def simulated_by_amici(objective, theta, gradient):
-    """Llh and gradient as simulate_petab gives them."""
-    problem = objective.problem
-    model = objective.simulator.loaded
-    solver = model.create_solver()
-    solver.set_sensitivity_method(SensitivityMethod.forward)
-    solver.set_sensitivity_order(SensitivityOrder.first if gradient else SensitivityOrder.none)
-    quiet_amici()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # parameters that don't reach the model
-        result = simulate_petab(
-            problem.petab_problem,
-            amici_model=model,
-            solver=solver,
-            scaled_parameters=True,
-            scaled_gradients=True,
-            problem_parameters=dict(zip(problem.parameter_ids, theta, strict=True)),
-        )
-    if not gradient:
-        return result["llh"]
-    return result["llh"], [result["sllh"].get(name, 0.0) for name in problem.parameter_ids]
-
-
 @pytest.mark.parametrize("shift", [0.0, 0.05, -0.1])
 def test_conversion_reaction_against_its_closed_form(conversion, shift):
     theta = conversion.problem.nominal_theta + shift
@@ -71,16 +47,21 @@ def test_conversion_reaction_against_its_closed_form(conversion, shift):
 @pytest.mark.parametrize(
     "problem_id", ["Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff"]
 )
-def test_against_simulate_petab(objective_of, problem_id):
-    objective = objective_of(problem_id)
-    theta = objective.problem.nominal_theta + 0.01
+def test_against_amici_called_directly(objective_of, problem_id):
+    """AMICI's own reading of PEtab, its own model and `simulate_petab`: nothing of ours."""
+    precise = SolverSettings(rtol=1e-12)
+    objective = objective_of(problem_id).with_solver(precise)
+    problem, theirs = objective.problem, imported(objective.problem)
+    theta = problem.nominal_theta + 0.01
+    solver = solver_of(theirs.model, precise)
+    solver.set_sensitivity_order(sensitivity_order(gradient=True))
+    result = theirs.simulate(problem, theta, solver)
     llh, gradient = objective.llh_and_gradient(theta)
-    expected_llh, expected_gradient = simulated_by_amici(objective, theta, gradient=True)
-    np.testing.assert_allclose(llh, expected_llh, rtol=SAME_STEPS)
-    np.testing.assert_allclose(gradient, expected_gradient, rtol=SAME_STEPS)
+    np.testing.assert_allclose(llh, result["llh"], rtol=SAME_PROBLEM)
     np.testing.assert_allclose(
-        objective.llh(theta), simulated_by_amici(objective, theta, gradient=False), rtol=SAME_STEPS
+        gradient, gradient_of(result, problem), rtol=SAME_GRADIENT, atol=SAME_PROBLEM
     )
+    np.testing.assert_allclose(objective.llh(theta), result["llh"], rtol=SAME_PROBLEM)
 
 
 def test_boehm_against_finite_differences(boehm):

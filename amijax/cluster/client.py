@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from amijax.cluster.errors import ClusterError
+from amijax.cluster.settings import ClusterSettings
 from amijax.paths import dask_scheduler
 
 if TYPE_CHECKING:
@@ -25,28 +26,18 @@ _clients_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class DaskExecutor:
+class DaskExecutor(ClusterSettings):
     """Batches on the workers of a Dask cluster; an `amijax.objective.Executor`.
 
-    Nothing of Dask is imported before the first batch, unless a client is given.
+    Nothing of Dask is imported before the first batch, unless a client is given. Keywords are
+    those of `ClusterSettings`.
 
     Attributes:
         cluster: a `distributed.Client` that is not asynchronous, or a scheduler's address, to
             which this process connects at the first batch. Anything else is a TypeError.
-        chunk_seconds: what a worker should need for the points that it gets at a time: long
-            enough that sending them costs little, short enough that losing them does.
-        patience_seconds: how long a batch waits while the cluster has no workers.
-        connect_seconds: how long to try to reach a scheduler's address.
-        retries: how often points are sent again when a worker raised an error; how often when
-            workers were lost is Dask's own setting `allowed-failures`.
     """
 
     cluster: Client | str
-    _: KW_ONLY
-    chunk_seconds: float = 1.0
-    patience_seconds: float = 30.0
-    connect_seconds: float = 10.0
-    retries: int = 2
 
     def __post_init__(self) -> None:
         if not (isinstance(self.cluster, str) or _is_client(self.cluster)):

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
-from amijax.cluster.client import DaskExecutor
 from amijax.cluster.errors import ClusterError, ClusterWarning
+from amijax.cluster.settings import ClusterSettings
 from amijax.cluster.worker import SAME_VERSIONS, evaluate_chunk
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation, failed_evaluation
@@ -43,7 +43,7 @@ def evaluate_on(
     points: FloatArray,
     gradient: bool,
     on_chunk: Callable[[int], None] | None,
-    settings: DaskExecutor,
+    settings: ClusterSettings,
 ) -> tuple[Evaluation, ...]:
     """Evaluate at many points on a cluster; results are those of this process, in order.
 
@@ -78,7 +78,7 @@ class _Batch:
         points: FloatArray,
         gradient: bool,
         on_chunk: Callable[[int], None] | None,
-        settings: DaskExecutor,
+        settings: ClusterSettings,
     ) -> None:
         self._client = client
         self._settings = settings

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from amijax.background import Job, Progress, Registry, State, is_over
 from amijax.models.cache import ModelFolders
+from amijax.models.neutral_ids import with_own_ids
 from amijax.models.source import model_source
 from amijax.problems import Problem
 from amijax.processes import clear_group, kill_group, start_module, terminate_group
@@ -23,7 +24,7 @@ _GRACE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class CompileFailure:
-    """Why there is no model: what happened, what to try, and the end of the log."""
+    """Why there is no model: what happened, what to try, and the end of the log, in own ids."""
 
     message: str
     remedy: str
@@ -46,7 +47,7 @@ class CompileProgress(Progress):
         phase: what goes on: import, code generation, C++ build or load; while the job waits,
             that it does and for which phase; empty before the start and when it is over.
         phases: the finished phases and their seconds.
-        log_tail: the last lines of the build's log.
+        log_tail: the last lines of the build's log, with the problem's own ids.
     """
 
     phase: str
@@ -65,6 +66,7 @@ class CompileJob(Job[CompileProgress]):
         super().__init__(f"compile {source.key}")
         self.key = source.key
         self.problem_id = problem.problem_id
+        self._own_ids = source.plan.own_ids
         self._folders = ModelFolders.of(self.key)
         # Until the worker has looked at the lock, phases and log are those of an older build.
         self._has_looked = False
@@ -144,11 +146,11 @@ class CompileJob(Job[CompileProgress]):
 
     def _describe(self, message: str, remedy: str) -> CompileFailure:
         log_tail = self._log_tail() if self._has_looked else self._early_output()
-        return CompileFailure(message, remedy, log_tail)
+        return CompileFailure(with_own_ids(message, self._own_ids), remedy, log_tail)
 
     def _early_output(self) -> tuple[str, ...]:
         self._stderr.seek(0)
-        return _lines(self._stderr.read()[-_LOG_BYTES:])
+        return self._lines(self._stderr.read()[-_LOG_BYTES:])
 
     def _log_tail(self) -> tuple[str, ...]:
         if self._failure is not None:
@@ -156,9 +158,14 @@ class CompileJob(Job[CompileProgress]):
         try:
             with self._folders.log.open("rb") as log:
                 log.seek(max(0, os.fstat(log.fileno()).st_size - _LOG_BYTES))
-                return _lines(log.read())
+                return self._lines(log.read())
         except OSError:
             return ()
+
+    def _lines(self, log: bytes) -> tuple[str, ...]:
+        """The last lines of a log."""
+        lines = log.decode(errors="replace").splitlines()[-_LOG_LINES:]
+        return tuple(with_own_ids(line, self._own_ids) for line in lines)
 
     def _read_phases(self) -> tuple[tuple[tuple[str, float], ...], str]:
         """The finished phases of the latest build of this key, and the one that goes on."""
@@ -193,7 +200,3 @@ def start_compile(problem: Problem) -> CompileJob:
 def latest_compile(key: str) -> CompileJob | None:
     """This process's latest job for a model, which may be over; None if there was none lately."""
     return _jobs.latest(key)
-
-
-def _lines(data: bytes) -> tuple[str, ...]:
-    return tuple(data.decode(errors="replace").splitlines()[-_LOG_LINES:])

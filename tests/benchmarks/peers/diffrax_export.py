@@ -16,6 +16,7 @@ from amici.sim.jax.petab import DEFAULT_CONTROLLER_SETTINGS
 from amijax.logs import quiet_amici
 from amijax.scaling import unscale
 
+from .amici_import import replicated
 from .jitted import jitted
 
 
@@ -25,7 +26,7 @@ def set_up(objective):
         warnings.simplefilter("ignore")
         quiet_amici()
         exported = import_petab_problem(
-            problem.petab_problem, folder, model_name="exported", jax=True
+            replicated(problem), folder, model_name="exported", jax=True
         )
     order = np.array([problem.parameter_ids.index(name) for name in exported.parameter_ids])
     controller = diffrax.PIDController(

@@ -6,8 +6,9 @@ It computes sensitivities for the value, too, and simulates once more for the gr
 import jax
 import numpy as np
 
+from .amici_import import gradient_of
 from .jitted import jitted
-from .petab_simulation import gradient_of, simulation
+from .petab_simulation import simulation
 
 
 def set_up(objective):

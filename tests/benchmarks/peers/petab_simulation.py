@@ -1,42 +1,18 @@
-"""AMICI's `simulate_petab`, called directly with scaled parameters."""
+"""AMICI's `simulate_petab` on AMICI's own import of the problem, called with scaled parameters."""
 
-import warnings
+from amijax.simulation.run import sensitivity_order, solver_of, with_steady_state
 
-import numpy as np
-from amici.sim.sundials.petab.v1 import simulate_petab
-
-from amijax.simulation.run import sensitivity_order
-
+from .amici_import import gradient_of, imported
 from .call import Call, NoResultError, Values
 
 
 def simulation(objective, gradient):
     """A function of theta that calls `simulate_petab` with a solver of its own."""
-    problem, model, solver = (
-        objective.problem,
-        objective.simulator.model,
-        objective.simulator.new_solver(),
-    )
+    problem, settings, own = objective.problem, objective.solver, imported(objective.problem)
+    own = own._replace(model=with_steady_state(own.model, settings))
+    solver = solver_of(own.model, settings)
     solver.set_sensitivity_order(sensitivity_order(gradient))
-
-    def simulate(theta):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return simulate_petab(
-                problem.petab_problem,
-                amici_model=model,
-                solver=solver,
-                scaled_parameters=True,
-                scaled_gradients=True,
-                problem_parameters=dict(zip(problem.parameter_ids, np.asarray(theta), strict=True)),
-            )
-
-    return simulate
-
-
-def gradient_of(result, problem):
-    """The gradient with respect to theta from a result of `simulate_petab`."""
-    return np.array([result["sllh"].get(name, 0.0) for name in problem.parameter_ids])
+    return lambda theta: own.simulate(problem, theta, solver)
 
 
 def set_up(objective):

@@ -1,14 +1,19 @@
-"""pyPESTO's AMICI objective, on the model that we compiled and with our solver settings."""
+"""pyPESTO's AMICI objective, on AMICI's own import of the problem and with our solver settings."""
 
 import numpy as np
 import pypesto
 from pypesto.petab import PetabImporter
 
+from amijax.simulation.run import solver_of, with_steady_state
+
+from .amici_import import imported
 from .call import Call, Values
 
 
 def set_up(objective):
-    problem, petab_problem = objective.problem, objective.problem.petab_problem
+    problem = objective.problem
+    petab_problem, model = imported(problem)
+    model = with_steady_state(model, objective.solver)
     importer = PetabImporter(
         petab_problem, model_name=problem.problem_id, output_folder="unused", validate_petab=False
     )
@@ -16,7 +21,7 @@ def set_up(objective):
     # too, but adds the table's priors, which are not part of the likelihood.
     likelihood = pypesto.Problem(
         importer.create_objective_creator().create_objective(
-            model=objective.simulator.model, solver=objective.simulator.new_solver()
+            model=model, solver=solver_of(model, objective.solver)
         ),
         lb=np.array(petab_problem.lb_scaled),
         ub=np.array(petab_problem.ub_scaled),

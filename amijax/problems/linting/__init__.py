@@ -76,7 +76,7 @@ def lint(
         with_default_condition(tables.measurements, condition_df),
         Known(
             formulas, None if condition_df is None else tuple(condition_df.index),
-            parameters | columns,
+            parameters | columns | (ids.of_kind("parameter") - set(ids.rules)),
         ),
         findings,
     )  # fmt: skip

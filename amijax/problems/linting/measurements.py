@@ -42,7 +42,8 @@ class Known:
     Attributes:
         observables: what their formulas refer to, by id.
         conditions: ids; None without a condition table.
-        parameters: ids of the parameter table and columns of the condition table.
+        parameters: ids of the parameter table, columns of the condition table, and parameters
+            of the model that no rule determines.
     """
 
     observables: dict[str, Formulas]
@@ -270,7 +271,7 @@ def _wrong(
             wrong.append(
                 not_numbers([part])
                 if decimal_comma
-                else f"{quoted(part)} is neither a number nor in the parameter table"
+                else f"{quoted(part)} is neither a number nor a parameter"
                 f"{nearest(part, parameters)}."
             )
         elif value is not None and not np.isfinite(value):

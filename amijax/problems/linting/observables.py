@@ -179,7 +179,7 @@ def check_symbols(
     table: Table, formulas: dict[str, Formulas], model: ModelIds, known: Collection[str],
     findings: Findings,
 ) -> None:  # fmt: skip
-    """Note symbols that mean nothing, and observables that are called like something else.
+    """Note symbols that mean nothing or too much.
 
     Args:
         table: as text.
@@ -192,11 +192,11 @@ def check_symbols(
     ids = table.column(C.OBSERVABLE_ID)
     for row, observable in enumerate(ids):
         if observable in model.kinds:
-            table.error(
-                findings, "observable_id",
-                f"{observable} is also the id of a {model.kinds[observable]} of the model; call "
-                "the observable something else.",
-                [row], C.OBSERVABLE_ID,
+            place, line = table.where([row])
+            findings.warning(
+                f"{observable} is also the id of a {model.kinds[observable]} of the model, which "
+                "is what formulas mean by it; better call the observable something else.",
+                "observable_id", place, line, C.OBSERVABLE_ID,
             )  # fmt: skip
         formula = formulas.get(observable)
         if formula and "time" in formula.symbols and ("time" in known or "time" in model.kinds):
@@ -207,6 +207,17 @@ def check_symbols(
                 [row],
             )  # fmt: skip
         for symbol in sorted(formula.symbols - in_model - {"time", *known} if formula else ()):
+            in_observable = symbols_of(table.column(C.OBSERVABLE_FORMULA)[row])
+            is_there = isinstance(in_observable, frozenset) and symbol in in_observable
+            column = C.OBSERVABLE_FORMULA if is_there else C.NOISE_FORMULA
+            if symbol in ids and not is_there and formulas[symbol].n_observable == 0:
+                place, line = table.where([row])
+                findings.warning(
+                    f"{symbol} in the noise of {observable} is an observable, which PEtab v1 does "
+                    "not allow; it is taken for the observable's formula.",
+                    "observable_in_noise", place, line, column,
+                )  # fmt: skip
+                continue
             if symbol in ids:
                 why = "an observable, which PEtab v1 does not allow in formulas"
             elif _PLACEHOLDER.fullmatch(symbol):
@@ -218,9 +229,6 @@ def check_symbols(
                     "neither in the model nor in the parameter table"
                     f"{nearest(symbol, (*in_model, *known))}"
                 )
-            in_observable = symbols_of(table.column(C.OBSERVABLE_FORMULA)[row])
-            found = isinstance(in_observable, frozenset) and symbol in in_observable
-            column = C.OBSERVABLE_FORMULA if found else C.NOISE_FORMULA
             table.error(
                 findings, "unknown_symbol", f"{symbol} in a formula of {observable} is {why}.",
                 [row], column,

@@ -20,10 +20,11 @@ from amijax.problems.findings import Findings
 
 _LOCK = threading.Lock()  # loggers are the process's
 _SUMS = ("Not OK", "Visualization table not available. Skipping.")
-# What it refuses although the likelihood is well defined: it can't sample from such bounds. And
-# what only rows refer to that hold no measurement seems superfluous to it.
+# What it refuses although the likelihood is well defined: bounds that it can't sample from, ids
+# that have one meaning all the same, parameters that only rows without a measurement refer to.
 _HARMLESS = re.compile(
-    r".+ scaled parameter \w+ must be positive if |Extraneous parameter\(s\) in parameter table"
+    r".+ scaled parameter \w+ must be positive if |Extraneous parameter\(s\) in parameter table|"
+    r"Missing parameter\(s\) in the model or the|Observable ID \w+ shadows model entity"
 )
 _OVERRIDES = (C.OBSERVABLE_PARAMETERS, C.NOISE_PARAMETERS)
 

@@ -251,7 +251,9 @@ KINDS = {
     ),
     "preequilibration, then a state set anew to a parameter": Kind(
         [
-            Row(t, m, lambda p, t=t: amount_of_a(t, p["i"], steady_b(p), p["k1"], p["k2"]), pre="p0")
+            Row(
+                t, m, lambda p, t=t: amount_of_a(t, p["i"], steady_b(p), p["k1"], p["k2"]), pre="p0"
+            )
             for t, m in ((1.0, 0.7), (10.0, 0.1))
         ],
         BARE, "conditionId\tA\tB\np0\t0\t1\nc0\ti\t\n", parameters={**ONLY_K, "i": ("lin", 0.9)},

@@ -116,7 +116,8 @@ def _simplify_sbml(problem: petab.Problem) -> None:
     document = problem.model.sbml_document
     plugins = [document.getPlugin(i) for i in range(document.getNumPlugins())]
     for uri, prefix in [(plugin.getURI(), plugin.getPrefix()) for plugin in plugins]:
-        if "l3v2extendedmath" not in uri:
+        # Level 3 Version 2 has its own mathematics as a plugin under the address of its core.
+        if "l3v2extendedmath" not in uri and not uri.endswith("/core"):
             document.enablePackage(uri, prefix, False)
     converter = libsbml.SBMLLocalParameterConverter()
     document.convert(converter.getDefaultProperties())

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from petab_files import write_decay
+from small_problems import Case, Model
 
 from amijax import ProblemError, list_problems, load_problem
 from amijax.problems.catalogue import DEFAULT_PROBLEM
@@ -210,3 +211,22 @@ def test_scale_may_be_left_out_and_no_other_column(tmp_path):
     table.write_text("".join("\t".join([r[0], *r[3:]]) + "\n" for r in rows))
     with pytest.raises(ProblemError, match="parameter table has no column lowerBound"):
         load_problem(path)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_local_parameters_become_global_ones(version, tmp_path):
+    text = Model({"A": 2.0}, {"k": 0.4}, [("A", "", "k*A"), ("A", "", "k*A")]).sbml()
+    local = '<listOfLocalParameters><localParameter id="k" value="0.1"/></listOfLocalParameters>'
+    before, law, after = text.rpartition("</kineticLaw>")
+    case = Case(Model(), {"k": ("lin", 0.4)}, lambda _p, _t: {"o": 1.0}, {"o": "A"})
+    path = case.write(tmp_path)
+    core = f"level3/version{version}/core"
+    text = (before + local + law + after).replace("level3/version2/core", core)
+    text = text.replace('level="3" version="2"', f'level="3" version="{version}"')
+    if version == 1:
+        text = text.replace('reversible="false"', 'reversible="false" fast="false"')
+    (tmp_path / "model.xml").write_text(text)
+    model = load_problem(path).petab_problem.model.sbml_model
+    assert {p.getId(): p.getValue() for p in model.getListOfParameters()} == {
+        "k": 0.4, "r1_k": 0.1
+    }  # fmt: skip

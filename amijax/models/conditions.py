@@ -64,8 +64,9 @@ def _set_parameter(draft: Draft, name: str, target: str, numbers: dict[str, Valu
         (default_value if pre is None else pre, default_value if sim is None else sim)
         for pre, sim in given
     ]
-    draft.tree.drop_initial_assignment(target)
-    draft.changed()
+    if formula is not None:
+        draft.tree.drop_initial_assignment(target)
+        draft.changed()
     draft.values[target] = values
     if draft.is_free(target) and any(pre != sim for pre, sim in values):
         del draft.values[target]

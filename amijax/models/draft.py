@@ -97,10 +97,11 @@ class Draft:
         name = f"{ADDED}_{self._added}"
         self._added += 1
         number = next((v for pair in values for v in pair if not isinstance(v, Free)), 1.0)
-        self.tree.add_parameter(name, float(number))
+        element = self.tree.add_parameter(name, float(number))
+        if self._entities is not None:  # nothing else about them changes
+            self._entities.parameters[name] = element
         self.values[name] = list(values)
         self.own_ids[name] = meaning
-        self.changed()
         return name
 
     def of_theta(self, position: int) -> str:

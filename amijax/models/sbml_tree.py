@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 _TIME = "http://www.sbml.org/sbml/symbols/time"
@@ -70,9 +70,10 @@ class SbmlTree:
         for container in self.model.iter(f"{{{MATHML}}}math"):
             yield from container
 
-    def add_parameter(self, name: str, value: float) -> None:
-        """Add a constant parameter."""
-        self._append("parameter", {"id": name, "value": number_text(value), "constant": "true"})
+    def add_parameter(self, name: str, value: float) -> ET.Element:
+        """Add a constant parameter; return it."""
+        attributes = {"id": name, "value": number_text(value), "constant": "true"}
+        return self._append("parameter", attributes)
 
     def set_initial_assignment(self, symbol: str, formula: ET.Element) -> None:
         """Give something a new initial value by a formula."""
@@ -184,12 +185,6 @@ def is_time(element: ET.Element) -> bool:
 def uses_time(formula: ET.Element) -> bool:
     """Whether a formula refers to the model's time."""
     return any(is_time(element) for element in formula.iter())
-
-
-def has_operator(formula: ET.Element, operators: Iterable[str]) -> bool:
-    """Whether any of MathML's operators occurs in a formula."""
-    tags = {f"{{{MATHML}}}{operator}" for operator in operators}
-    return any(element.tag in tags for element in formula.iter())
 
 
 def substitute(

@@ -7,9 +7,8 @@ be wrong, and everything gets neutral ids.
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
-
-import numpy as np
 
 from amijax.models.conditions import set_table_values
 from amijax.models.distrust import note_distrusts
@@ -27,7 +26,7 @@ from amijax.models.repairs.unchanging import (
     write_parameters_out,
 )
 from amijax.models.sbml_tree import SbmlTree
-from amijax.models.values import Free, Value, simulations
+from amijax.models.values import Value, simulations
 from amijax.problems.problem import Problem
 
 
@@ -82,7 +81,7 @@ def _simulations(draft: Draft, observation: Observation) -> tuple[SimulationPlan
     for name in _model_parameters(draft):
         if name not in draft.values:
             number = draft.entities.number_of(name)
-            numbers[name] = (number, number)
+            numbers[name] = _without_nan((number, number))
     found = []
     for i, planned in enumerate(draft.simulations):
         values = numbers | {name: _without_nan(pairs[i]) for name, pairs in draft.values.items()}
@@ -91,7 +90,7 @@ def _simulations(draft: Draft, observation: Observation) -> tuple[SimulationPlan
             SimulationPlan(
                 condition=planned.condition,
                 preequilibration=planned.preequilibration,
-                values={name: _without_nan(pair) for name, pair in values.items()},
+                values=values,
                 reset=tuple(draft.resets[i]),
                 rows=rows,
                 observables=observation.columns[rows],
@@ -103,5 +102,5 @@ def _simulations(draft: Draft, observation: Observation) -> tuple[SimulationPlan
 
 def _without_nan(pair: tuple[Value, Value]) -> tuple[Value, Value]:
     """AMICI spreads NaN into derivatives, even where a value is not used."""
-    first, second = (0.0 if not isinstance(v, Free) and np.isnan(v) else v for v in pair)
+    first, second = (0.0 if isinstance(v, float) and math.isnan(v) else v for v in pair)
     return first, second

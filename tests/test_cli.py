@@ -48,6 +48,7 @@ def test_evaluate_prints_one_json_object_and_nothing_else(boehm):
         "solver",
         "seconds",
         "log_prior",
+        "repairs",
         "warnings",
     }
     assert result["log_prior"] is None

@@ -279,8 +279,9 @@ CASES = {
     "a rate rule that says 0": (
         "zero_rate",
         Case(
-            Model({"A": 2.0}, {"k": 1.0, "d": 1.5}, [("A", "", "k*d*A")], rules={"d'": "0"}),
-            {"k": K, "d": D}, lambda p, t: {"o": 2 * exp(-p["k"] * p["d"] * t)}, {"o": "A"},
+            Model({"A": 2.0}, {"k": 1.0, "d": 1.5, "z": "2*d"}, [("A", "", "k*z*A")],
+                  rules={"z'": "0"}),
+            {"k": K, "d": D}, lambda p, t: {"o": 2 * exp(-2 * p["k"] * p["d"] * t)}, {"o": "A"},
         ),
     ),
 }  # fmt: skip

@@ -32,7 +32,7 @@ with right:
 if result:
     with summary:
         results.metrics(chosen)
-        trust.show(context, result.settled.objective)
+        trust.show(context, result.settled.objective, chosen.theta)
         if not chosen.failure:
             accuracy.show(result, chosen)
     results.prior(problem, chosen)

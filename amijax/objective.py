@@ -30,7 +30,7 @@ from amijax.simulation.evaluation import (
 from amijax.simulation.failures import MAX_TIME_EXCEEDED, Failure, input_failure
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.simulator import Simulator
-from amijax.simulation.trust import distrusted
+from amijax.simulation.trust import distrusted, simultaneous_events
 
 # Objectives that stay ready in a process that gets recipes. Each holds its problem's tables.
 _KEPT = 4
@@ -160,6 +160,18 @@ class AmiciObjective:
         """
         plan = self.simulator.plan
         return (*distrusted(plan, self.solver.sensitivities), *self.problem.warnings)
+
+    def warnings_at(self, theta: ArrayLike) -> tuple[Finding, ...]:
+        """The warnings, and what is not to be trusted at a point.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+
+        Raises:
+            ValueError: theta has the wrong shape.
+        """
+        p = self.problem.linear(self.problem.checked(theta))
+        return (*simultaneous_events(self.simulator.plan, p), *self.warnings)
 
     @property
     def repairs(self) -> tuple[Repair, ...]:

@@ -15,7 +15,7 @@ if result and result.settled.evaluation.failure:
     failure.show(context, result, result.comparisons["float64"])
 elif result:
     evaluation.describe_point(context, result)
-    trust.show(context, result.settled.objective)
+    trust.show(context, result.settled.objective, context.session.theta)
     summary = st.container()
     study, complete = study_of(context, result)
     if study:

@@ -26,7 +26,7 @@ if whatif:
     with summary_slot:
         metrics(context, whatif)
         verdict(whatif)
-        trust.show(context, whatif.objective)
+        trust.show(context, whatif.objective, whatif.theta)
     with right:
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view",

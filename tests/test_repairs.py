@@ -6,6 +6,7 @@ from small_problems import Case, Event, Model
 
 from amijax import AmiciObjective, load_problem
 from amijax.models.source import model_source
+from amijax.simulation.trust import simultaneous_events
 
 # AMICI's default tolerances (rtol 1e-8) leave 1e-6 of a state; the issue asks for these.
 LLH = 1e-5
@@ -313,6 +314,21 @@ def test_other_models_are_left_as_they_are(name):
     plan = model_source(load_problem(name)).plan
     assert plan.repairs == ()
     assert plan.distrusts == ()
+
+
+def test_events_at_one_time_at_these_parameters_only_are_not_trusted(tmp_path):
+    model = Model(
+        {"A": 2.0, "B": 1.0}, {"k": 0.4, "t1": 1.0, "t2": 3.0}, [DECAY],
+        events=[Event("time >= t1", {"A": "A + 1"}), Event("time >= t2", {"B": "2*B"})],
+    )  # fmt: skip
+    case = Case(
+        model, {"k": K, "t1": ("lin", 1.0), "t2": ("lin", 3.0)}, lambda _p, _t: {"o": 1.0},
+        {"o": "A"},
+    )  # fmt: skip
+    plan = model_source(load_problem(case.write(tmp_path))).plan
+    assert simultaneous_events(plan, np.array([0.4, 1.0, 3.0])) == ()
+    [warning] = simultaneous_events(plan, np.array([0.4, 3.0, 3.0]))
+    assert "e0, e1 happen at the same time at these parameters" in warning.message
 
 
 def test_adjoint_sensitivities_are_not_trusted_where_they_are_wrong(tmp_path):

@@ -143,7 +143,6 @@ def evaluate_command(
     set_up_jax()
     from amijax.auto import settle
     from amijax.comparison import compare
-    from amijax.simulation.trust import distrusted
 
     objective = compiled_objective(opened)
     settled = settle(objective, theta, choice)
@@ -154,15 +153,14 @@ def evaluate_command(
     if as_json:
         content = _comparison_as_json(comparison)
         content["log_prior"] = prior
-        content["warnings"] = _warnings_as_json(settled.objective.warnings)
+        content["warnings"] = _warnings_as_json(settled.objective.warnings_at(theta))
         content["repairs"] = [asdict(repair) for repair in settled.objective.repairs]
         click.echo(json_text(content, indent=2))
     else:
         click.echo(_comparison_as_text(comparison))
-        for warning in distrusted(
-            settled.objective.simulator.plan, comparison.solver.sensitivities
-        ):
-            click.echo(f"Not to be trusted: {warning.message}")
+        for warning in settled.objective.warnings_at(theta):
+            if warning not in opened.warnings:  # those were said when it was opened
+                click.echo(f"Not to be trusted: {warning.message}")
         if prior is not None:
             total = comparison.llh_amici + prior
             click.echo(f"Log-prior {prior:.15g}, llh + log-prior {total:.15g}")

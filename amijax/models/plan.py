@@ -43,6 +43,19 @@ class Distrust:
 
 
 @dataclass(frozen=True)
+class EventTime:
+    """When an event happens.
+
+    Attributes:
+        event: its id, as the user has it.
+        formula: of the model's parameters, in neutral ids.
+    """
+
+    event: str
+    formula: str
+
+
+@dataclass(frozen=True)
 class ModelObservable:
     """An observable of the compiled model.
 
@@ -106,6 +119,7 @@ class ModelPlan:
         simulations: in the order of the problem's simulation conditions.
         repairs: what was changed in the model.
         distrusts: what is not to be trusted all the same.
+        event_times: of events at times that parameters give.
     """
 
     sbml: bytes
@@ -115,3 +129,4 @@ class ModelPlan:
     simulations: tuple[SimulationPlan, ...]
     repairs: tuple[Repair, ...]
     distrusts: tuple[Distrust, ...]
+    event_times: tuple[EventTime, ...] = ()

@@ -16,7 +16,7 @@ from amijax.models.draft import Draft
 from amijax.models.observation import Observation, observe
 from amijax.models.plan import ModelPlan, SimulationPlan
 from amijax.models.repairs.algebraic import solve_algebraic_rules
-from amijax.models.repairs.events import merge_events
+from amijax.models.repairs.events import event_times, merge_events
 from amijax.models.repairs.preequilibration import compare_times_before_zero
 from amijax.models.repairs.starts import settle_edges_at_start
 from amijax.models.repairs.unchanging import (
@@ -63,6 +63,7 @@ def translate(problem: Problem, sbml: ET.Element) -> ModelPlan:
         simulations=_simulations(draft, observation),
         repairs=tuple(dict.fromkeys(draft.repairs)),
         distrusts=tuple(dict.fromkeys(draft.distrusts)),
+        event_times=event_times(draft),
     )
 
 

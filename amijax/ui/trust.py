@@ -5,18 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from amijax.objective import AmiciObjective
-from amijax.simulation.trust import distrusted
+from amijax.scales import FloatArray
 from amijax.ui.context import Context
 
 
-def show(context: Context, objective: AmiciObjective) -> None:
+def show(context: Context, objective: AmiciObjective, theta: FloatArray) -> None:
     """Warn beside the numbers of what AMICI computes wrongly; name repairs in the sidebar.
 
     Args:
         context: the page's, for the place in "About this problem".
         objective: with the settings that produced the numbers.
+        theta: where, on the PEtab scale.
     """
-    for warning in distrusted(objective.simulator.plan, objective.solver.sensitivities):
+    files = context.problem.warnings  # those are in the sidebar
+    for warning in [w for w in objective.warnings_at(theta) if w not in files]:
         st.warning(f"**Not to be trusted.** {warning.message}", icon=":material/warning:")
     if repairs := objective.repairs:
         with context.about_slot:

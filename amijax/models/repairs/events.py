@@ -12,8 +12,9 @@ from typing import NamedTuple
 import sympy as sp
 
 from amijax.models.draft import Draft
+from amijax.models.plan import EventTime
 from amijax.models.sbml_tree import MATHML, names, number, substitute
-from amijax.models.symbolic import TIME, to_sympy
+from amijax.models.symbolic import TIME, amici_text, to_sympy
 
 _RELATIONS = {"gt": 1, "geq": 1, "lt": -1, "leq": -1}
 
@@ -85,6 +86,29 @@ def _canonical(draft: Draft, trigger: ET.Element) -> str:
         return str(root)
     except (ValueError, NotImplementedError, TypeError, AttributeError):
         return ET.tostring(trigger, encoding="unicode")
+
+
+def event_times(draft: Draft) -> tuple[EventTime, ...]:
+    """When events happen whose trigger compares time with constant parameters.
+
+    Events that are left may still happen at one time, at some values of the parameters.
+    """
+    found = []
+    for event in _events(draft):
+        try:
+            trigger = draft.entities.written_out(event.trigger)
+            if len(trigger) != 3 or trigger[0].tag.removeprefix(f"{{{MATHML}}}") not in _RELATIONS:
+                continue
+            root = to_sympy(trigger[1]) - to_sympy(trigger[2])
+            slope = sp.diff(root, TIME)
+            if not slope.is_number or slope == 0:
+                continue
+            when = -root.subs(TIME, 0) / slope
+        except (ValueError, NotImplementedError, TypeError, AttributeError):
+            continue
+        if all(draft.entities.is_plain_parameter(str(s)) for s in when.free_symbols):
+            found.append(EventTime(draft.own(event.name)[0], amici_text(when)))
+    return tuple(found)
 
 
 def _merge(draft: Draft, together: list[_Event]) -> None:

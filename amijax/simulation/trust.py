@@ -59,7 +59,7 @@ def simultaneous_events(plan: ModelPlan, p: FloatArray) -> tuple[Finding, ...]:
         return ()
     message = (
         f"The events {', '.join(together)} happen at the same time at these parameters, and "
-        "AMICI's derivatives after them are wrong. Move a parameter a little (1e-9 of it is enough)."
+        "AMICI's derivatives after them are wrong. Move a parameter a little: by 1e-9 of its value."
     )
     return (Finding("warning", message, "simultaneous_events"),)
 

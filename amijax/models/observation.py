@@ -271,7 +271,9 @@ class _Observable:
             by: what placeholders stand for.
             own: the symbol of the observable itself, which a noise formula may use.
         """
-        replaced = {s: self._meaning(str(s), by, own) for s in formula.free_symbols}
+        # Sorted: a parameter that is added gets the next number, and sets have no order.
+        symbols = sorted(formula.free_symbols, key=str)
+        replaced = {s: self._meaning(str(s), by, own) for s in symbols}
         return formula.xreplace(replaced)
 
     def _meaning(self, name: str, by: dict[str, sp.Basic], own: sp.Symbol | None) -> sp.Basic:

@@ -5,13 +5,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from waiting import until
 
-from pages import idle
+from pages import PATIENCE_MS, idle
 
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -34,19 +34,23 @@ def start_server():
         )
         running.append(process)
         address = f"http://localhost:{port}"
-        for _ in range(150):
+
+        def answers():
+            assert process.poll() is None, "the server stopped"
             try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                return address
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=10).close()
             except OSError:
-                assert process.poll() is None, "the server stopped"
-                time.sleep(0.2)
-        raise AssertionError("the server did not answer in 30 s")
+                return False
+            return True
+
+        until(answers)
+        return address
 
     yield start
     for process in running:
-        process.terminate()
-        process.wait(10)
+        process.terminate()  # it ends what it compiles
+    for process in running:
+        process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +78,7 @@ def new_page(chromium):
         context = chromium.new_context(
             viewport={"width": 1440, "height": 1100}, color_scheme=scheme
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.goto(address)

@@ -1,11 +1,10 @@
 """The first page as a user meets it: fresh server, cold cache, real browser."""
 
 import re
-import time
 
 import pytest
 
-from pages import idle
+from pages import edit_cell, no_traceback, table, until
 
 pytestmark = pytest.mark.browser
 
@@ -25,61 +24,17 @@ def server(start_server, boehm):  # noqa: ARG001 - the model is in the cache of 
     return start_server()
 
 
-def cells(page, selector):
-    """The texts of a data grid's cells, from its accessible table."""
-    return page.evaluate(
-        "selector => [...document.querySelectorAll(`${selector} table[role='grid'] tr`)]"
-        ".map(row => [...row.querySelectorAll('th, td')].map(cell => cell.textContent))",
-        selector,
-    )
-
-
-def table(page, key):
-    """A data grid's cells by row header and column."""
-    rows = cells(page, f".st-key-{key}")
-    return {row[0]: dict(zip(rows[0], row, strict=False)) for row in rows[1:]}
-
-
-def until(page, condition, seconds=30):
-    """Wait for something that is read from the page."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        page.wait_for_timeout(150)
-    raise AssertionError("did not happen in time")
-
-
 def type_value(page, row, text):
     """Type into the value column of the parameter table's row (0 is the first)."""
-    grid = page.locator(f"{PARAMETERS} [data-testid='stDataFrame']").first
-    for _ in range(6):  # a grid that is just being redrawn loses keystrokes
-        idle(page)
-        box = grid.bounding_box()
-        page.mouse.click(box["x"] + 40, box["y"] + 35 * (row + 1) + 17)
-        page.wait_for_timeout(300)
-        for key in ("ArrowRight", "ArrowRight", *text, "Enter"):
-            page.keyboard.press(key)
-            page.wait_for_timeout(50)
-        page.wait_for_timeout(1500)
-        idle(page)
-        if text in cells(page, PARAMETERS)[row + 1]:
-            return
-    raise AssertionError(f"{text!r} could not be typed")
-
-
-def no_traceback(page):
-    assert page.locator("[data-testid='stException']").count() == 0
-    assert "Traceback" not in page.locator("body").inner_text()
+    edit_cell(page, PARAMETERS, 2, row, text)
 
 
 def test_compile_edit_toggle(cold_server, new_page):
     page = new_page(cold_server)
-    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for(timeout=120_000)
+    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for()
     page.reload()  # a reloaded page finds the running compile again
-    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for(timeout=120_000)
-    page.locator(CHART).wait_for(timeout=120_000)
+    page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for()
+    page.locator(CHART).wait_for()
     no_traceback(page)
     llh = until(page, lambda: table(page, "llh_table").get("llh"))
     assert llh["amici"].startswith("-138.22")
@@ -102,11 +57,11 @@ def test_compile_edit_toggle(cold_server, new_page):
 
 def test_cancel_and_compile_again(start_server, tmp_path, new_page):
     page = new_page(start_server(AMIJAX_CACHE_DIR=str(tmp_path)) + "/?problem=Conversion_Reaction")
-    page.get_by_role("button", name="Cancel").click(timeout=120_000)
-    page.get_by_text("was cancelled").wait_for(timeout=120_000)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("was cancelled").wait_for()
     type_value(page, 0, "-0.5")  # parameters can be edited without a model
     page.get_by_role("button", name="Compile").click()
-    page.locator(CHART).wait_for(timeout=120_000)
+    page.locator(CHART).wait_for()
     until(page, lambda: table(page, "gradient_table").get("k1", {}).get("theta") == "-0.5")
     no_traceback(page)
 
@@ -118,7 +73,7 @@ def changed(page, parameter, before):
 
 def test_an_unusable_value_gets_a_sentence(server, new_page):
     page = new_page(server)
-    page.locator(CHART).wait_for(timeout=120_000)
+    page.locator(CHART).wait_for()
     type_value(page, 5, "many")
     page.get_by_text("is not a number").wait_for()
     no_traceback(page)
@@ -126,7 +81,7 @@ def test_an_unusable_value_gets_a_sentence(server, new_page):
 
 def test_reset_of_one_parameter(server, new_page):
     page = new_page(server)
-    page.locator(CHART).wait_for(timeout=120_000)
+    page.locator(CHART).wait_for()
     before = until(page, lambda: table(page, "gradient_table").get("k_phos"))
     type_value(page, 5, "4")
     until(page, lambda: changed(page, "k_phos", before))
@@ -142,7 +97,7 @@ def test_pages_open_cold_in_both_themes(server, new_page, scheme, address):
     if "about" in address:
         page.get_by_text("About amijax").wait_for()
     else:
-        page.locator(CHART).wait_for(timeout=120_000)
+        page.locator(CHART).wait_for()
     no_traceback(page)
     colour = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     brightness = sum(int(part) for part in re.findall(r"\d+", colour)[:3])
@@ -155,13 +110,13 @@ def test_113_parameters_are_readable(server, new_page, collection):  # noqa: ARG
 
     get_model(load_problem("Bachmann_MSB2011"))
     page = new_page(server + "/?problem=Bachmann_MSB2011")
-    page.locator(CHART).wait_for(timeout=180_000)
+    page.locator(CHART).wait_for()
     no_traceback(page)
     until(page, lambda: page.locator(f"{CHART} .ytick").count() == 113)
 
 
 def test_a_hostile_address_is_the_default(server, new_page):
     page = new_page(server + "/?problem=<script>alert(1)</script>&x64=perhaps")
-    page.locator(CHART).wait_for(timeout=120_000)
+    page.locator(CHART).wait_for()
     no_traceback(page)
     assert "Boehm_JProteomeRes2014" in page.locator("body").inner_text()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pages import idle
+from amijax.checks.check import known_results
+from pages import idle, until
 
 pytestmark = pytest.mark.browser
 
@@ -18,16 +19,17 @@ def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
 
 def test_a_check_goes_on_while_other_pages_are_visited(server, new_page):
     page = new_page(server + "/collection")
-    page.locator("[data-testid='stDataFrame'] canvas").first.wait_for()
+    before = known_results().get("Conversion_Reaction")
+    page.locator("[data-testid='stDataFrame'] td").first.wait_for(state="attached")
     box = page.locator("[data-testid='stDataFrame']").first.bounding_box()
     page.mouse.click(box["x"] + 16, box["y"] + 35 * 2 + 17)  # the conversion reaction
     page.get_by_role("button", name="Check the chosen (1)").click()
-    page.get_by_text("Checking Conversion_Reaction").wait_for(timeout=120_000)
+    page.get_by_text("Checking Conversion_Reaction").wait_for()
     page.get_by_role("link", name="About").click()
     page.get_by_text("About amijax").wait_for()
-    page.wait_for_timeout(8_000)
+    until(page, lambda: known_results().get("Conversion_Reaction") != before)
     page.get_by_role("link", name="Problems").click()
-    page.get_by_text("The latest run checked 1").wait_for(timeout=120_000)
+    page.get_by_text("The latest run checked 1").wait_for()
     assert page.locator("[data-testid='stException']").count() == 0
 
 
@@ -35,9 +37,9 @@ def test_an_upload_is_checked_and_opened(server, new_page):
     page = new_page(server + "/collection")
     files = [str(path) for path in sorted((EMBEDDED / "Conversion_Reaction").iterdir())]
     page.locator(".st-key-upload input").set_input_files(files)
-    page.get_by_text("finds nothing to object to").wait_for(timeout=120_000)
+    page.get_by_text("finds nothing to object to").wait_for()
     page.locator(".st-key-open_problem a").click()
-    page.locator(".st-key-gradient_chart").wait_for(timeout=120_000)
+    page.locator(".st-key-gradient_chart").wait_for()
     idle(page)
     page.locator(".st-key-gradient_chart").get_by_text("background_B").first.wait_for()
     assert page.locator("[data-testid='stException']").count() == 0
@@ -52,5 +54,5 @@ def test_a_hostile_upload_is_refused_with_a_sentence(server, new_page, tmp_path)
     )
     page = new_page(server + "/collection")
     page.locator(".st-key-upload input").set_input_files([str(yaml)])
-    page.get_by_text("Not opened.").wait_for(timeout=120_000)
+    page.get_by_text("Not opened.").wait_for()
     assert page.locator("[data-testid='stException']").count() == 0

@@ -137,7 +137,8 @@ class Trial(Job[Progress]):
         for line in written.splitlines():
             with suppress(ValueError):
                 content = json.loads(line)
-                self.verdicts[NativeCode.named(content.pop("code"))] = Verdict(**content)
+                code = NativeCode.named(content.pop("code"))
+                self.verdicts[code] = Verdict(**content)
         self.output = self._errors.read_text(errors="replace").strip()
         self._folder.cleanup()
         self._check_cancelled()

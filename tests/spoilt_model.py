@@ -39,7 +39,7 @@ def compile_spoilt(problem: Problem, folder: Path) -> None:
     code = folder / "code"
     generate_code(folder / "source", "spoilt", code)
     _put_into(code / "xdot.cpp", _HARM)
-    _put_into(code / "dxdotdp_explicit.cpp", _HARM_TO_GRADIENT)
+    _put_into(code / "dwdp.cpp", _HARM_TO_GRADIENT)
     confine_macros(code)
     with Build(code, folder / "build") as build:
         library = build.run(unity=True)

@@ -29,8 +29,8 @@ from amijax.whatif.trajectories import simulate_trajectories
 ROOT = Path(__file__).parents[1]
 SPOILT = "Spoilt_Decay"
 
-# AMICI 1.1 ends with signal 11 when it differentiates this with adjoint sensitivities: an algebraic
-# rule that nobody solves. The initial values fulfil it at nominal.
+# An algebraic rule that nobody solves: AMICI 1.1 ends with signal 11 where a simulation of it with
+# adjoint sensitivities fails before its first step. The initial values fulfil it.
 _ALGEBRAIC_RULE = """
 <listOfRules>
   <algebraicRule><math xmlns="http://www.w3.org/1998/Math/MathML">
@@ -56,8 +56,8 @@ _ALGEBRAIC_MODEL = f"""<?xml version="1.0" encoding="UTF-8"?>
       <parameter id="rate" value="0.6" constant="true"/>
     </listOfParameters>
     <listOfInitialAssignments>
-      <initialAssignment symbol="B"><math xmlns="http://www.w3.org/1998/Math/MathML">
-        <apply><minus/><ci> total </ci><cn> 0.5 </cn></apply></math></initialAssignment>
+      <initialAssignment symbol="A"><math xmlns="http://www.w3.org/1998/Math/MathML">
+        <apply><minus/><ci> total </ci><cn> 0.625 </cn></apply></math></initialAssignment>
     </listOfInitialAssignments>
     {_ALGEBRAIC_RULE}
     <listOfReactions>

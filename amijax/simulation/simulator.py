@@ -252,7 +252,8 @@ class Simulator:
             return_likelihood(solver, gradient)
             return solver
 
-        self._check_may_run(gradient)
+        if len(thetas):
+            self._check_may_run(gradient)
         return simulate_points(self.model, new_solver, self.prepared, thetas, gradient, num_threads)
 
     @contextmanager

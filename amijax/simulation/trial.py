@@ -8,6 +8,7 @@ beside the model and written to stdout, one JSON object a line.
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -16,12 +17,13 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import amici.sim.sundials as sundials
 from filelock import FileLock
 
 from amijax.models.cache import ModelFolders, load_model
@@ -178,27 +180,33 @@ def _set_limit(which: int, soft: int, hard: int) -> None:
         resource.setrlimit(which, (soft, hard))
 
 
-def _simulate(model: Any, settings: SolverSettings, gradient: bool, edatas: Iterable[Any]) -> None:
-    """Simulate until all succeeded or it was enough.
-
-    A simulation that fails may not reach all of the code, so larger tolerances are tried as well.
+def _simulate(model: Any, settings: SolverSettings, gradient: bool, edatas: Sequence[Any]) -> None:
+    """Simulate until all succeeded or it was enough, and let one fail.
 
     Raises:
         MemoryError: there was not enough.
     """
+
+    def succeeds(edata: Any, tried: SolverSettings) -> bool:
+        solver = solver_of(model, replace(tried, sensitivities=settings.sensitivities))
+        solver.set_sensitivity_order(sensitivity_order(gradient))
+        [rdata] = run_simulations(model, solver, [edata], failfast=True)
+        if any("bad_alloc" in message.message for message in rdata.messages):
+            raise MemoryError
+        return bool(rdata.status >= 0)
+
     end = time.perf_counter() + _ENOUGH
     for edata in edatas:
+        # A simulation that fails does not reach all of the code: larger tolerances may.
         for rung in LADDER:
-            if (left := end - time.perf_counter()) <= 0:
-                return
-            tried = replace(rung, time_limit=left, sensitivities=settings.sensitivities)
-            solver = solver_of(model, tried)
-            solver.set_sensitivity_order(sensitivity_order(gradient))
-            [rdata] = run_simulations(model, solver, [edata], failfast=True)
-            if rdata.status >= 0:
+            left = end - time.perf_counter()
+            if left <= 0 or succeeds(edata, replace(rung, time_limit=left)):
                 break
-            if any("bad_alloc" in message.message for message in rdata.messages):
-                raise MemoryError
+    # With an algebraic rule it can be a failure that crashes, in adjoint sensitivities, and at
+    # some point the parameters make every model fail.
+    spoilt = sundials.ExpData(edatas[0])
+    spoilt.free_parameters = [math.nan] * len(spoilt.free_parameters)
+    succeeds(spoilt, replace(SolverSettings(), time_limit=_ENOUGH))
 
 
 def main() -> None:

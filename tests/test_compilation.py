@@ -1,5 +1,6 @@
 """Compile jobs: dedupe, cancel, kill, failures, and the environment that they run in."""
 
+import json
 import os
 import signal
 import subprocess
@@ -82,6 +83,8 @@ def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem, compiler):
     folders = ModelFolders.of(job.key)
     assert not folders.building.exists()
     assert not folders.source.exists()
+    tried = {path.stem: json.loads(path.read_text())["end"] for path in folders.verdicts.iterdir()}
+    assert tried == {"none--": "survived", "forward--": "survived", "adjoint--": "survived"}
 
 
 def test_cancel_stops_the_compilers_and_the_next_try_works(problem, compiler, tmp_path):

@@ -15,7 +15,8 @@ from amijax.simulation.settings import SENSITIVITIES, SolverSettings
 
 TIME_VARIABLE = "AMIJAX_TRIAL_TIMEOUT"
 MEMORY_VARIABLE = "AMIJAX_TRIAL_MEMORY"
-_TIME = 30.0  # the slowest of the collection needs 3 s to notice that its time is up
+# AMICI looks at its own, far lower limit between steps: a step of a large model is long.
+_TIME = 30.0
 _MEMORY = 4.0
 # Of a waiting clock for one of computing time, where others use the processors, too.
 _PATIENCE = 10.0

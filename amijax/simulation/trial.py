@@ -26,6 +26,7 @@ from typing import Any
 import amici.sim.sundials as sundials
 from filelock import FileLock
 
+from amijax.models.amici_internals import run_simulations
 from amijax.models.cache import ModelFolders, load_model
 from amijax.models.sample import Sample, has_steady_states
 from amijax.simulation.native_code import (
@@ -36,7 +37,7 @@ from amijax.simulation.native_code import (
     remember_verdict,
 )
 from amijax.simulation.preparation import prepare
-from amijax.simulation.run import run_simulations, sensitivity_order, solver_of, with_steady_state
+from amijax.simulation.run import sensitivity_order, solver_of, with_steady_state
 from amijax.simulation.settings import LADDER, SolverSettings
 
 # Who lived through that lives: the slowest problems take minutes. Seconds, for one kind of code.

@@ -108,7 +108,7 @@ def test_a_killed_compile_leaves_nothing_that_disturbs(problem, compiler, tmp_pa
     [worker] = [
         process
         for process, line in processes_below(tmp_path / "cache").items()
-        if "amijax.models.worker" in line
+        if "amijax.simulation.worker" in line
     ]
     (os.killpg if whole_group else os.kill)(worker, signal.SIGKILL)
     progress = job.wait()

@@ -71,15 +71,18 @@ class Probation:
         verdict = _known(folders, code)
         if verdict is None:
             usual = NativeCode.usual(steady_states=self._steady_states)
-            trial = _trials.start_or_join(
-                (folders, code, Limits.current()),
-                lambda: Trial(self, folders, (code, *(c for c in usual if c != code))),
-            )
+            try:
+                trial = _trials.start_or_join(
+                    (folders, code, Limits.current()),
+                    lambda: Trial(self, folders, (code, *(c for c in usual if c != code))),
+                )
+            except OSError as error:
+                return _untried(str(error))
             trial.wait()
             verdict = trial.verdicts.get(code)
             if verdict is None:
                 return _untried(trial.output)
-            _verdicts[folders, code] = verdict
+            _verdicts[folders, code] = verdict  # perhaps the cache can't be written
         return None if verdict.end == "survived" else _failure(code, verdict)
 
     @cached_property
@@ -152,7 +155,10 @@ _verdicts: dict[tuple[ModelFolders, NativeCode], Verdict] = {}
 def _known(folders: ModelFolders, code: NativeCode) -> Verdict | None:
     """What this process or the cache remembers, unless there is a reason to try again."""
     verdict = _verdicts.get((folders, code)) or read_verdict(folders, code)
-    return verdict if verdict is not None and verdict.holds(Limits.current()) else None
+    if verdict is None or not verdict.holds(Limits.current()):
+        return None
+    _verdicts[folders, code] = verdict
+    return verdict
 
 
 def _failure(code: NativeCode, verdict: Verdict) -> Failure:

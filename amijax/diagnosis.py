@@ -85,7 +85,7 @@ class Diagnosis:
     """What is known of a failed evaluation.
 
     Attributes:
-        conditions: how each condition ended; empty if the parameters could not be simulated.
+        conditions: how each condition ended; empty if nothing could be simulated.
         measurements: those that make the log-likelihood NaN or infinite.
         parameters: those that stand out.
     """
@@ -109,7 +109,7 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
     problem = objective.problem
     conditions: tuple[ConditionOutcome, ...] = ()
     measurements: tuple[SuspectMeasurement, ...] = ()
-    if np.isfinite(to_linear(theta, problem.scales)).all() and np.isfinite(theta).all():
+    if objective.refusal(theta, gradient) is None:
         limit = min(_TIME_LIMIT, objective.solver.time_limit)
         simulator = objective.simulator.with_settings(replace(objective.solver, time_limit=limit))
         rdatas = simulator.everything(theta, gradient=gradient, num_threads=objective.num_threads)
@@ -123,6 +123,8 @@ def diagnose(objective: AmiciObjective, theta: ArrayLike, *, gradient: bool = Tr
             for i, rdata in enumerate(rdatas)
             if rdata.status == AMICI_ERROR or not np.isfinite(rdata.llh)
         ]
+        if spoilt and simulator.refusal(gradient=False) is not None:
+            spoilt = []
         bare = simulator.unmeasured(theta, spoilt) if spoilt else []
         measurements = tuple(
             suspect
@@ -143,7 +145,9 @@ def suggest(objective: AmiciObjective, theta: ArrayLike, failure: Failure) -> tu
     """
     theta = np.array(theta, dtype=np.float64)
     problem = objective.problem
-    remedies = []
+    remedies: list[Remedy] = []
+    if failure.kind == "trial":  # the model is refused at any point
+        return tuple(_other_code(objective.solver))
     inside = np.clip(
         np.where(np.isfinite(theta), theta, problem.nominal_theta),
         problem.lower_theta,
@@ -219,6 +223,25 @@ def _suspect_parameters(problem: Problem, theta: FloatArray) -> tuple[SuspectPar
     return tuple(found[:_MAX_SUSPECTS])
 
 
+def _other_code(solver: SolverSettings) -> list[Remedy]:
+    """Settings with which other native code runs."""
+    default = SolverSettings()
+    usual = replace(
+        solver,
+        steady_state=default.steady_state,
+        steady_state_sensitivities=default.steady_state_sensitivities,
+    )
+    if usual != solver:
+        return [Remedy("Compute steady states by integration only", solver=usual)]
+    if solver.sensitivities == "adjoint":
+        return [_with_forward(solver)]
+    return []
+
+
+def _with_forward(solver: SolverSettings) -> Remedy:
+    return Remedy("Use forward sensitivities", solver=replace(solver, sensitivities="forward"))
+
+
 def _solver_remedies(solver: SolverSettings) -> list[Remedy]:
     remedies = []
     looser = next((rung for rung in LADDER if rung.atol > solver.atol), None)
@@ -228,8 +251,7 @@ def _solver_remedies(solver: SolverSettings) -> list[Remedy]:
         text = f"Use atol {looser.atol:g} (costs accuracy of the gradient)"
         remedies.append(Remedy(text, solver=tried))
     if solver.sensitivities == "adjoint":
-        forward = replace(solver, sensitivities="forward")
-        remedies.append(Remedy("Use forward sensitivities", solver=forward))
+        remedies.append(_with_forward(solver))
     more = replace(solver, max_steps=10 * solver.max_steps, time_limit=10 * solver.time_limit)
     remedies.append(Remedy("Allow ten times the steps and the time", solver=more))
     return remedies

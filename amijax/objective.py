@@ -94,9 +94,7 @@ class AmiciObjective:
         """
         self.problem = problem
         self.model = model or get_model(problem)
-        self.simulator = simulator or Simulator.of(
-            problem, self.model.load(), solver or SolverSettings()
-        )
+        self.simulator = simulator or Simulator.of(problem, self.model, solver or SolverSettings())
         self.executor = executor
         self._num_threads = num_threads
 
@@ -233,7 +231,7 @@ class AmiciObjective:
         """
         start = time.perf_counter()
         theta = self.problem.checked(theta)
-        failure = self.input_failure(theta)
+        failure = self.refusal(theta, gradient)
         if failure is None:
             rdatas = self.simulator.likelihoods(
                 theta, gradient=gradient, num_threads=self.num_threads
@@ -348,7 +346,7 @@ class AmiciObjective:
             return
         rest = []
         for i, theta in enumerate(points):
-            if (failure := self.input_failure(theta)) is None:
+            if (failure := self.refusal(theta, gradient)) is None:
                 rest.append(i)
             else:
                 keep(i, failed_evaluation(theta, gradient, failure, 0.0, self.solver))
@@ -366,13 +364,22 @@ class AmiciObjective:
                 if on_chunk is not None:
                     on_chunk(done)
 
-    def input_failure(self, theta: FloatArray) -> Failure | None:
-        """Why theta can't be simulated; None if all parameters are finite."""
-        if all(-SURELY_FINITE < value < SURELY_FINITE for value in theta.tolist()):
-            return None
-        return input_failure(
-            self.problem.parameter_ids, theta, to_linear(theta, self.problem.scales)
-        )
+    def refusal(self, theta: FloatArray, gradient: bool) -> Failure | None:
+        """Why theta is not simulated; None if it is.
+
+        Either a parameter is not finite, or the model must not run in this process
+        (`Simulator.refusal`).
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+            gradient: with sensitivities.
+        """
+        if not all(-SURELY_FINITE < value < SURELY_FINITE for value in theta.tolist()):
+            linear = to_linear(theta, self.problem.scales)
+            failure = input_failure(self.problem.parameter_ids, theta, linear)
+            if failure is not None:
+                return failure
+        return self.simulator.refusal(gradient=gradient)
 
     def _executor_for(self, n_points: int, executor: Executor | None) -> Executor | None:
         if executor is None:
@@ -393,6 +400,8 @@ class AmiciObjective:
         """
         start = time.perf_counter()
         theta = np.array(theta, dtype=np.float64)
+        if (failure := self.refusal(theta, True)) is not None:
+            return failed_evaluation(theta, True, failure, 0.0, self.solver)
         limited = self.with_solver(replace(self.solver, time_limit=cpu_seconds))
         rdatas: list[Any] = []
         used = 0.0

@@ -1,5 +1,6 @@
 """Compile jobs: dedupe, cancel, kill, failures, and the environment that they run in."""
 
+import json
 import os
 import signal
 import subprocess
@@ -82,6 +83,8 @@ def test_a_job_shows_phases_and_is_found_by_a_reloaded_page(problem, compiler):
     folders = ModelFolders.of(job.key)
     assert not folders.building.exists()
     assert not folders.source.exists()
+    tried = {path.stem: json.loads(path.read_text())["end"] for path in folders.verdicts.iterdir()}
+    assert tried == {"none--": "survived", "forward--": "survived", "adjoint--": "survived"}
 
 
 def test_cancel_stops_the_compilers_and_the_next_try_works(problem, compiler, tmp_path):
@@ -105,7 +108,7 @@ def test_a_killed_compile_leaves_nothing_that_disturbs(problem, compiler, tmp_pa
     [worker] = [
         process
         for process, line in processes_below(tmp_path / "cache").items()
-        if "amijax.models.worker" in line
+        if "amijax.simulation.worker" in line
     ]
     (os.killpg if whole_group else os.kill)(worker, signal.SIGKILL)
     progress = job.wait()

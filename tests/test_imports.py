@@ -96,6 +96,8 @@ MAY_LOAD = {
     "amijax.simulation": _ENGINE,
     "amijax.simulation.failures": (),
     "amijax.simulation.settings": (),
+    "amijax.simulation.worker": (),  # as the worker that it goes on from
+    "amijax.simulation.trial": ("amici",),  # people wait for its start
     "amijax.cluster.dispatch": (*_ENGINE, "distributed"),  # a scheduler imports `worker` only
     "amijax.precision": _BOTH,
     "amijax.whatif": _ENGINE,

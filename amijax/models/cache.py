@@ -15,7 +15,7 @@ from amijax.paths import cache_dir
 if TYPE_CHECKING:
     from amijax.models.library import LoadedModel
 
-PHASES = ("import", "code generation", "C++ build", "load")
+PHASES = ("import", "code generation", "C++ build", "load", "trial")
 _MANIFEST = "manifest.json"
 
 
@@ -51,9 +51,24 @@ class ModelFolders:
         return self.root / "locks" / f"{self.key}.lock"
 
     @property
+    def trial_lock(self) -> Path:
+        """The lock of whoever tries it."""
+        return self.root / "locks" / f"{self.key}.trial.lock"
+
+    @property
     def source(self) -> Path:
         """The sanitised problem."""
         return self.root / "sources" / self.key
+
+    @property
+    def sample(self) -> Path:
+        """Simulations with which the model is tried after its build."""
+        return self.source / "sample.pickle"
+
+    @property
+    def verdicts(self) -> Path:
+        """What became of the model when it was tried, a file for each kind of native code."""
+        return self.root / "verdicts" / self.key
 
     @property
     def log(self) -> Path:

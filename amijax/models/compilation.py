@@ -10,10 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from amijax.background import Job, Progress, Registry, State, is_over
+from amijax.files import write_atomically
 from amijax.models.cache import ModelFolders
 from amijax.models.neutral_ids import with_own_ids
-from amijax.models.source import model_source
+from amijax.models.sample import Sample
+from amijax.models.source import model_source, problem_numbers
 from amijax.problems import Problem
+from amijax.problems.catalogue import is_embedded
 from amijax.processes import clear_group, kill_group, start_module, terminate_group
 
 WAITING = "waiting for another process"
@@ -44,7 +47,7 @@ class CompileProgress(Progress):
     """A compile job at one moment; it waits where another process compiles the same model.
 
     Attributes:
-        phase: what goes on: import, code generation, C++ build or load; while the job waits,
+        phase: what goes on: import, code generation, C++ build, load or trial; while the job waits,
             that it does and for which phase; empty before the start and when it is over.
         phases: the finished phases and their seconds.
         log_tail: the last lines of the build's log, with the problem's own ids.
@@ -72,10 +75,13 @@ class CompileJob(Job[CompileProgress]):
         self._has_looked = False
         self._failure: CompileFailure | None = None
         source.write(self._folders.source)
+        if not is_embedded(problem):  # those are known to be harmless
+            sample = Sample.of(source.plan, problem_numbers(problem))
+            write_atomically(self._folders.sample, sample.packed())
         # What the worker says before it has the lock and may write into the shared log.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = start_module(
-            "amijax.models.worker",
+            "amijax.simulation.worker",
             str(self._folders.root),
             self.key,
             options=["-u"],

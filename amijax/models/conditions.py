@@ -5,8 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from amijax.models.draft import Draft
+from amijax.models.plan import Value
 from amijax.models.sbml_tree import number
-from amijax.models.values import InSimulation, Value
+from amijax.models.values import InSimulation
 
 
 def set_table_values(draft: Draft) -> None:

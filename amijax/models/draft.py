@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from amijax.models.entities import Entities
 from amijax.models.neutral_ids import ADDED, make_neutral, with_own_ids
-from amijax.models.plan import Distrust, Repair
+from amijax.models.plan import Distrust, Free, Repair, Value
 from amijax.models.sbml_tree import SbmlTree, apply, ci, cn, names
-from amijax.models.values import Free, InSimulation, Simulation, Tables, Value
+from amijax.models.values import InSimulation, Simulation, Tables
 from amijax.problems.problem import Problem, ProblemError
 
 

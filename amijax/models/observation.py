@@ -20,10 +20,9 @@ from petab.v1.math import sympify_petab
 
 from amijax.models.draft import Draft
 from amijax.models.neutral_ids import OBSERVABLE
-from amijax.models.plan import ModelObservable
+from amijax.models.plan import Free, ModelObservable, Value
 from amijax.models.sbml_tree import ci
 from amijax.models.symbolic import TIME, amici_text, symbol, to_sympy
-from amijax.models.values import Free, Value
 from amijax.problems.problem import ProblemError
 
 MOST_COPIES = 2000  # of one observable; each is compiled

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from amijax.models.values import Value
+from amijax.scales import FloatArray, Scale
+
+
+class Free(NamedTuple):
+    """The value of a free parameter.
+
+    Attributes:
+        position: in theta.
+    """
+
+    position: int
+
+
+type Value = float | Free
 
 
 @dataclass(frozen=True)
@@ -130,3 +144,18 @@ class ModelPlan:
     repairs: tuple[Repair, ...]
     distrusts: tuple[Distrust, ...]
     event_times: tuple[EventTime, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ProblemNumbers:
+    """What simulations take from a problem besides its plan.
+
+    Attributes:
+        times, measurements: of the measurement table's rows.
+        scales, nominal_theta: of the free parameters.
+    """
+
+    times: FloatArray
+    measurements: FloatArray
+    scales: tuple[Scale, ...]
+    nominal_theta: FloatArray

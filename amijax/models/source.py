@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import libsbml
+import numpy as np
 from petab.v1 import C
 from petab.v1.math import sympify_petab
 
 from amijax.files import write_atomically
-from amijax.models.plan import ModelPlan
+from amijax.models.plan import ModelPlan, ProblemNumbers
 from amijax.models.translation import translate
 from amijax.problems.problem import Problem, ProblemError
 
@@ -113,6 +114,16 @@ def model_source(problem: Problem) -> ModelSource:
         }
         source = _sources[problem] = ModelSource(plan, files)
     return source
+
+
+def problem_numbers(problem: Problem) -> ProblemNumbers:
+    """What simulations take from a problem besides its plan."""
+    return ProblemNumbers(
+        times=problem.measurements[C.TIME].to_numpy(dtype=np.float64),
+        measurements=problem.measurements[C.MEASUREMENT].to_numpy(dtype=np.float64),
+        scales=problem.scales,
+        nominal_theta=problem.nominal_theta,
+    )
 
 
 def generate_code(source: Path, model_name: str, folder: Path) -> None:

@@ -14,7 +14,7 @@ from amijax.models.conditions import set_table_values
 from amijax.models.distrust import note_distrusts
 from amijax.models.draft import Draft
 from amijax.models.observation import Observation, observe
-from amijax.models.plan import ModelPlan, SimulationPlan
+from amijax.models.plan import ModelPlan, SimulationPlan, Value
 from amijax.models.repairs.algebraic import solve_algebraic_rules
 from amijax.models.repairs.events import event_times, merge_events
 from amijax.models.repairs.preequilibration import compare_times_before_zero
@@ -26,7 +26,7 @@ from amijax.models.repairs.unchanging import (
     write_parameters_out,
 )
 from amijax.models.sbml_tree import SbmlTree
-from amijax.models.values import Value, simulations
+from amijax.models.values import simulations
 from amijax.problems.problem import Problem
 
 

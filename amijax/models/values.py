@@ -10,20 +10,8 @@ import numpy as np
 import pandas as pd
 from petab.v1 import C
 
+from amijax.models.plan import Free, Value
 from amijax.problems.problem import Problem, ProblemError
-
-
-class Free(NamedTuple):
-    """The value of a free parameter.
-
-    Attributes:
-        position: in theta.
-    """
-
-    position: int
-
-
-type Value = float | Free
 
 
 class InSimulation(NamedTuple):

@@ -1,4 +1,4 @@
-"""The process that compiles one model: `python -m amijax.models.worker CACHE_ROOT KEY`.
+"""The process that compiles one model, for `amijax.simulation.worker`, which also tries it.
 
 It holds the key's lock while it builds, so the lock falls with the process, however it ends.
 On stdout it prints one JSON object a line: `{"event": "waiting"}` if another process has the
@@ -38,12 +38,15 @@ from amijax.models.cache import (
 TIME_LIMIT_VARIABLE = "AMIJAX_COMPILE_TIMEOUT"
 DEFAULT_TIME_LIMIT = 1800.0
 
+type TryModel = Callable[[ModelFolders, Path], None]
+
 
 class Worker:
     """One build of one key."""
 
-    def __init__(self, folders: ModelFolders, events: IO[str]) -> None:
+    def __init__(self, folders: ModelFolders, events: IO[str], try_model: TryModel) -> None:
         self.folders = folders
+        self._try_model = try_model
         self.module_name = f"amijax_{folders.key[:16]}"
         self.seconds: dict[str, float] = {}
         self._events = events
@@ -103,6 +106,8 @@ class Worker:
                 "The C++ build of the model failed.",
                 "The log says why; memory, disk space or a broken compiler are usual causes.",
             )
+        with self._phase("trial"):
+            self._try_model(self.folders, library)
         self.seconds["total"] = time.perf_counter() - started
         (folder / "entry").mkdir()
         write_entry(library.rename(folder / "entry" / library.name), self.folders, self.seconds)
@@ -196,13 +201,18 @@ def _put_environment_on_path() -> None:
     os.environ["PATH"] = os.pathsep.join([*folders, os.environ.get("PATH", "")])
 
 
-def main() -> None:
-    """Build the model of the key given on the command line."""
+def main(try_model: TryModel) -> None:
+    """Build the model of the key given on the command line: the cache's folder and the key.
+
+    Args:
+        try_model: called with a model's folders and its library before others can find it; must
+            not raise.
+    """
     # stdout becomes the log: keep the pipe to the parent under another number.
     events = os.fdopen(os.dup(1), "w")
     _put_environment_on_path()
     root, key = sys.argv[1:]
-    worker = Worker(ModelFolders(Path(root), key), events)
+    worker = Worker(ModelFolders(Path(root), key), events, try_model)
     status = 1
     try:
         status = 0 if worker.run() else 1
@@ -216,7 +226,3 @@ def main() -> None:
     # Taking AMICI and sympy down in order costs half a second and gives nothing.
     sys.stdout.flush()
     os._exit(status)
-
-
-if __name__ == "__main__":
-    main()

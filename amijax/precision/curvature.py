@@ -215,6 +215,8 @@ def fisher_information(objective: AmiciObjective, theta: FloatArray) -> FloatArr
         theta: shape (m,), on the PEtab scale.
     """
     total = np.zeros((len(theta), len(theta)))
+    if objective.refusal(theta, True) is not None:
+        return np.full_like(total, np.nan)
     rdatas = objective.simulator.everything(theta, gradient=True, num_threads=objective.num_threads)
     for positions, rdata in zip(objective.simulator.sensitivity_positions, rdatas, strict=True):
         if positions.size:

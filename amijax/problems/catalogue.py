@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from amijax.paths import collection_dir
 from amijax.problems.collection import collection_ids, downloaded_yaml
 from amijax.problems.features import ProblemFeatures, known_features
+from amijax.problems.files import files_digest, read_files
+from amijax.problems.problem import Problem
 
 DEFAULT_PROBLEM = "Boehm_JProteomeRes2014"
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -60,6 +63,17 @@ def list_problems() -> tuple[ProblemInfo, ...]:
             found[problem_id] = ProblemInfo(problem_id, source, path, features.get(problem_id))
     ordered = sorted(found.values(), key=lambda info: (_ORDER.index(info.source), info.problem_id))
     return tuple(sorted(ordered, key=lambda info: info.problem_id != DEFAULT_PROBLEM))
+
+
+def is_embedded(problem: Problem) -> bool:
+    """Whether a problem's files are those of a problem that comes with amijax."""
+    return problem.digest in _embedded_digests()
+
+
+@cache
+def _embedded_digests() -> frozenset[str]:
+    paths = [info.path for info in _in_folder(EMBEDDED, "embedded") if info.path is not None]
+    return frozenset(files_digest(path.name, read_files(path)) for path in paths)
 
 
 def _in_folder(folder: Path, source: Literal["embedded", "local collection"]) -> list[ProblemInfo]:

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from petab.v1 import C
 
-from amijax.models.plan import ModelPlan, SimulationPlan
+from amijax.models.plan import Free, ModelPlan, SimulationPlan, Value
 from amijax.models.source import model_source
-from amijax.models.values import Free, Value
 from amijax.precisions import Precision
 from amijax.problems.problem import Problem
 from amijax.sharing.snapshots import clean_name

@@ -15,7 +15,7 @@ AMICI_ERROR = -99
 MAX_TIME_EXCEEDED = -1000
 
 
-FailureKind = Literal["integration", "input", "output", "worker", "callback"]
+FailureKind = Literal["integration", "input", "output", "trial", "worker", "callback"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Failure:
     Attributes:
         kind: integration (AMICI ended a simulation with an error: other solver settings may
             mend it), input (parameters that can't be simulated), output (simulated, but with a
-            result that is not finite), worker (the process that computed ended), or callback
-            (from JAX to AMICI, which broke).
+            result that is not finite), trial (the model is not run here, since it
+            ended the process in which it was tried, hung, or filled the memory), worker (the
+            process that computed ended), or callback (from JAX to AMICI, which broke).
         message: what happened.
         remedy: what to try.
         condition: the PEtab condition in which it happened (`condition+preequilibration`

@@ -7,12 +7,9 @@ from typing import Any, NamedTuple
 
 import amici.sim.sundials as sundials
 import numpy as np
-from petab.v1 import C
 
 from amijax.logs import quiet_amici
-from amijax.models.plan import ModelPlan, SimulationPlan
-from amijax.models.values import Free
-from amijax.problems.problem import Problem
+from amijax.models.plan import Free, ModelPlan, ProblemNumbers, SimulationPlan
 from amijax.scales import FloatArray
 from amijax.simulation.measurements import data_arrays
 
@@ -63,26 +60,24 @@ class Prepared(NamedTuple):
         return values.tolist()
 
 
-def prepare(problem: Problem, plan: ModelPlan, model: Any) -> Prepared:
+def prepare(numbers: ProblemNumbers, plan: ModelPlan, model: Any) -> Prepared:
     """Build the ExpData objects of all simulations, and how theta enters them.
 
     Args:
-        problem: the problem.
-        plan: what became of it.
+        numbers: the problem's.
+        plan: what became of the problem.
         model: AMICI's model that was compiled of the plan.
     """
     quiet_amici()
-    times = problem.measurements[C.TIME].to_numpy(dtype=np.float64)
-    measurements = problem.measurements[C.MEASUREMENT].to_numpy(dtype=np.float64)
     conditions, edatas = [], []
     for simulation in plan.simulations:
-        data = data_arrays(simulation, times, measurements, len(plan.observables))
+        data = data_arrays(simulation, numbers.times, numbers.measurements, len(plan.observables))
         edata = sundials.ExpData(model)
         edata.id = simulation.label
         edata.set_timepoints(data.times)
         edata.set_measurements(data.measurements.ravel())
         edata.set_noise_scales(data.sigma.ravel())
-        conditions.append(_set_parameters(problem, plan, simulation, model, edata))
+        conditions.append(_set_parameters(numbers, plan, simulation, model, edata))
         edatas.append(edata)
     return Prepared.of(conditions, edatas)
 
@@ -95,22 +90,22 @@ _SCALES = {
 
 
 def _set_parameters(
-    problem: Problem, plan: ModelPlan, simulation: SimulationPlan, model: Any, edata: Any
+    numbers: ProblemNumbers, plan: ModelPlan, simulation: SimulationPlan, model: Any, edata: Any
 ) -> Condition:
     """Write a simulation's parameters into its ExpData, free ones at nominal."""
     free = [simulation.values[name][1] for name in model.get_free_parameter_ids()]
     targets = [i for i, value in enumerate(free) if isinstance(value, Free)]
     sources = [value.position for value in free if isinstance(value, Free)]
     scales = ["lin"] * len(free)
-    numbers = [0.0 if isinstance(value, Free) else value for value in free]
+    written = [0.0 if isinstance(value, Free) else value for value in free]
     for target, source in zip(targets, sources, strict=True):
-        scales[target] = problem.scales[source]
-        numbers[target] = float(problem.nominal_theta[source])
+        scales[target] = numbers.scales[source]
+        written[target] = float(numbers.nominal_theta[source])
     if free:
         edata.pscale = sundials.parameter_scaling_from_int_vector(
             [int(_SCALES[scale]) for scale in scales]
         )
-        edata.free_parameters = numbers
+        edata.free_parameters = written
     if targets:
         edata.plist = targets
     fixed = [simulation.values[name] for name in model.get_fixed_parameter_ids()]
@@ -123,7 +118,7 @@ def _set_parameters(
             edata.reinitialization_state_idxs_sim = [states.index(s) for s in simulation.reset]
     return Condition(
         label=simulation.label,
-        free_parameters=np.array(numbers, dtype=np.float64),
+        free_parameters=np.array(written, dtype=np.float64),
         targets=np.array(targets, dtype=np.intp),
         sources=np.array(sources, dtype=np.intp),
         sensitivity_positions=np.array(sources, dtype=np.intp),

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.models.amici_internals import run_simulations
+from amijax.models.cache import CompiledModel
 from amijax.models.plan import ModelPlan
-from amijax.models.source import model_source
+from amijax.models.source import model_source, problem_numbers
+from amijax.problems.catalogue import is_embedded
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
 from amijax.simulation.batch import PointResult, simulate_points
 from amijax.simulation.failures import Failure
 from amijax.simulation.preparation import Condition, Prepared, prepare, restrict
+from amijax.simulation.probation import Probation, RefusedModelError
 from amijax.simulation.run import (
     sensitivity_order,
     solver_of,
@@ -53,6 +56,7 @@ class Simulator:
         plan: what the model was compiled of.
         prepared: how theta enters each condition, and its data.
         settings: how AMICI integrates.
+        probation: whether the model may run in this process.
         gradient_of: positions in theta of the sensitivities; None for all of them.
     """
 
@@ -61,29 +65,35 @@ class Simulator:
     plan: ModelPlan
     prepared: Prepared
     settings: SolverSettings
+    probation: Probation
     gradient_of: tuple[int, ...] | None = None
     _idle: deque[Workspace] = field(default_factory=deque, repr=False)
+    _may_run: set[bool] = field(default_factory=set, repr=False)  # with and without gradient
 
     @classmethod
-    def of(cls, problem: Problem, loaded: Any, settings: SolverSettings) -> Simulator:
+    def of(cls, problem: Problem, compiled: CompiledModel, settings: SolverSettings) -> Simulator:
         """Prepare a problem.
 
         Args:
             problem: the PEtab problem.
-            loaded: its AMICI model.
+            compiled: its model.
             settings: how AMICI integrates.
 
         Raises:
+            DamagedModelError: the model can't be loaded.
             ProblemError: AMICI can't express the problem.
         """
+        loaded = compiled.load()
         model = with_steady_state(loaded, settings)
         plan = model_source(problem).plan
-        return cls(loaded, model, plan, prepare(problem, plan, loaded), settings)
+        numbers = problem_numbers(problem)
+        probation = Probation(compiled, plan, numbers, is_embedded(problem))
+        return cls(loaded, model, plan, prepare(numbers, plan, loaded), settings, probation)
 
     def with_settings(self, settings: SolverSettings) -> Simulator:
         """The same simulations with other settings; costs next to nothing."""
         model = with_steady_state(self.loaded, settings)
-        return replace(self, model=model, settings=settings, _idle=deque())
+        return replace(self, model=model, settings=settings, _idle=deque(), _may_run=set())
 
     def with_gradient_of(self, positions: ArrayLike) -> Simulator:
         """The same simulations with sensitivities for some parameters only.
@@ -136,6 +146,22 @@ class Simulator:
         """An AMICI solver of its own with these settings, for the model."""
         return solver_of(self.model, self.settings)
 
+    def refusal(self, *, gradient: bool) -> Failure | None:
+        """Why the model must not run in this process with these settings; None if it may.
+
+        The first time that a model is about to run some kind of native code, a process that tries
+        it takes some seconds. What simulates raises `RefusedModelError` where there is a refusal.
+
+        Args:
+            gradient: with sensitivities.
+        """
+        if gradient in self._may_run:
+            return None
+        failure = self.probation.refusal(self.settings, gradient)
+        if failure is None:
+            self._may_run.add(gradient)
+        return failure
+
     def likelihoods(
         self,
         theta: FloatArray,
@@ -155,7 +181,7 @@ class Simulator:
             num_threads: cores to use.
             only: positions of the conditions to simulate; all if not given.
         """
-        with self._workspace(theta) as workspace:
+        with self._workspace(theta, gradient) as workspace:
             return_likelihood(workspace.solver, gradient)
             edatas = _chosen(workspace.edatas, only)
             # Idle threads cost time.
@@ -172,7 +198,7 @@ class Simulator:
             gradient: with sensitivities.
             num_threads: cores to use.
         """
-        with self._workspace(theta) as workspace:
+        with self._workspace(theta, gradient) as workspace:
             _return_everything(workspace.solver, gradient)
             return run_simulations(
                 self.model,
@@ -191,7 +217,7 @@ class Simulator:
             theta: shape (n_parameters,), finite, on the PEtab scale.
             only: positions of the conditions to simulate.
         """
-        with self._workspace(theta) as workspace:
+        with self._workspace(theta, False) as workspace:
             _return_everything(workspace.solver, False)
             edatas = [without_measurements(edata) for edata in _chosen(workspace.edatas, only)]
             return run_simulations(self.model, workspace.solver, edatas, failfast=False)
@@ -226,11 +252,14 @@ class Simulator:
             return_likelihood(solver, gradient)
             return solver
 
+        if len(thetas):
+            self._check_may_run(gradient)
         return simulate_points(self.model, new_solver, self.prepared, thetas, gradient, num_threads)
 
     @contextmanager
-    def _workspace(self, theta: FloatArray) -> Iterator[Workspace]:
+    def _workspace(self, theta: FloatArray, gradient: bool) -> Iterator[Workspace]:
         """A workspace with the model's parameters at theta, kept for the next call."""
+        self._check_may_run(gradient)
         try:
             workspace = self._idle.pop()
         except IndexError:
@@ -240,6 +269,10 @@ class Simulator:
             edata.free_parameters = values
         yield workspace
         self._idle.append(workspace)
+
+    def _check_may_run(self, gradient: bool) -> None:
+        if (failure := self.refusal(gradient=gradient)) is not None:
+            raise RefusedModelError(failure)
 
 
 def return_likelihood(solver: Any, gradient: bool) -> None:

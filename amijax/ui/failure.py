@@ -62,6 +62,8 @@ def _remedies(context: Context, remedies: tuple[Remedy, ...]) -> None:
                     max_steps=asked.max_steps,
                     time_limit=asked.time_limit,
                     sensitivities=asked.sensitivities,
+                    steady_state=asked.steady_state,
+                    steady_state_sensitivities=asked.steady_state_sensitivities,
                 )
             )
 

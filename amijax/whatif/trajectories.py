@@ -203,7 +203,7 @@ class TrajectorySimulator:
         problem = self.objective.problem
         theta = problem.checked(theta)
         chosen = list(range(len(self._layouts)) if conditions is None else conditions)
-        failure = self.objective.input_failure(theta)
+        failure = self.objective.refusal(theta, gradient)
         rdatas = (
             self._run(theta, chosen, states, gradient) if failure is None else [()] * len(chosen)
         )

@@ -13,9 +13,9 @@ import xml.etree.ElementTree as ET
 import sympy as sp
 
 from amijax.models.draft import Draft
+from amijax.models.plan import Free
 from amijax.models.sbml_tree import MATHML
 from amijax.models.symbolic import TIME, symbol, to_sympy
-from amijax.models.values import Free
 
 _HIGHEST_DERIVATIVE = 4
 # Relation -> (its other form, strict or not; whether it is strict; sign of left minus right).

@@ -362,8 +362,9 @@ def test_crauste_agrees_to_the_last_bit_and_is_wrong_by_a_factor_of_45(objective
         assert "solver's tolerance" in quantity.sentence
 
 
-def test_boehm_is_limited_by_float32(boehm_judged):
-    judged = boehm_judged.quantities
+def test_boehm_is_limited_by_float32(boehm):
+    # At the default rtol the solver's noise limits entries that almost vanish at the optimum.
+    judged = judge(boehm.with_solver(SolverSettings(rtol=1e-12))).quantities
     assert next(iter(judged)) == "llh"
     assert judged["llh"].limited_by == "none"
     assert all(quantity.limited_by != "solver" for quantity in judged.values())

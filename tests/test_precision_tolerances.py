@@ -89,7 +89,9 @@ def test_float64_s_error_is_tiny_at_the_tightest_tolerance(request, problem):
 def test_float32_s_error_stands_still_at_the_budget_s(request, objective_of, problem, problem_id):
     sweep, _ = request.getfixturevalue(problem)
     objective = objective_of(problem_id)
-    budget = error_budget(objective, objective.problem.nominal_theta, everything(objective))
+    # At the default rtol the solver's noise is a fifth of float32's error of Boehm's k_phos.
+    precise = objective.with_solver(SolverSettings(rtol=1e-12))
+    budget = error_budget(precise, objective.problem.nominal_theta, everything(objective))
     whole = np.abs(budget.errors().sum(axis=0))
     worst = whole.argmax()
     assert whole[worst] > 1e-2

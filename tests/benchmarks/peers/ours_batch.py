@@ -29,6 +29,6 @@ def set_up(objective):
 
     def call(gradient):
         batch = on_all_cores.llh_and_gradient_batch if gradient else on_all_cores.llh_batch
-        return Call(lambda: batch(thetas, executor="local"), read, POINTS)
+        return Call(lambda: batch(thetas), read, POINTS)
 
     return call

@@ -2,6 +2,7 @@
 
 # What never happens ends a test here, before pytest's own limit ends the run.
 PATIENCE_MS = 90_000
+_ROW_PIXELS = 35  # of data grids, their header included
 
 # Counts the script runs that ended, from the state that Streamlit shows in the page.
 _COUNT_RUNS = """() => {
@@ -58,23 +59,39 @@ def table(page, key):
     return {row[0]: dict(zip(rows[0], row, strict=False)) for row in rows[1:]}
 
 
+def click_row(page, selector, row, x):
+    """Click into a row of a data grid (0 is the first below the header), x pixels from its left."""
+    place = {"x": x, "y": _ROW_PIXELS * (row + 1.5)}
+    grid = page.locator(f"{selector} .dvn-scroller")
+    grid.hover(position=place)
+    # Where the mouse comes in, the grid is drawn anew and misses what happens meanwhile.
+    page.wait_for_function(
+        "selector => getComputedStyle(document.querySelector("
+        "`${selector} [data-testid='stElementToolbar']`)).opacity === '1'",
+        arg=selector,
+    )
+    grid.click(position=place)
+
+
 def edit_cell(page, selector, column, row, text):
     """Type into a cell of a data grid (counted from 0), once the script has come to rest."""
     idle(page)
-    # The grid is a canvas; the cells of its accessible table take focus and keys.
-    cell = page.locator(f"{selector} #glide-cell-{column}-{row}")
-    cell.wait_for(state="attached")
 
-    def is_selected():
-        cell.focus()  # a grid that had no focus gives it to its first cell instead
-        return cell.get_attribute("aria-selected") == "true"
+    # The grid is a canvas; its accessible table says which cell is selected.
+    def cell(i):
+        return page.locator(f"{selector} #glide-cell-{i}-{row}")
 
-    until(page, is_selected)
-    cell.press("Enter")
+    cell(column).wait_for(state="attached")
+    click_row(page, selector, row, 40)
+    for i in range(column + 1):
+        if i:
+            page.keyboard.press("ArrowRight")
+        until(page, lambda i=i: cell(i).get_attribute("aria-selected") == "true")
+    page.keyboard.press("Enter")
     editor = page.locator("#portal textarea")
     editor.fill(text)
     rerun(page, lambda: editor.press("Enter"))
-    until(page, lambda: cell.text_content() == text)
+    until(page, lambda: cell(column).text_content() == text)
 
 
 def no_traceback(page):

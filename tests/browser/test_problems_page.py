@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from amijax.checks.check import known_results
-from pages import idle, until
+from pages import click_row, idle, rerun, until
 
 pytestmark = pytest.mark.browser
 
+TABLE = ".st-key-problems_table"
 EMBEDDED = Path(__file__).parents[2] / "amijax" / "problems" / "embedded"
 
 
@@ -20,9 +21,9 @@ def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
 def test_a_check_goes_on_while_other_pages_are_visited(server, new_page):
     page = new_page(server + "/collection")
     before = known_results().get("Conversion_Reaction")
-    page.locator("[data-testid='stDataFrame'] td").first.wait_for(state="attached")
-    box = page.locator("[data-testid='stDataFrame']").first.bounding_box()
-    page.mouse.click(box["x"] + 16, box["y"] + 35 * 2 + 17)  # the conversion reaction
+    page.locator(f"{TABLE} td").first.wait_for(state="attached")
+    idle(page)
+    rerun(page, lambda: click_row(page, TABLE, 1, 16))  # the conversion reaction
     page.get_by_role("button", name="Check the chosen (1)").click()
     page.get_by_text("Checking Conversion_Reaction").wait_for()
     page.get_by_role("link", name="About").click()

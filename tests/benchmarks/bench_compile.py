@@ -2,8 +2,8 @@
 
 Each measurement is a fresh process with an empty cache, the two taking turns. `call` is the
 time of `get_model` and of `import_petab_problem`; `process` adds imports and reading the
-problem. Then both builds are loaded into one process and evaluated in turns: compiling faster
-must not cost speed of simulation nor change a digit.
+problem. Then our build and AMICI's default build of the same model are loaded into one process and
+simulated in turns: compiling faster must not cost speed of simulation nor change a digit.
 Run it as `python tests/benchmarks/bench_compile.py [PROBLEM...]`.
 """
 
@@ -51,36 +51,50 @@ print(json.dumps({"call": seconds}))
 SIMULATE = """
 import json, os, statistics, sys, time
 from pathlib import Path
-from types import SimpleNamespace
+import amici
+import amici.sim.sundials as sundials
 import numpy as np
-from amici.importers.petab.v1 import import_petab_problem
-from amijax.models.source import model_source, read_petab
+from amijax.models.source import model_source, problem_numbers
 from amijax.models.lookup import get_model
-from amijax.objective import AmiciObjective
 from amijax.problems import load_problem
+from amijax.simulation.preparation import prepare
+from amijax.simulation.run import sensitivity_order, solver_of
+from amijax.simulation.settings import SolverSettings
 problem = load_problem(sys.argv[1])
-folder = os.environ["AMIJAX_CACHE_DIR"]
+folder = Path(os.environ["AMIJAX_CACHE_DIR"])
 source = model_source(problem)
-source.write(Path(folder) / "source")
-reference = import_petab_problem(
-    read_petab(Path(folder) / "source"), folder + "/model", model_name="reference"
+source.write(folder / "source")
+# AMICI's default build of what we compile: the import of PEtab is another model.
+amici.SbmlImporter(str(folder / "source" / "model.xml"), discard_annotations=True).sbml2amici(
+    "reference", folder / "reference", fixed_parameters=source.plan.fixed,
+    observation_model=[
+        amici.MeasurementChannel(
+            o.id, formula=o.formula, sigma=o.sigma, noise_distribution=o.distribution
+        )
+        for o in source.plan.observables
+    ],
 )
-stand_in = SimpleNamespace(load=reference.module.get_model, key="reference")
-objectives = [
-    AmiciObjective(problem, model=model) for model in (get_model(problem), stand_in)
-]
-theta = np.array(problem.nominal_theta)
+reference = amici.import_model_module("reference", folder / "reference").get_model()
+models = [get_model(problem).load(), reference]
 result = {}
-for what, parts in (("llh", lambda llh: [llh]), ("llh_and_gradient", list)):
-    calls = [getattr(objective, what) for objective in objectives]
+for what, gradient in (("llh", False), ("llh_and_gradient", True)):
+    calls = []
+    for model in models:
+        edatas = prepare(problem_numbers(problem), source.plan, model).edatas
+        solver = solver_of(model, SolverSettings())
+        solver.set_sensitivity_order(sensitivity_order(gradient))
+        calls.append(lambda m=model, s=solver, e=edatas: sundials.run_simulations(m, s, list(e)))
     start = time.perf_counter()
-    values = [np.hstack(parts(call(theta))) for call in calls]
+    values = [
+        np.hstack([np.hstack([r.llh, *([r.sllh] if gradient else [])]) for r in call()])
+        for call in calls
+    ]
     repeats = max(5, min(200, int(20 / (time.perf_counter() - start))))
     seconds = [[], []]
     for i in range(repeats):
         for j in (0, 1) if i % 2 else (1, 0):
             start = time.perf_counter()
-            calls[j](theta)
+            calls[j]()
             seconds[j].append(time.perf_counter() - start)
     medians = [statistics.median(s) for s in seconds]
     result[what] = [*medians, bool(np.array_equal(*values, equal_nan=True))]

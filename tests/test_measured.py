@@ -87,6 +87,8 @@ def test_replicates_keep_their_order_and_missing_data_are_nan():
         rows=np.array([0, 1, 2, 4, 5]),
         observables=np.array([1, 0, 0, 0, 1]),
         sigma=np.array([0.5, nan, 0.2, 0.3, nan]),
+        has_value=np.ones(2, bool),
+        has_scale=np.ones(2, bool),
     )
     times = np.array([1.0, 0.0, 1.0, 9.0, 1.0, np.inf])
     measurements = np.array([5.0, 1.0, 2.0, 9.0, 3.0, 7.0])

@@ -1,7 +1,7 @@
 """Overrides of measurements: each row's observable and noise scale are what PEtab's text says.
 
 The expected value of a row is its formula with the row's own overrides in it, worked out by Python;
-the other one comes from what would be compiled and handed to AMICI. Nothing is compiled.
+the other one comes from what would be compiled and handed to AMICI; nothing is compiled for that.
 """
 
 import os
@@ -15,7 +15,7 @@ import pytest
 import sympy as sp
 from small_problems import Model
 
-from amijax import ProblemError, load_problem
+from amijax import AmiciObjective, ProblemError, TrajectorySimulator, load_problem
 from amijax.models.source import model_source
 from amijax.models.values import Free
 
@@ -271,6 +271,41 @@ def test_the_model_is_the_same_in_each_process(tmp_path):
         for seed in range(1, 4)
     }  # fmt: skip
     assert len(keys) == 1
+
+
+def test_courses_show_only_what_measurements_define(tmp_path):
+    """An observable without overrides in a simulation has no value there, nor a noise scale."""
+    observables = {
+        "o": (f"{O1}*A", N1),
+        "o2": ("A", "noiseParameter1_o2"),
+        "o3": ("A", "noiseParameter1_o3*s"),
+    }
+    rows = [
+        Row("o", "z", "0.1", time=1.0), Row("o", "u", "0.2", time=2.0), Row("o", "s", "u", "c2"),
+        Row("o2", "", "0.3", time=1.0), Row("o2", "", "0.4", time=3.0), Row("o3", "", "2"),
+    ]  # fmt: skip
+    objective = AmiciObjective(write(tmp_path, observables, rows))
+    simulator = TrajectorySimulator(objective)
+    first, second = simulator.simulate(objective.problem.nominal_theta).conditions
+    at = dict(zip(simulator.observable_ids, range(9), strict=False))
+    assert set(at) == {"unmeasured", "o #1", "o #2", "o2", "o3"}
+    p, _ = points()
+    a = 2 * np.exp(-p["kd"] * first.times)
+    for name, value, sigma in (
+        ("o #1", p["z"] * a, 0.1),
+        ("o #2", p["u"] * a, 0.2),
+        ("o2", a, np.select([first.times == 1.0, first.times == 3.0], [0.3, 0.4], np.nan)),
+        ("o3", a, 2 * p["s"]),
+    ):
+        np.testing.assert_allclose(first.observables[:, at[name]], value, rtol=1e-5)
+        np.testing.assert_allclose(first.sigmas[:, at[name]], np.broadcast_to(sigma, a.shape))
+    for name, factor, sigma in (
+        ("o #1", p["s"], p["u"]), ("o #2", np.nan, np.nan), ("o2", 1.0, np.nan),
+        ("o3", 1.0, np.nan),
+    ):  # fmt: skip
+        a = 2 * np.exp(-p["kd"] * second.times)
+        np.testing.assert_allclose(second.observables[:, at[name]], factor * a, rtol=1e-5)
+        np.testing.assert_allclose(second.sigmas[:, at[name]], np.full(a.shape, sigma))
 
 
 def test_a_condition_that_names_a_parameter_of_the_model(tmp_path):

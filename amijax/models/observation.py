@@ -25,6 +25,10 @@ from amijax.models.sbml_tree import ci
 from amijax.models.symbolic import TIME, amici_text, symbol, to_sympy
 from amijax.problems.problem import ProblemError
 
+_OVERRIDES = {
+    C.OBSERVABLE_PARAMETERS: "observableParameter",
+    C.NOISE_PARAMETERS: "noiseParameter",
+}
 MOST_COPIES = 2000  # of one observable; each is compiled
 
 
@@ -36,11 +40,15 @@ class Observation:
         observables: of the compiled model.
         columns: for each row of the measurement table the position of its observable.
         sigma: for each row its noise scale where it is a number, else NaN.
+        has_value, has_scale: for each simulation and observable, whether measurements give all
+            overrides of the formula and of the noise formula.
     """
 
     observables: tuple[ModelObservable, ...]
     columns: np.ndarray
     sigma: np.ndarray
+    has_value: np.ndarray
+    has_scale: np.ndarray
 
 
 def observe(draft: Draft) -> Observation:
@@ -53,6 +61,7 @@ def observe(draft: Draft) -> Observation:
     columns = np.zeros(len(table), dtype=np.intp)
     sigma = np.full(len(table), np.nan)
     compiled: list[ModelObservable] = []
+    given: dict[str, list[np.ndarray]] = {column: [] for column in _OVERRIDES}
     rows_of = table.groupby(table[C.OBSERVABLE_ID].astype(str), sort=False).indices
     for name in draft.problem.observables.index:
         rows = np.sort(rows_of.get(str(name), np.empty(0, dtype=np.intp)))
@@ -60,7 +69,10 @@ def observe(draft: Draft) -> Observation:
         columns[rows] = len(compiled) + observable.copies
         sigma[rows] = observable.sigma
         compiled += observable.compile(first=len(compiled))
-    return Observation(tuple(compiled), columns, sigma)
+        for column, known in given.items():
+            known += observable.given(column)
+    has_value, has_scale = (np.stack(known, axis=1) for known in given.values())
+    return Observation(tuple(compiled), columns, sigma, has_value, has_scale)
 
 
 class _Observable:
@@ -73,8 +85,10 @@ class _Observable:
         self._formula = self._parsed(C.OBSERVABLE_FORMULA)
         self._noise = self._parsed(C.NOISE_FORMULA)
         self._placeholders = {
-            C.OBSERVABLE_PARAMETERS: self._placeholders_of(self._formula, "observableParameter"),
-            C.NOISE_PARAMETERS: self._placeholders_of(self._noise, "noiseParameter"),
+            column: self._placeholders_of(formula, kind)
+            for (column, kind), formula in zip(
+                _OVERRIDES.items(), (self._formula, self._noise), strict=True
+            )
         }
         overrides, which = self._overrides(rows)
         numbers = [self._number(values) for values in overrides]
@@ -108,6 +122,19 @@ class _Observable:
                 )
             )  # fmt: skip
         return made
+
+    def given(self, column: str) -> list[np.ndarray]:
+        """For each copy: in which simulations measurements give all overrides of a column."""
+        slots = [s for s, p in enumerate(self._all_placeholders) if p in self._placeholders[column]]
+        return [
+            np.array(
+                [
+                    not slots or (i in values and all(values[i][s] is not None for s in slots))
+                    for i in range(len(self._draft.simulations))
+                ]
+            )
+            for values in self._values or [{}]
+        ]
 
     @property
     def _all_placeholders(self) -> tuple[str, ...]:

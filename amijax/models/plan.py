@@ -103,6 +103,9 @@ class SimulationPlan:
         observables: for each of them, the position of the model's observable.
         sigma: for each of them, the noise scale where the table gives it as a number and the
             noise formula does no more than repeat it; else NaN.
+        has_value: for each of the model's observables, whether the simulation's measurements give
+            all overrides of its formula: without them it can be simulated, but means nothing.
+        has_scale: likewise for its noise formula.
     """
 
     condition: str
@@ -112,6 +115,8 @@ class SimulationPlan:
     rows: np.ndarray
     observables: np.ndarray
     sigma: np.ndarray
+    has_value: np.ndarray
+    has_scale: np.ndarray
 
     @property
     def label(self) -> str:

@@ -96,6 +96,8 @@ def _simulations(draft: Draft, observation: Observation) -> tuple[SimulationPlan
                 rows=rows,
                 observables=observation.columns[rows],
                 sigma=observation.sigma[rows],
+                has_value=observation.has_value[i],
+                has_scale=observation.has_scale[i],
             )
         )
     return tuple(found)

@@ -34,8 +34,11 @@ class Layout(NamedTuple):
         between: AMICI's ExpData of the other times, None if there are none.
         times: all of them, ascending, each once; shape (n_t,).
         order: positions of these times in the measured ones followed by the others.
-        unknown_sigma: observables whose noise scale is known at measured times only, since the
-            measurement table gives several numbers; shape (n_y,).
+        unknown: observables of which no measurement here gives the overrides; shape (n_y,).
+        has_scale: observables whose noise scale the model has; shape (n_y,).
+        measured_sigma, between_sigma: the noise scale of the others, which measurements give as a
+            number, at measured times and between them; NaN where they give several numbers, or
+            none. Shapes (n_measured, n_y) and (n_y,).
         note: what is unusual about the times, empty if nothing is.
         rows, at, observable: for each measurement its position in the problem's measurement
             table, in the measured times, and in the model's observables; in the table's order.
@@ -47,7 +50,10 @@ class Layout(NamedTuple):
     between: Any | None
     times: FloatArray
     order: np.ndarray
-    unknown_sigma: np.ndarray
+    unknown: np.ndarray
+    has_scale: np.ndarray
+    measured_sigma: FloatArray
+    between_sigma: FloatArray
     note: str
     rows: np.ndarray
     at: np.ndarray
@@ -113,14 +119,18 @@ def _layout(
     known = ~np.isnan(sigma)
     lowest = np.where(known, sigma, np.inf).min(axis=0, initial=np.inf)
     highest = np.where(known, sigma, -np.inf).max(axis=0, initial=-np.inf)
+    single = np.where(lowest == highest, lowest, np.nan)
     return Layout(
         condition=plan.condition,
         preequilibration=plan.preequilibration,
         measured=edata,
-        between=_at_times(edata, between, np.where(lowest == highest, lowest, np.nan)),
+        between=_at_times(edata, between, single),
         times=times,
         order=order,
-        unknown_sigma=lowest < highest,
+        unknown=~plan.has_value,
+        has_scale=plan.has_scale,
+        measured_sigma=np.where(known, sigma, single),
+        between_sigma=single,
         note=_note(measured, start),
         rows=plan.rows,
         at=data.at,

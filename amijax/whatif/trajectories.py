@@ -272,7 +272,11 @@ class TrajectorySimulator:
         n_y = len(self.observable_ids)
         y = self._parts(layout, rdatas, "y", n_y)
         sigma = self._parts(layout, rdatas, "sigmay", n_y)
-        sigma[1][:, layout.unknown_sigma] = np.nan
+        for values, scales, of_table in zip(
+            y, sigma, (layout.measured_sigma, layout.between_sigma), strict=True
+        ):
+            values[:, layout.unknown] = np.nan
+            scales[:] = np.where(layout.has_scale | np.isnan(scales), scales, of_table)
         if failure is None:
             failure = stopped(self.objective.simulator.conditions[i], rdatas[0])
             if failure is None and not np.isfinite(rdatas[0].llh):

@@ -109,10 +109,18 @@ def test_113_parameters_are_readable(server, new_page, collection):  # noqa: ARG
     from amijax import get_model, load_problem
 
     get_model(load_problem("Bachmann_MSB2011"))
-    page = new_page(server + "/?problem=Bachmann_MSB2011")
+    page = new_page(server + "/?problem=Bachmann_MSB2011&sensitivities=forward")
     page.locator(CHART).wait_for()
     no_traceback(page)
     until(page, lambda: page.locator(f"{CHART} .ytick").count() == 113)
+
+
+def test_the_problem_of_an_address_stays_on_other_pages(server, new_page):
+    page = new_page(server + "/about?problem=Conversion_Reaction")
+    page.get_by_text("About amijax").wait_for()
+    page.get_by_role("link", name="What if").click()
+    page.get_by_text("What if: Conversion_Reaction").wait_for()
+    no_traceback(page)
 
 
 def test_a_hostile_address_is_the_default(server, new_page):

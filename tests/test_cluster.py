@@ -83,6 +83,12 @@ def assert_same(found, expected):
         assert_same_evaluation(mine, local)
 
 
+def test_an_empty_batch_and_a_wrong_shape_are_as_they_are_here(client, boehm):
+    assert boehm.evaluate_batch(np.empty((0, 9)), executor=DaskExecutor(client)) == ()
+    with pytest.raises(ValueError, match=r"shape \(n, 9\)"):
+        boehm.evaluate_batch(np.zeros((3, 8)), executor=DaskExecutor(client))
+
+
 def test_workers_compile_a_model_once_and_prepare_it_once_each(
     client, processes, conversion, worker_cache, only_workers
 ):
@@ -192,12 +198,6 @@ def test_an_exception_from_progress_ends_the_batch_on_the_workers_too(client, bo
         boehm.evaluate_batch(around(boehm, 4), executor=DaskExecutor(client)),
         boehm.evaluate_batch(around(boehm, 4)),
     )
-
-
-def test_an_empty_batch_and_a_wrong_shape_are_as_they_are_here(client, boehm):
-    assert boehm.evaluate_batch(np.empty((0, 9)), executor=DaskExecutor(client)) == ()
-    with pytest.raises(ValueError, match=r"shape \(n, 9\)"):
-        boehm.evaluate_batch(np.zeros((3, 8)), executor=DaskExecutor(client))
 
 
 def test_the_setting_names_a_cluster(client, boehm, only_workers, monkeypatch):

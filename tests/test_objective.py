@@ -95,13 +95,16 @@ def test_embedded_boehm_equals_the_collections(boehm, collection):
 
 
 @pytest.mark.parametrize("scale", ["lin", "log", "log10"])
-def test_decay_on_each_scale(tmp_path, scale):
-    problem = load_problem(write_decay(tmp_path, scale=scale))
+def test_decay_on_each_scale_and_a_parameter_without_effect(tmp_path, scale):
+    path = write_decay(tmp_path, scale=scale, extra_parameters="idle\tlin\t0\t2\t1\t1\n")
+    with (tmp_path / "observables.tsv").open("a") as observables:
+        observables.write("unmeasured\tidle\t0.1\n")
+    problem = load_problem(path)
     objective = AmiciObjective(problem)
     llh, gradient = objective.llh_and_gradient(problem.nominal_theta)
     expected_llh, expected_gradient = decay_closed_form(problem)
     assert llh == pytest.approx(expected_llh, rel=SOLVER)
-    np.testing.assert_allclose(gradient, [expected_gradient], rtol=1e-6)
+    np.testing.assert_allclose(gradient, [expected_gradient, 0.0], rtol=1e-6)
 
 
 def decay_closed_form(problem, rate=0.8, sigma=0.1):

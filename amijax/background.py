@@ -17,7 +17,10 @@ from typing import Literal
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
-_FAREWELL = 3.0  # seconds that jobs get to stop when Python ends
+# Seconds that jobs get to stop when Python ends, at most: as long as the simulation under way. A
+# thread that comes back from AMICI's C++ after that is ended inside it, which aborts the process
+# ("FATAL: exception not rethrown", exit status 134) until Python 3.14.
+_FAREWELL = 60.0
 _REMEMBERED = 32  # jobs of a kind that are over
 
 

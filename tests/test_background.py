@@ -121,3 +121,21 @@ def test_jobs_are_cancelled_when_python_ends():
         cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert done.stdout == "stopped\n"
+
+
+def test_python_waits_for_the_work_under_way_when_it_ends():
+    # A thread that comes back from AMICI while Python is being taken down aborts the process.
+    code = (
+        "import sys, time; sys.path.insert(0, 'tests')\n"
+        "from test_background import Waiter\n"
+        "def work():\n"
+        "    time.sleep(5)  # a simulation, which can't be interrupted\n"
+        "    print('over', flush=True)\n"
+        "    return 'done'\n"
+        "Waiter(work)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "over\n"

@@ -68,7 +68,8 @@ class Kind:
         model: SBML.
         conditions: lines of the condition table.
         observables: (id, formula, noise formula, transformation).
-        parameters: (id, scale, nominal, estimate).
+        parameters: scale and nominal value (linear) of the estimated ones.
+        fixed: values of parameters of the table that are not estimated.
     """
 
     rows: list[Row]
@@ -80,6 +81,7 @@ class Kind:
             "a0": ("lin", 1.0), "b0": ("lin", 0.0), "k1": ("lin", K1), "k2": ("lin", K2),
         }
     )  # fmt: skip
+    fixed: dict = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         table = "observableId\tpreequilibrationConditionId\tsimulationConditionId\tmeasurement\t"
@@ -95,7 +97,11 @@ class Kind:
             "observables.tsv": head + "".join("\t".join(o) + "\n" for o in self.observables),
             "parameters.tsv": "parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\t"
             "estimate\n"
-            + "".join(f"{n}\t{s}\t0\t10\t{v!r}\t1\n" for n, (s, v) in self.parameters.items()),
+            + "".join(
+                f"{n}\t{s}\t{0.001 if s == 'log10' else 0}\t10\t{v!r}\t1\n"
+                for n, (s, v) in self.parameters.items()
+            )
+            + "".join(f"{n}\tlin\t0\t10\t{v!r}\t0\n" for n, v in self.fixed.items()),
             "problem.yaml": "format_version: 1\nparameter_file: parameters.tsv\nproblems:\n"
             "- condition_files: [conditions.tsv]\n  measurement_files: [measurements.tsv]\n"
             "  observable_files: [observables.tsv]\n  sbml_files: [model.xml]\n",
@@ -105,7 +111,10 @@ class Kind:
         return folder / "problem.yaml"
 
     def llh(self, theta) -> float:
-        p = dict(zip(self.parameters, theta, strict=True))
+        p = self.fixed | {
+            name: 10**value if scale == "log10" else value
+            for (name, (scale, _)), value in zip(self.parameters.items(), theta, strict=True)
+        }
         transformations = {o[0]: o[3] for o in self.observables}
         total = 0.0
         for r in self.rows:
@@ -258,6 +267,15 @@ KINDS = {
         ],
         BARE, "conditionId\tA\tB\np0\t0\t1\nc0\ti\t\n", parameters={**ONLY_K, "i": ("lin", 0.9)},
     ),
+    "initial values in the condition table, one estimated on log10, one fixed": Kind(
+        [Row(t, m, lambda p, t=t: at(t, a0=p["i"], b0=p["j"])(p)) for t, m in ((0, 0.7), (10, 0.1))],
+        BARE, "conditionId\tA\tB\nc0\ti\tj\n", parameters={**ONLY_K, "i": ("log10", 2.0)},
+        fixed={"j": 3.0},
+    ),
+    "an empty initial value in the condition table is the model's": Kind(
+        [Row(t, m, lambda p, t=t: at(t, a0=p["i"], b0=0.5)(p)) for t, m in ((0, 0.7), (10, 0.1))],
+        BARE, "conditionId\tA\tB\nc0\ti\tNaN\n", parameters={**ONLY_K, "i": ("log10", 2.0)},
+    ),
 }  # fmt: skip
 
 
@@ -270,7 +288,9 @@ def steady_b(p):
 def test_llh_and_gradient_are_those_of_the_closed_form(name, tmp_path):
     kind = KINDS[name]
     problem = load_problem(kind.write(tmp_path))
-    theta = np.array([value for _, value in kind.parameters.values()])
+    theta = np.array(
+        [np.log10(v) if scale == "log10" else v for scale, v in kind.parameters.values()]
+    )
     np.testing.assert_array_equal(problem.nominal_theta, theta)
     llh, gradient = AmiciObjective(problem).llh_and_gradient(theta)
     assert llh == pytest.approx(kind.llh(theta), rel=LLH)

@@ -268,12 +268,18 @@ KINDS = {
         BARE, "conditionId\tA\tB\np0\t0\t1\nc0\ti\t\n", parameters={**ONLY_K, "i": ("lin", 0.9)},
     ),
     "initial values in the condition table, one estimated on log10, one fixed": Kind(
-        [Row(t, m, lambda p, t=t: at(t, a0=p["i"], b0=p["j"])(p)) for t, m in ((0, 0.7), (10, 0.1))],
+        [
+            Row(t, m, lambda p, t=t: at(t, a0=p["i"], b0=p["j"])(p))
+            for t, m in ((0.0, 0.7), (10.0, 0.1))
+        ],
         BARE, "conditionId\tA\tB\nc0\ti\tj\n", parameters={**ONLY_K, "i": ("log10", 2.0)},
         fixed={"j": 3.0},
     ),
     "an empty initial value in the condition table is the model's": Kind(
-        [Row(t, m, lambda p, t=t: at(t, a0=p["i"], b0=0.5)(p)) for t, m in ((0, 0.7), (10, 0.1))],
+        [
+            Row(t, m, lambda p, t=t: at(t, a0=p["i"], b0=0.5)(p))
+            for t, m in ((0.0, 0.7), (10.0, 0.1))
+        ],
         BARE, "conditionId\tA\tB\nc0\ti\tNaN\n", parameters={**ONLY_K, "i": ("log10", 2.0)},
     ),
 }  # fmt: skip

@@ -19,7 +19,7 @@ with right:
     result = None
     if model:
         # AMICI, JAX and Plotly, which take longer to import than the table to appear.
-        from amijax.ui import accuracy, evaluation, failure, results, trust
+        from amijax.ui import audit, evaluation, failure, results, trust
 
         result = evaluation.evaluate(context, model)
     if result:
@@ -34,7 +34,7 @@ if result:
         results.metrics(chosen)
         trust.show(context, result.settled.objective, chosen.theta)
         if not chosen.failure:
-            accuracy.show(result, chosen)
+            audit.line(result, chosen)
     results.prior(problem, chosen)
     results.tables(result.comparisons, context.precision)
 links.draw(context, "")

@@ -1,3 +1,7 @@
+from .audit.audit import Audit as Audit
+from .audit.audit import audit_gradient as audit_gradient
+from .audit.function import FunctionAudit as FunctionAudit
+from .audit.function import audit_function as audit_function
 from .cluster.client import DaskExecutor as DaskExecutor
 from .cluster.errors import ClusterError as ClusterError
 from .cluster.errors import ClusterWarning as ClusterWarning

@@ -84,7 +84,7 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
     ladder = choice.ladder()
     for rung in ladder:
         last = rung is ladder[-1]
-        if not last and (objective.model.key, rung) in _slow_failures:
+        if not last and (objective.problem.digest, rung) in _slow_failures:
             continue
         settings = rung
         measurement = _known_measurement(objective, settings) if _is_open(choice) else None
@@ -99,7 +99,7 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
         if last or evaluation.failure.kind != "integration":  # other settings mend nothing else
             break
         if evaluation.wall_seconds > _SLOW:
-            _slow_failures.add((objective.model.key, rung))
+            _slow_failures.add((objective.problem.digest, rung))
         failed.append(evaluation)
     return Settled(tried, evaluation, tuple(failed), measurement)
 

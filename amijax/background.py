@@ -7,11 +7,13 @@ one asked for already gets the same job. All jobs are cancelled when Python ends
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +23,8 @@ State = Literal["waiting", "running", "done", "failed", "cancelled"]
 # thread that comes back from AMICI's C++ after that is ended inside it, which aborts the process
 # ("FATAL: exception not rethrown", exit status 134) until Python 3.14.
 _FAREWELL = 60.0
+_QUEUE_SECONDS = 0.2  # between looks at a job that waits
+_NICENESS = 10
 _REMEMBERED = 32  # jobs of a kind that are over
 
 
@@ -123,6 +127,66 @@ class Job[P: Progress](ABC):
             with _live_lock:
                 _live.discard(self)
             self._is_over.set()
+
+
+class WatchedJob[P: Progress](Job[P]):
+    """A job that waits for its turn and ends when nobody watches it any more."""
+
+    def __init__(self, name: str, queue: threading.Lock, abandon_after: float | None) -> None:
+        """Set up; a kind of job starts its work last.
+
+        Args:
+            name: of the thread.
+            queue: jobs with the same one run one after the other.
+            abandon_after: seconds after which a job that nobody asks about stops; never if None.
+        """
+        super().__init__(name, "waiting")
+        self._queue = queue
+        self._abandon_after = abandon_after
+        self._watched = time.monotonic()
+
+    def progress(self) -> P:
+        """How far the job is; asking counts as watching, unlike asking for its state."""
+        self._watched = time.monotonic()
+        return self._progress()
+
+    @abstractmethod
+    def _progress(self) -> P:
+        """How far the job is."""
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other job of the queue runs, then work at low priority.
+
+        The job may be cancelled meanwhile.
+        """
+        be_nice()
+        self._check_wanted()
+        while not self._queue.acquire(timeout=_QUEUE_SECONDS):
+            self._check_wanted()
+        try:
+            self._state = "running"
+            self._started = time.monotonic()
+            yield
+        finally:
+            self._queue.release()
+
+    def _check_wanted(self) -> None:
+        """End the job if it was cancelled, or if nobody watches it any more."""
+        self._check_cancelled()
+        unwatched = time.monotonic() - self._watched
+        if self._abandon_after is not None and unwatched > self._abandon_after:
+            raise CancelledError
+
+
+def be_nice() -> None:
+    """Lower this thread's priority, which threads that it starts inherit; Linux only.
+
+    Pages that somebody is using go first.
+    """
+    if hasattr(os, "setpriority"):
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Registry[J: Job]:

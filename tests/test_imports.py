@@ -30,7 +30,8 @@ LAYERS = (
     ("simulation",),
     ("objective",),
     ("jax_setup", "jax_internals", "scaling", "jax_objective", "cluster", "auto", "diagnosis"),
-    ("comparison",),
+    ("comparison", "result_store"),
+    ("audit",),
     ("precision", "whatif", "checks", "sharing"),
     ("figures",),
     ("cli", "ui"),
@@ -44,7 +45,7 @@ ONLY = {
     "jax_objective": {"scales", "scaling", "jax_internals"},
     "jax_internals": set(),
     "jax_setup": set(),
-    "cli": {*sum(LAYERS[:8], ()), "cli"},  # no figures, no pages
+    "cli": {*sum(LAYERS[:9], ()), "cli"},  # no figures, no pages
     "__main__": {"cli"},
 }
 
@@ -55,11 +56,19 @@ HOMES = {
     "plotly": ("figures",),
     "distributed": ("cluster",),
     "dask": ("cluster",),
-    "jax": ("jax_setup", "jax_internals", "scaling", "jax_objective", "precision"),
+    "jax": (
+        "jax_setup",
+        "jax_internals",
+        "scaling",
+        "jax_objective",
+        "precision",
+        "audit.function",
+    ),
     "jaxlib": (),
     "click": ("cli",),
     "amici": ("models", "simulation", "whatif"),
-    "libsbml": ("problems", "models"),
+    "libsbml": ("problems", "models", "audit"),
+    "roadrunner": ("audit",),
     "requests": ("problems",),
     "pooch": ("problems",),
 }
@@ -82,6 +91,11 @@ MAY_LOAD = {
     "amijax.diagnosis": _ENGINE,
     "amijax.objective": _ENGINE,
     "amijax.comparison": _BOTH,
+    "amijax.result_store": _ENGINE,
+    "amijax.audit": _ENGINE,
+    "amijax.audit.function": _BOTH,
+    "amijax.audit.roadrunner": ("petab",),
+    "amijax.audit.roadrunner_process": ("petab",),
     "amijax.scaling": ("jax",),
     "amijax.jax_internals": ("jax",),
     "amijax.jax_objective": ("jax",),

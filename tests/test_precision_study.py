@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,15 +20,15 @@ from amijax.precision import (
 )
 from amijax.precision import pieces as pieces_module
 from amijax.precision.bits import FORMATS, MANTISSA_BITS
-from amijax.precision.store import PieceStore
 from amijax.precision.study import study_precision
 from amijax.precision.tolerances import RTOLS
+from amijax.result_store import ResultStore
 
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     """An empty folder for pieces."""
-    monkeypatch.setattr("amijax.precision.store.cache_dir", lambda: tmp_path)
+    monkeypatch.setattr("amijax.result_store.cache_dir", lambda: tmp_path)
     return tmp_path
 
 
@@ -41,7 +42,7 @@ def computed(conversion, folder_of_all):
     """The states of a study of all pieces, and the calls of its progress."""
     calls = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("amijax.precision.store.cache_dir", lambda: folder_of_all)
+        patch.setattr("amijax.result_store.cache_dir", lambda: folder_of_all)
         states = list(
             studies(
                 conversion,
@@ -55,7 +56,7 @@ def computed(conversion, folder_of_all):
 @pytest.fixture
 def kept(computed, folder_of_all, monkeypatch):
     """The finished study, whose pieces are on disk."""
-    monkeypatch.setattr("amijax.precision.store.cache_dir", lambda: folder_of_all)
+    monkeypatch.setattr("amijax.result_store.cache_dir", lambda: folder_of_all)
     return computed[0][-1]
 
 
@@ -196,7 +197,7 @@ def test_numbers_keep_all_their_digits(tmp_path):
     tricky = [0.1 + 0.2, -0.0, 5e-324, 1.7976931348623157e308, np.nan, np.inf, -np.inf, 3.0]
     values = np.array([tricky, tricky[::-1]])
     noise = NoiseFloor(values, values[0], values[1], 4, ())
-    store = PieceStore(tmp_path / "new")
+    store = ResultStore(tmp_path / "new")
     store.save("noise", noise, 0.1 + 0.7)
     found, seconds = store.load("noise", NoiseFloor)
     assert_same(found, noise)
@@ -206,8 +207,8 @@ def test_numbers_keep_all_their_digits(tmp_path):
 def test_a_noise_floor_without_samples_is_kept(boehm, tmp_path):
     failing = boehm.with_solver(SolverSettings(max_steps=5))
     noise = noise_floor(failing, boehm.problem.nominal_theta, np.arange(9))
-    PieceStore(tmp_path).save("noise", noise, 1.0)
-    assert_same(PieceStore(tmp_path).load("noise", NoiseFloor)[0], noise)
+    ResultStore(tmp_path).save("noise", noise, 1.0)
+    assert_same(ResultStore(tmp_path).load("noise", NoiseFloor)[0], noise)
 
 
 def halved(text):
@@ -261,7 +262,7 @@ def test_bytes_that_are_no_text_are_damage_too(conversion, folder):
 def test_a_cache_that_can_t_be_written_is_no_error(conversion, monkeypatch, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    monkeypatch.setattr("amijax.precision.store.cache_dir", lambda: blocked)
+    monkeypatch.setattr("amijax.result_store.cache_dir", lambda: blocked)
     study = study_precision(conversion, conversion.problem.nominal_theta, pieces=("noise",))
     assert study.noise is not None
     assert blocked.read_text() == "not a folder"
@@ -276,7 +277,7 @@ def test_nothing_but_whole_pieces_is_left_in_the_folder(kept, folder_of_all):
 def test_whatever_changes_a_result_has_a_folder_of_its_own(boehm, conversion, folder):
     def folder_of(objective=boehm, theta=None, positions=(0, 1)):
         theta = objective.problem.nominal_theta if theta is None else theta
-        return PieceStore.of(objective, theta, np.array(positions)).folder
+        return ResultStore.of("precision", objective, theta, np.array(positions)).folder
 
     nominal = boehm.problem.nominal_theta
     moved = nominal.copy()
@@ -295,6 +296,9 @@ def test_whatever_changes_a_result_has_a_folder_of_its_own(boehm, conversion, fo
     assert len(set(every)) == len(every)
     assert all(folder in path.parents for path in every)
     assert folder_of(theta=nominal.copy()) == folder_of()
+    # Other data, the same model.
+    other = replace(boehm.problem, digest="other")
+    assert folder_of(AmiciObjective(other, model=boehm.model)) not in every
     more_cores = AmiciObjective(boehm.problem, model=boehm.model, num_threads=2)
     assert folder_of(more_cores) == folder_of()  # cores change nothing
 
@@ -449,7 +453,7 @@ def test_the_forecast_counts_the_evaluations_that_are_made(conversion, computed,
 
 
 def test_only_the_latest_studies_of_a_problem_are_kept(conversion, folder, monkeypatch):
-    monkeypatch.setattr("amijax.precision.store._MOST_STUDIES", 2)
+    monkeypatch.setattr("amijax.result_store._MOST_POINTS", 2)
     for i in range(4):
         theta = conversion.problem.nominal_theta + i * 0.001
         study_precision(conversion, theta, pieces=("budget",))

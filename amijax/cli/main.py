@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from amijax._version import __version__
+from amijax.cli.audit import audit_command
 from amijax.cli.check import check_command
 from amijax.cli.precision import precision_command
 from amijax.cli.problems import download_command, list_command
@@ -25,6 +26,7 @@ from amijax.cli.shared import (
     precision_option,
     solver_choice,
     table,
+    warnings_as_json,
 )
 from amijax.json_values import json_text
 from amijax.paths import cache_sentence
@@ -39,7 +41,6 @@ from amijax.simulation.settings import (
 if TYPE_CHECKING:
     from amijax.comparison import Comparison
     from amijax.precisions import Precision
-    from amijax.problems.findings import Finding
 
 
 @click.group(cls=SentenceGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +51,7 @@ def main() -> None:
 
 main.add_command(list_command)
 main.add_command(download_command)
+main.add_command(audit_command)
 main.add_command(check_command)
 main.add_command(precision_command)
 main.add_command(script_command)
@@ -153,7 +155,7 @@ def evaluate_command(
     if as_json:
         content = _comparison_as_json(comparison)
         content["log_prior"] = prior
-        content["warnings"] = _warnings_as_json(settled.objective.warnings_at(theta))
+        content["warnings"] = warnings_as_json(settled.objective.warnings_at(theta))
         content["repairs"] = [asdict(repair) for repair in settled.objective.repairs]
         click.echo(json_text(content, indent=2))
     else:
@@ -197,11 +199,6 @@ def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "solver": comparison.solver.as_dict(),
         "seconds": asdict(comparison.timings),
     }
-
-
-def _warnings_as_json(warnings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Warnings about a problem as `evaluate --json` prints them."""
-    return [{"code": w.code, "message": str(w), "parameters": list(w.parameters)} for w in warnings]
 
 
 def _comparison_as_text(comparison: Comparison) -> str:

@@ -55,8 +55,9 @@ def precision_command(
 ) -> None:
     """How many digits of llh and of each gradient entry are right, and what limits them.
 
-    The float32 error is split by stage; accuracy is measured against a reference at tight
-    tolerances, noise by moving theta in its last bits. Exit status: 0 done, 1 the simulation
+    The float32 error is split by stage; accuracy is what witnesses other than AMICI confirm
+    (`audit`), self-consistent digits are those of AMICI at tight tolerances, noise is found by
+    moving theta in its last bits. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
     opened = opened_problem(problem)
@@ -78,7 +79,7 @@ def precision_command(
             settled.objective,
             theta,
             parameters=parameters or None,
-            pieces=PIECE_NAMES if everything else ("budget", "reference", "noise"),
+            pieces=PIECE_NAMES if everything else ("budget", "reference", "audit", "noise"),
             on_progress=None if as_json else _progress_printer(),
         )
     except ClusterError as error:
@@ -156,12 +157,17 @@ def _entry_as_json(entry: QuantityPrecision) -> dict[str, Any]:
         "stages": entry.stages,
         "digits_agreement": entry.digits_agreement,
         "digits_float32": entry.digits_float32,
+        "verdict": entry.verdict,
         "digits_accuracy": entry.digits_accuracy,
         "digits_accuracy_float32": entry.digits_accuracy_float32,
+        "digits_self_consistent": entry.digits_self_consistent,
+        "digits_self_consistent_float32": entry.digits_self_consistent_float32,
         "digits_reference": entry.digits_reference,
         "spread": entry.spread,
         "digits_noise": entry.digits_noise,
         "limited_by": entry.limited_by,
+        "sentence": entry.sentence,
+        "audit": entry.audit,
     }
 
 
@@ -190,7 +196,8 @@ def _as_text(study: Study) -> list[str]:
         else "no reference: no tighter tolerances work"
     )
     columns = ["", "float64", "float32", "reference", *STAGES]
-    columns += ["agreement", "float32", "accuracy", "noise", "limited by"]
+    columns += ["agreement", "float32", "self-consistent", "accuracy", "noise", "verdict"]
+    columns += ["limited by"]
     rows = [
         [
             entry.quantity,
@@ -201,10 +208,12 @@ def _as_text(study: Study) -> list[str]:
                 for x in (
                     entry.digits_agreement,
                     entry.digits_float32,
+                    entry.digits_self_consistent,
                     entry.digits_accuracy,
                     entry.digits_noise,
                 )
             ),
+            entry.verdict,
             entry.limited_by,
         ]
         for entry in study.verdicts

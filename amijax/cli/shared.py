@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +26,7 @@ from amijax.simulation.settings import SolverChoice
 
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
+    from amijax.problems.findings import Finding
 
 PROBLEM_HELP = (
     "PROBLEM is an id that `list` names, or the path of a PEtab YAML file. A problem of the "
@@ -158,6 +159,11 @@ def download_printer() -> OnDownload:
         last = progress.file
 
     return show
+
+
+def warnings_as_json(warnings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Warnings about a problem as `evaluate --json` prints them."""
+    return [{"code": w.code, "message": str(w), "parameters": list(w.parameters)} for w in warnings]
 
 
 def table(rows: list[list[Any]], columns: list[str]) -> list[str]:

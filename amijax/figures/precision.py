@@ -82,11 +82,12 @@ def digits_figure(entries: Sequence[QuantityPrecision], precision: Precision) ->
         hovertemplate="%{y}: %{x:.1f} digits of agreement<extra></extra>",
     )  # fmt: skip
     figure.add_bar(
-        y=names, x=accuracy, orientation="h", name=f"{precision} is right",
+        y=names, x=accuracy, orientation="h", name=f"{precision} is confirmed",
         marker={"color": AMICI_COLOUR if float64 else JAX_COLOUR, "line": {"width": 0}},
-        text=[f"{x:.1f}" for x in accuracy], textposition="outside", cliponaxis=False,
+        text=["" if np.isnan(x) else f"{x:.1f}" for x in accuracy],
+        textposition="outside", cliponaxis=False,
         constraintext="none", textfont={"size": 11},
-        hovertemplate="%{y}: %{x:.1f} digits right<extra></extra>",
+        hovertemplate="%{y}: %{x:.1f} digits confirmed<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
         y=names, x=[e.digits_noise for e in entries], mode="markers",

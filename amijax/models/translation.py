@@ -29,6 +29,17 @@ from amijax.models.sbml_tree import SbmlTree
 from amijax.models.values import simulations
 from amijax.problems.problem import Problem
 
+# In this order; each is a function of its own, with a test on its kind.
+_BEFORE_TABLES = (drop_zero_rates, solve_algebraic_rules)
+_AFTER_TABLES = (
+    start_at_time_zero,
+    merge_events,
+    settle_edges_at_start,
+    compare_times_before_zero,
+    write_parameters_out,
+    make_rules,
+)
+
 
 def translate(problem: Problem, sbml: ET.Element) -> ModelPlan:
     """Make a problem ready for AMICI.
@@ -41,17 +52,14 @@ def translate(problem: Problem, sbml: ET.Element) -> ModelPlan:
         ProblemError: something can't be computed rightly; the message says what.
     """
     draft = Draft(problem, SbmlTree(sbml), simulations(problem))
-    drop_zero_rates(draft)
-    solve_algebraic_rules(draft)
+    before, after = (_BEFORE_TABLES, _AFTER_TABLES) if problem.repair else ((), ())
+    for repair in before:
+        repair(draft)
     set_table_values(draft)
-    start_at_time_zero(draft)
-    merge_events(draft)
-    settle_edges_at_start(draft)
-    compare_times_before_zero(draft)
-    write_parameters_out(draft)
-    make_rules(draft)
+    for repair in after:
+        repair(draft)
     observation = observe(draft)
-    if draft.preequilibrates and not _constants(draft):
+    if problem.repair and draft.preequilibrates and not _constants(draft):
         # AMICI skips preequilibration if it has no constants.
         draft.indicator()
     note_distrusts(draft)

@@ -20,7 +20,5 @@ from amijax.precision.study import studies as studies
 from amijax.precision.study import study_precision as study_precision
 from amijax.precision.tolerances import ToleranceSweep as ToleranceSweep
 from amijax.precision.tolerances import tolerance_sweep as tolerance_sweep
-from amijax.precision.verdicts import Accuracy as Accuracy
 from amijax.precision.verdicts import QuantityPrecision as QuantityPrecision
-from amijax.precision.verdicts import accuracy_of as accuracy_of
 from amijax.precision.verdicts import verdicts as verdicts

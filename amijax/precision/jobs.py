@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.background import CancelledError, Job, Progress, Registry, State
+from amijax.background import Progress, Registry, State, WatchedJob
 from amijax.objective import AmiciObjective
 from amijax.precision.pieces import PIECE_NAMES, PieceName, with_needs
-from amijax.precision.store import PieceStore
 from amijax.precision.study import Study, studies
+from amijax.result_store import ResultStore
 from amijax.scales import FloatArray
-
-_NICENESS = 10  # of the working threads: pages that somebody is using go first
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +37,7 @@ class StudyProgress(Progress):
     error: str
 
 
-class StudyJob(Job[StudyProgress]):
+class StudyJob(WatchedJob[StudyProgress]):
     """One study in a thread of its own, one after the other.
 
     When it is cancelled, it stops after the simulations under way; finished pieces are kept.
@@ -57,18 +52,13 @@ class StudyJob(Job[StudyProgress]):
         abandon_after: float | None,
         own_queue: bool,
     ) -> None:
-        super().__init__("precision study", "waiting")
-        self._own_queue = own_queue
+        super().__init__("precision study", _one_at_a_time[own_queue], abandon_after)
         self._pieces = with_needs(pieces)
-        self._abandon_after = abandon_after
-        self._watched = time.monotonic()
         self._study: Study | None = None
         self._at: tuple[PieceName | None, int, int] = (None, 0, 1)
         self._start(lambda: self._study_all(objective, theta, parameters))
 
-    def progress(self) -> StudyProgress:
-        """How far the study is; asking counts as watching, unlike asking for its state."""
-        self._watched = time.monotonic()
+    def _progress(self) -> StudyProgress:
         piece, done, total = self._at
         return StudyProgress(
             state=self.state,
@@ -84,11 +74,8 @@ class StudyJob(Job[StudyProgress]):
     def _study_all(
         self, objective: AmiciObjective, theta: FloatArray, parameters: tuple[str, ...]
     ) -> State:
-        _be_nice()
         try:
             with self._turn():
-                self._state = "running"
-                self._started = time.monotonic()
                 for study in studies(
                     objective,
                     theta,
@@ -101,28 +88,9 @@ class StudyJob(Job[StudyProgress]):
         finally:
             self._at = (None, 0, 1)
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait until no other study of the same queue runs; may be cancelled meanwhile."""
-        lock = _one_at_a_time[self._own_queue]
-        self._check_wanted()
-        while not lock.acquire(timeout=0.2):
-            self._check_wanted()
-        try:
-            yield
-        finally:
-            lock.release()
-
     def _report(self, piece: PieceName, done: int, total: int) -> None:
         self._at = (piece, done, total)
         self._check_wanted()
-
-    def _check_wanted(self) -> None:
-        """End the study if it was cancelled, or if nobody watches it any more."""
-        self._check_cancelled()
-        unwatched = time.monotonic() - self._watched
-        if self._abandon_after is not None and unwatched > self._abandon_after:
-            raise CancelledError
 
 
 _jobs: Registry[StudyJob] = Registry()
@@ -179,7 +147,7 @@ def is_stored(
     """Whether all pieces of a study lie on disk, so that it takes no time."""
     ids = objective.problem.parameter_ids
     positions = np.array([i for i, name in enumerate(ids) if name in set(parameters)])
-    store = PieceStore.of(objective, np.array(theta, dtype=np.float64), positions)
+    store = ResultStore.of("precision", objective, np.array(theta, dtype=np.float64), positions)
     return all((store.folder / f"{piece}.json").exists() for piece in with_needs(pieces))
 
 
@@ -191,13 +159,6 @@ def _key(
 ) -> Hashable:
     chosen = objective.problem.parameter_ids if parameters is None else parameters
     return (
-        objective.model.key, objective.solver, theta.tobytes(), tuple(sorted(chosen)),
-        with_needs(pieces),
+        objective.model.key, objective.problem.digest, objective.solver, theta.tobytes(),
+        tuple(sorted(chosen)), with_needs(pieces),
     )  # fmt: skip
-
-
-def _be_nice() -> None:
-    """Lower this thread's priority, which threads that it starts inherit; Linux only."""
-    if hasattr(os, "setpriority"):
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from amijax.audit.audit import Audit, audit_gradient
 from amijax.objective import AmiciObjective
 from amijax.precision.bits import FORMATS, MANTISSA_BITS, BitSweep, bit_sweep
 from amijax.precision.budget import ErrorBudget, error_budget
@@ -20,7 +21,7 @@ from amijax.precision.values import Report
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 
-PieceName = Literal["budget", "reference", "noise", "bits", "tolerances", "curvature"]
+PieceName = Literal["budget", "reference", "audit", "noise", "bits", "tolerances", "curvature"]
 
 # Time of an evaluation at rtol 1e-13, relative to the default: 2 to 5, and up to 20 for some.
 _TIGHT = 5.0
@@ -55,13 +56,17 @@ class Durations:
         one: an evaluation for the chosen parameters.
         in_batch: the same as one of many, which share the cores.
         full_in_batch: an evaluation for all parameters, as one of many.
+        llh_in_batch: an evaluation without gradient, as one of many.
         n_parameters: the number of all parameters.
+        n_chosen: the number of chosen ones.
     """
 
     one: float
     in_batch: float
     full_in_batch: float
+    llh_in_batch: float
     n_parameters: int
+    n_chosen: int
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,16 @@ class Piece:
     compute: Callable[[StudyInputs], Any]
     forecast: Callable[[Durations], float]
     needs: tuple[PieceName, ...] = ()
+
+
+def _audit(given: StudyInputs) -> Audit:
+    ids = given.objective.problem.parameter_ids
+    return audit_gradient(
+        given.objective,
+        given.theta,
+        entries=[ids[i] for i in given.positions],
+        go_on=lambda: given.report(0, 1),
+    )
 
 
 def _sweep_tolerances(given: StudyInputs) -> ToleranceSweep:
@@ -111,6 +126,13 @@ PIECES: dict[PieceName, Piece] = {
             Reference,
             lambda given: find_reference(given.chosen, given.theta, given.positions, given.report),
             lambda seconds: (1 + 2 * _TIGHT) * seconds.one,
+        ),
+        Piece(
+            "audit",
+            Audit,
+            _audit,
+            # Value-only simulations, which cost less than a gradient, and libRoadRunner.
+            lambda seconds: seconds.n_chosen * 8 * _TIGHT * seconds.llh_in_batch + 3.0,
         ),
         Piece(
             "noise",
@@ -169,6 +191,8 @@ def forecast(
         one=evaluation.wall_seconds * share,
         in_batch=evaluation.cpu_seconds * share / objective.batch_threads,
         full_in_batch=evaluation.cpu_seconds / objective.batch_threads,
+        llh_in_batch=evaluation.cpu_seconds / objective.batch_threads / math.sqrt(1 + n),
         n_parameters=n,
+        n_chosen=n_chosen,
     )
     return {name: piece.forecast(seconds) for name, piece in PIECES.items()}

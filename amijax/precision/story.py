@@ -43,9 +43,8 @@ SOURCES: tuple[tuple[str, str], ...] = (
 
 def story(study: Study) -> tuple[str, ...]:
     """Paragraphs that tell what a study found; as many as there are pieces to tell about."""
-    paragraphs = [_float32(study), _truth(study), _bits(study), _tolerances(study)]
-    paragraphs.append(_curvature(study))
-    return tuple(text for text in paragraphs if text)
+    tell = (_float32, _truth, _witnesses, _bits, _tolerances, _curvature)
+    return tuple(text for part in tell if (text := part(study)))
 
 
 def worst(entries: Iterable[QuantityPrecision], name: str) -> QuantityPrecision | None:
@@ -88,7 +87,7 @@ def _truth(study: Study) -> str:
             "**No reference.** No tolerance tighter than the current one works within reasonable "
             "time, so nobody knows how many digits are right; the noise is all there is to go by."
         )
-    least = worst(entries, "digits_accuracy")
+    least = worst(entries, "digits_self_consistent")
     if least is None:
         return ""
     agreed = worst(entries, "digits_agreement")
@@ -106,12 +105,36 @@ def _truth(study: Study) -> str:
         else "**It has not converged**, so its own digits limit what can be said"
     )
     return (
-        f"**Agreement is not accuracy.** {agreement}Against rtol {reference.solver.rtol:g} and "
+        f"**Agreement is not accuracy.** {agreement}Against AMICI itself at rtol "
+        f"{reference.solver.rtol:g} and "
         f"atol {reference.solver.atol:g}, the float64 gradient at {study.solver} has "
-        f"{least.digits_accuracy:.1f} digits right in its weakest entry, `{least.quantity}` "
+        f"{least.digits_self_consistent:.1f} self-consistent digits in its weakest entry, "
+        f"`{least.quantity}` "
         f"({least.float64:.4g}; the reference says {least.reference:.4g}). {trust}: at 10 times "
         f"the tolerances it keeps {np.fmin.reduce(reference.digits[1:]):.1f} digits or more. "
         f"What limits the {len(entries)} entries in float32: {limits}."
+    )
+
+
+def _witnesses(study: Study) -> str:
+    """What is confirmed by somebody else: AMICI may agree with itself and be wrong."""
+    if study.audit is None or not study.verdicts:
+        return ""
+    counts = Counter(entry.verdict for entry in study.verdicts[1:])
+    found = ", ".join(f"{counts[kind]} {kind}" for kind in ("right", "wrong", "unproven"))
+    least = worst([e for e in study.verdicts[1:] if e.verdict == "right"], "digits_accuracy")
+    confirmed = (
+        f" The weakest of the right ones, `{least.quantity}`, has "
+        f"{least.digits_accuracy:.1f} confirmed digits."
+        if least is not None
+        else ""
+    )
+    wrong = next((entry for entry in study.verdicts if entry.verdict == "wrong"), None)
+    contradicted = f" `{wrong.quantity}`: {wrong.audit}" if wrong is not None else ""
+    return (
+        f"**Tight is not right.** AMICI at tight tolerances is still AMICI. Witnesses that are "
+        f"not call the {len(study.verdicts) - 1} gradient entries: {found}. llh: "
+        f"{study.verdicts[0].audit}{confirmed}{contradicted}"
     )
 
 

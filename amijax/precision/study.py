@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amijax.audit.audit import Audit
 from amijax.objective import AmiciObjective
 from amijax.precision.bits import BitSweep
 from amijax.precision.budget import ErrorBudget
@@ -19,11 +20,11 @@ from amijax.precision.curvature import PredictedError
 from amijax.precision.noise import NoiseFloor
 from amijax.precision.pieces import PIECE_NAMES, PIECES, PieceName, StudyInputs, with_needs
 from amijax.precision.reference import Reference
-from amijax.precision.store import PieceStore
 from amijax.precision.tolerances import ToleranceSweep
 from amijax.precision.values import Report
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, verdicts
 from amijax.problems.names import nearest
+from amijax.result_store import ResultStore
 from amijax.scales import FloatArray, Scale
 from amijax.simulation.settings import SolverSettings
 
@@ -42,8 +43,8 @@ class Study:
         positions: where they are in theta.
         theta: the point, all of it, on the PEtab scale.
         solver: the settings whose precision is in question.
-        budget, reference, noise, bits, tolerances, curvature: the pieces; None where one was
-            not asked for, or not computed yet.
+        budget, reference, audit, noise, bits, tolerances, curvature: the pieces; None where one
+            was not asked for, or not computed yet.
         impossible: pieces that have no result, since something that they need has none.
         seconds: what each piece took when it was computed.
     """
@@ -56,6 +57,7 @@ class Study:
     solver: SolverSettings
     budget: ErrorBudget | None = None
     reference: Reference | None = None
+    audit: Audit | None = None
     noise: NoiseFloor | None = None
     bits: BitSweep | None = None
     tolerances: ToleranceSweep | None = None
@@ -68,7 +70,7 @@ class Study:
         """Llh first, then the chosen entries of the gradient; empty before the budget is there."""
         if self.budget is None:
             return ()
-        return verdicts(self.parameter_ids, self.budget, self.noise, self.reference)
+        return verdicts(self.parameter_ids, self.budget, self.noise, self.reference, self.audit)
 
     def frame(self) -> pd.DataFrame:
         """The verdicts as a table: a row for llh and for each chosen entry of the gradient."""
@@ -79,11 +81,14 @@ class Study:
                 "why": [e.reason for e in entries],
                 "agreement": [e.digits_agreement for e in entries],
                 "float32": [e.digits_float32 for e in entries],
+                "verdict": [e.verdict for e in entries],
                 "accuracy": [e.digits_accuracy for e in entries],
+                "self-consistent": [e.digits_self_consistent for e in entries],
                 "noise": [e.digits_noise for e in entries],
                 "float64 value": [e.float64 for e in entries],
                 "float32 value": [e.float32 for e in entries],
                 "reference": [e.reference for e in entries],
+                "witnesses": [e.audit for e in entries],
             },
             index=pd.Index([e.quantity for e in entries], name="quantity"),
         )
@@ -120,7 +125,7 @@ def studies(
     positions = np.array(study.positions, dtype=np.intp)
     everything = len(positions) == objective.problem.n_parameters
     chosen = objective if everything else objective.with_gradient_of(positions)
-    store = PieceStore.of(objective, theta, positions)
+    store = ResultStore.of("precision", objective, theta, positions)
     for name in with_needs(pieces):
         if _lacks(study, name):
             study = replace(study, impossible=(*study.impossible, name))

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from amijax.comparison import Comparison
+from amijax.audit.audit import Audit
+from amijax.audit.verdicts import Claim, QuantityVerdict, Verdict, confirmed_digits
 from amijax.digits import digits
 from amijax.precision.budget import ErrorBudget
 from amijax.precision.noise import NoiseFloor
@@ -16,7 +17,7 @@ from amijax.precision.reference import Reference
 from amijax.precision.values import Values
 from amijax.scales import FloatArray
 
-LimitedBy = Literal["input", "transform", "result", "solver", "none"]
+LimitedBy = Literal["input", "transform", "result", "solver", "amici", "none"]
 
 # What float32 arithmetic can keep through three roundings (24 bits are 7.2 digits): with as many,
 # nothing is lost.
@@ -48,8 +49,14 @@ class QuantityPrecision:
         spread: standard deviation when theta moves by its last bits.
         digits_agreement: of AMICI alone and float64 JAX.
         digits_float32: of float32 and float64 JAX.
-        digits_accuracy: of float64 JAX and the reference.
-        digits_accuracy_float32: of float32 JAX and the reference.
+        digits_self_consistent: of float64 JAX and the reference, which is AMICI itself: what is
+            wrong at every tolerance has all of them.
+        digits_self_consistent_float32: of float32 JAX and the reference.
+        verdict: the audit's: right, wrong or unproven; empty without one.
+        digits_accuracy: of the float64 value, confirmed by a witness that is not AMICI; NaN
+            without one.
+        digits_accuracy_float32: of the float32 value, likewise.
+        audit: what the witnesses say, a sentence; empty without an audit.
         digits_noise: significant digits when theta moves by its last bits.
         digits_reference: in which the reference agrees with the one at 10 times the tolerances.
         limited_by: what costs the float32 value most of its digits.
@@ -64,8 +71,12 @@ class QuantityPrecision:
     spread: float
     digits_agreement: float
     digits_float32: float
+    digits_self_consistent: float
+    digits_self_consistent_float32: float
+    verdict: Verdict | Literal[""]
     digits_accuracy: float
     digits_accuracy_float32: float
+    audit: str
     digits_noise: float
     digits_reference: float
     limited_by: LimitedBy
@@ -73,11 +84,20 @@ class QuantityPrecision:
     @property
     def is_far_from_accurate(self) -> bool:
         """Whether AMICI and float64 JAX agree far better than either is accurate."""
-        return is_far_worse(self.digits_accuracy, self.digits_agreement)
+        return is_far_worse(self.digits_right, self.digits_agreement)
+
+    @property
+    def digits_right(self) -> float:
+        """What is known of the float64 value's digits: confirmed ones, else self-consistent."""
+        return (
+            self.digits_self_consistent if np.isnan(self.digits_accuracy) else self.digits_accuracy
+        )
 
     @property
     def reason(self) -> str:
         """How much it costs, in plain words."""
+        if self.limited_by == "amici":
+            return self.audit
         return _REASONS[self.limited_by].format(
             share=_share(self.stages, self.limited_by),
             lost=_percent(self.float64, self.reference),
@@ -87,7 +107,8 @@ class QuantityPrecision:
     def sentence(self) -> str:
         """The verdict in plain words."""
         if self.limited_by == "none":
-            return f"Not limited: {self.reason}"
+            proof = "" if self.verdict == "right" else " No witness confirms float64 itself."
+            return f"Not limited: {self.reason}{proof}"
         return f"Limited by {LIMITS[self.limited_by]}: {self.reason}"
 
 
@@ -96,6 +117,7 @@ LIMITS: dict[LimitedBy, str] = {
     "transform": "the float32 transformation",
     "result": "the float32 result",
     "solver": "the solver's tolerance",
+    "amici": "AMICI, at every tolerance",
     "none": "nothing",
 }
 _REASONS: dict[LimitedBy, str] = {
@@ -107,74 +129,43 @@ _REASONS: dict[LimitedBy, str] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Accuracy:
-    """How many digits of a gradient are right, beside how many agree.
-
-    Attributes:
-        parameter_ids: of the entries.
-        digits_agreement: of AMICI alone and AMICI inside JAX, shape (n,).
-        digits_accuracy: of AMICI alone and the reference, shape (n,); NaN without one.
-        misleading: parameters whose agreement is far better than their accuracy.
-        converged: whether the reference has.
-    """
-
-    parameter_ids: tuple[str, ...]
-    digits_agreement: FloatArray
-    digits_accuracy: FloatArray
-    misleading: tuple[str, ...]
-    converged: bool
-
-
-def accuracy_of(comparison: Comparison, reference: Reference) -> Accuracy:
-    """Hold a comparison's gradient against a reference at the same point.
-
-    Args:
-        comparison: of AMICI and JAX.
-        reference: for all parameters.
-    """
-    agreement = digits(comparison.gradient_amici, comparison.gradient_jax)
-    accuracy = digits(comparison.gradient_amici, reference.values.gradient)
-    columns = zip(comparison.parameter_ids, accuracy, agreement, strict=True)
-    return Accuracy(
-        comparison.parameter_ids,
-        agreement,
-        accuracy,
-        tuple(name for name, right, agreed in columns if is_far_worse(right, agreed)),
-        reference.converged,
-    )
-
-
 def verdicts(
     parameter_ids: Sequence[str],
     budget: ErrorBudget,
     noise: NoiseFloor | None,
     reference: Reference | None,
+    audit: Audit | None = None,
 ) -> tuple[QuantityPrecision, ...]:
     """Judge llh and each entry of the gradient.
 
     The solver limits where x64 would not help: float64 has less than one digit right, or its
     error is more than twice what any stage of the float32 computation adds. Otherwise the stage
-    with the largest error does, unless float32 keeps all 6 digits that it can. Without a
-    reference the noise takes its place.
+    with the largest error does, unless float32 keeps all 6 digits that it can. What a witness
+    contradicts though AMICI agrees with itself is limited by AMICI. Without an audit the
+    reference takes its place, without a reference the noise.
 
     Args:
         parameter_ids: of the chosen parameters.
         budget: of them.
         noise: of them; None if it was not computed.
         reference: of them; None if it was not computed.
+        audit: at the same point; None if there was none.
     """
     n = len(parameter_ids)
     unknown = np.full(n + 1, np.nan)
     nothing = Values(np.nan, unknown[1:])
     truth = reference.values if reference is not None else nothing
     float64, float32 = budget.float64.all, budget.float32.all
-    accuracy = digits(float64, truth.all)
+    consistent = digits(float64, truth.all)
     agreement32 = digits(float64, float32)
     spread, digits_noise = (noise.spread, noise.digits) if noise else (unknown, unknown)
-    accuracy_known = np.where(np.isnan(accuracy), digits_noise, accuracy)
+    audited = [_audited(audit, name) for name in ("llh", *parameter_ids)]
+    confirmed = np.array([_confirmed(v, x) for v, x in zip(audited, float64, strict=True)])
+    confirmed32 = np.array([_confirmed(v, x) for v, x in zip(audited, float32, strict=True)])
+    known = np.where(np.isnan(consistent), digits_noise, consistent)
+    known = np.where(np.isnan(confirmed), known, confirmed)
     agreement = digits(budget.amici.all, float64)
-    accuracy32 = digits(float32, truth.all)
+    consistent32 = digits(float32, truth.all)
     digits_reference = reference.digits if reference is not None else unknown
     errors = budget.errors()
     stages = np.array([values.all for values in budget.stages])
@@ -191,14 +182,43 @@ def verdicts(
             spread=float(spread[i]),
             digits_agreement=float(agreement[i]),
             digits_float32=float(agreement32[i]),
-            digits_accuracy=float(accuracy[i]),
-            digits_accuracy_float32=float(accuracy32[i]),
+            digits_self_consistent=float(consistent[i]),
+            digits_self_consistent_float32=float(consistent32[i]),
+            verdict="" if (judged := audited[i]) is None else judged.verdict,
+            digits_accuracy=float(confirmed[i]),
+            digits_accuracy_float32=float(confirmed32[i]),
+            audit="" if judged is None else f"{judged.sentence} {judged.cause}".strip(),
             digits_noise=float(digits_noise[i]),
             digits_reference=float(digits_reference[i]),
-            limited_by=_limit(stages[:, i], errors[:, i], agreement32[i], accuracy_known[i]),
+            limited_by=(
+                "amici"
+                if _contradicts_amici(judged, consistent[i])
+                else _limit(stages[:, i], errors[:, i], agreement32[i], known[i])
+            ),
         )
         for i, name in enumerate(("llh", *parameter_ids))
     )  # fmt: skip
+
+
+def _audited(audit: Audit | None, name: str) -> QuantityVerdict | None:
+    if audit is None:
+        return None
+    return audit.llh if name == "llh" else audit.entries.get(name)
+
+
+def _confirmed(judged: QuantityVerdict | None, value: float) -> float:
+    """Digits of a value that the audit's sharpest witness confirms; NaN without one."""
+    if judged is None or judged.witness is None or judged.verdict == "unproven":
+        return np.nan
+    assert judged.witness_value is not None
+    assert judged.uncertainty is not None
+    claim = Claim(judged.witness, judged.witness_value, judged.uncertainty)
+    return confirmed_digits(float(value), claim)
+
+
+def _contradicts_amici(judged: QuantityVerdict | None, consistent: float) -> bool:
+    """Whether a number is wrong though AMICI agrees with itself at tight tolerances."""
+    return judged is not None and judged.verdict == "wrong" and consistent >= FEW_DIGITS
 
 
 def is_far_worse(accuracy: float, agreement: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Problem:
         nominal_theta, lower_theta, upper_theta: nominal values and bounds on the PEtab scale.
         fixed_parameters: the non-estimated parameters of the table and their linear values.
         warnings: what a person should know of the files before trusting a number.
+        repair: whether the model is changed where AMICI would compute wrong numbers. Switched off
+            only to show what AMICI makes of the model as it is.
     """
 
     problem_id: str
@@ -55,6 +57,7 @@ class Problem:
     upper_theta: FloatArray
     fixed_parameters: dict[str, float]
     warnings: tuple[Finding, ...] = ()
+    repair: bool = True
 
     @property
     def n_parameters(self) -> int:
@@ -111,6 +114,10 @@ class Problem:
     def n_measurements(self) -> int:
         """Number of rows of the measurement table."""
         return len(self.measurements)
+
+    def without_repairs(self) -> Problem:
+        """The same problem with its model as it is: numbers may be AMICI's wrong ones."""
+        return replace(self, repair=False)
 
     def checked(self, theta: ArrayLike) -> FloatArray:
         """A float64 copy of theta, on the PEtab scale.

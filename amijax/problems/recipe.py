@@ -8,7 +8,7 @@ import tempfile
 import time
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from amijax.paths import cache_dir
@@ -29,6 +29,7 @@ class ProblemRecipe:
         problem_id: the name under which the problem is known.
         yaml_name: its YAML file.
         digest: of the files.
+        repair: as in `Problem`.
         files: name relative to the YAML file's folder, and content, packed by zlib; the YAML file
             is among them.
     """
@@ -36,6 +37,7 @@ class ProblemRecipe:
     problem_id: str
     yaml_name: str
     digest: str
+    repair: bool
     files: tuple[tuple[str, bytes], ...] = field(compare=False, repr=False)
 
     @classmethod
@@ -59,7 +61,7 @@ class ProblemRecipe:
                 "another process would compute something else. Open the problem again."
             )
         packed = tuple((name, zlib.compress(content)) for name, content in files.items())
-        return cls(problem.problem_id, path.name, problem.digest, packed)
+        return cls(problem.problem_id, path.name, problem.digest, problem.repair, packed)
 
     def open(self) -> Problem:
         """Open the problem from its files in the cache folder, below `recipes`.
@@ -81,7 +83,7 @@ class ProblemRecipe:
                 f"The files of {self.problem_id} can't be written to {folder}: "
                 f"{error.strerror or error}. Name another cache folder in AMIJAX_CACHE_DIR."
             ) from error
-        return open_problem(path, self.problem_id)
+        return replace(open_problem(path, self.problem_id), repair=self.repair)
 
     @property
     def _home(self) -> PurePosixPath:

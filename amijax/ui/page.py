@@ -17,6 +17,7 @@ PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
     ("pages/whatif.py", "What if", ":material/tune:"),
     ("pages/precision.py", "Precision", ":material/straighten:"),
+    ("pages/audit.py", "Audit", ":material/fact_check:"),
     ("pages/collection.py", "Problems", ":material/library_books:"),
     ("pages/about.py", "About", ":material/info:"),
 )

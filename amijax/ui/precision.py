@@ -16,11 +16,12 @@ from amijax.ui.evaluation import Result
 _AFFORDABLE = 20.0
 _ABANDON_AFTER = 30.0  # seconds without a page that asks; studies asked for go on
 _FEW = 5  # parameters chosen at first where all would take long
-_ESSENTIAL: tuple[PieceName, ...] = ("budget", "reference", "noise")
+_ESSENTIAL: tuple[PieceName, ...] = ("budget", "reference", "audit", "noise")
 
 LABELS: dict[PieceName, str] = {
     "budget": "Error budget",
     "reference": "Reference",
+    "audit": "Audit",
     "noise": "Noise floor",
     "bits": "Bits",
     "tolerances": "Tolerances",

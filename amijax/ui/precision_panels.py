@@ -35,7 +35,11 @@ def summary(study: Study, precision: Precision) -> None:
     shown = (
         ("digits_agreement", "JAX agrees with AMICI", "In float64, in the weakest entry"),
         ("digits_float32", "float32 agrees with float64", "In the weakest entry"),
-        ("digits_accuracy", "float64 is right", "Against the reference, in the weakest entry"),
+        (
+            "digits_accuracy",
+            "float64 is confirmed",
+            "By witnesses other than AMICI, in the weakest entry that has one: see panel B",
+        ),
     )
     for column, (name, label, explanation) in zip(columns, shown, strict=False):
         least = worst(entries, name)
@@ -57,13 +61,18 @@ def summary(study: Study, precision: Precision) -> None:
     )  # fmt: skip
     far = [entry for entry in entries if entry.is_far_from_accurate]
     if far:
-        least = worst(far, "digits_accuracy")
+        least = worst(far, "digits_right")
         assert least is not None
         st.warning(
             f"**Agreement is not accuracy.** AMICI and float64 JAX agree in "
             f"{least.digits_agreement:.1f} digits on `{least.quantity}`: {least.float64:.4g}. "
-            f"At tight tolerances it is {least.reference:.4g}. So it is for {len(far)} of "
-            f"{len(entries)} entries, and x64 does not help: a smaller rtol does.",
+            + (
+                f"{least.audit} "
+                if least.limited_by == "amici"
+                else f"At tight tolerances it is {least.reference:.4g}: x64 does not help, a "
+                "smaller rtol does. "
+            )
+            + f"So it is for {len(far)} of {len(entries)} entries.",
             icon=":material/warning:",
         )
     elif precision == "float32" and study.budget and study.budget.failed_stage is not None:
@@ -113,9 +122,9 @@ def truth(study: Study, precision: Precision) -> None:
     st.markdown("##### B · Agreement is not accuracy")
     entries = study.verdicts[1:]
     st.markdown(
-        f"Grey: digits in which both sides agree. Coloured: digits that are right in {precision} "
-        "(the switch is in the sidebar). Where the grey bar is long and the coloured one short, "
-        "both sides make the same error."
+        f"Grey: digits in which both sides agree. Coloured: digits of the {precision} value that a "
+        "witness other than AMICI confirms (the switch is in the sidebar). Where the grey bar is "
+        "long and the coloured one short, both sides make the same error."
     )
     charts.draw(
         digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy"
@@ -282,7 +291,8 @@ def _verdict_columns() -> dict[str, Any]:
     digits = {
         "agreement": "Digits in which AMICI and float64 JAX agree",
         "float32": "Digits in which float32 and float64 JAX agree",
-        "accuracy": "Digits of the float64 value that are right",
+        "accuracy": "Digits of the float64 value that a witness other than AMICI confirms",
+        "self-consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
         "noise": "Significant digits when theta moves by its last bits",
     }
     number = st.column_config.NumberColumn
@@ -291,4 +301,5 @@ def _verdict_columns() -> dict[str, Any]:
         **{name: number(name, format="%.1f", help=text) for name, text in digits.items()},
         **{name: number(name, format="%.6g") for name in values},
         "why": st.column_config.TextColumn("why", width="large"),
+        "witnesses": st.column_config.TextColumn("witnesses", width="large"),
     }

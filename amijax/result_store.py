@@ -1,4 +1,4 @@
-"""Pieces of precision studies on disk, as JSON, found again by problem, theta and settings."""
+"""Results on disk, as JSON, found again by problem, theta and solver settings."""
 
 from __future__ import annotations
 
@@ -21,34 +21,44 @@ from amijax.objective import AmiciObjective
 from amijax.paths import cache_dir
 from amijax.scales import FloatArray
 
-REVISION = 1  # raise it when the same settings give other results than before
+REVISION = 2  # raise it when the same settings give other results than before
 
-_MOST_STUDIES = 500  # of a problem
+_MOST_POINTS = 500  # of a problem
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class PieceStore:
-    """The folder of one study's pieces."""
+class ResultStore:
+    """The folder of what was computed at one point: pieces of a precision study, or an audit."""
 
     folder: Path
 
     @classmethod
-    def of(cls, objective: AmiciObjective, theta: FloatArray, positions: np.ndarray) -> PieceStore:
+    def of(
+        cls, kind: str, objective: AmiciObjective, theta: FloatArray, positions: np.ndarray
+    ) -> ResultStore:
         """The store for a problem, a point, solver settings and chosen parameters.
 
-        The model's key stands for the problem's content and AMICI's version.
+        The model's key stands for what is compiled and AMICI's version, the problem's digest for
+        its data and conditions.
+
+        Args:
+            kind: of result, which has a folder of its own.
+            objective: the problem and its solver settings.
+            theta: shape (n_parameters,), on the PEtab scale.
+            positions: of the chosen parameters in theta.
         """
         identity = {
             "revision": REVISION,
+            "problem": objective.problem.digest,
             "jax": version("jax"),
             "solver": objective.solver.as_dict(),
             "theta": theta.tobytes().hex(),
             "positions": positions.tolist(),
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
-        return cls(cache_dir() / "precision" / objective.model.key / digest)
+        return cls(cache_dir() / kind / objective.model.key / digest)
 
     def load(self, piece: str, kind: type[T]) -> tuple[T | None, float]:
         """A piece and the seconds that it took; None and 0 if it is not there or damaged."""
@@ -72,9 +82,9 @@ class PieceStore:
 
 
 def _prune(folder: Path) -> None:
-    """Keep the latest studies of a problem only: the first page begins one at every point."""
+    """Keep the latest points of a model only: the first page begins with one at every edit."""
     studies = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-    for old in studies[:-_MOST_STUDIES]:
+    for old in studies[:-_MOST_POINTS]:
         shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,0 +1,1 @@
+"""Numbers confirmed, or contradicted, by somebody other than AMICI."""

@@ -1,0 +1,171 @@
+"""The user's own SBML with the values of one simulation, for a simulator other than AMICI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import libsbml
+
+_TIME = libsbml.AST_NAME_TIME
+_DELAY = libsbml.AST_FUNCTION_DELAY
+
+
+class OutOfReachError(Exception):
+    """The problem has something that this witness can't express; the message says what."""
+
+
+class SbmlModel:
+    """An SBML model whose initial values can be set, as text for a simulator.
+
+    Nothing of AMICI's import is used, nor of this project's reading of models.
+    """
+
+    def __init__(self, sbml: bytes) -> None:
+        """Read a model.
+
+        Args:
+            sbml: the file's content.
+
+        Raises:
+            OutOfReachError: libRoadRunner does not simulate what the model has.
+        """
+        self._document = libsbml.readSBMLFromString(sbml.decode("utf-8-sig"))
+        self.model = self._document.getModel()
+        if self.model is None:
+            raise OutOfReachError("libSBML can't read the model.")
+        self._refuse_what_is_not_simulated()
+        self.rules = {
+            rule.getVariable(): rule
+            for rule in (self.model.getRule(i) for i in range(self.model.getNumRules()))
+        }
+        self.assigned_by_events = {
+            event.getEventAssignment(j).getVariable()
+            for event in (self.model.getEvent(i) for i in range(self.model.getNumEvents()))
+            for j in range(event.getNumEventAssignments())
+        }
+
+    def _refuse_what_is_not_simulated(self) -> None:
+        model, document = self.model, self._document
+        if any(model.getRule(i).isAlgebraic() for i in range(model.getNumRules())):
+            raise OutOfReachError("the model has an algebraic rule, which libRoadRunner ignores.")
+        if any(
+            reaction.isSetFast() and reaction.getFast()
+            for reaction in (model.getReaction(i) for i in range(model.getNumReactions()))
+        ):
+            raise OutOfReachError(
+                "the model has a fast reaction, which libRoadRunner does not know."
+            )
+        if model.isSetConversionFactor():
+            raise OutOfReachError("the model has a conversion factor.")
+        if self._uses(_DELAY):
+            raise OutOfReachError("the model has a delay.")
+        for i in range(document.getNumPlugins()):
+            name = document.getPlugin(i).getPackageName()
+            if document.getPackageRequired(name) and model.getPlugin(name) is not None:
+                used = (
+                    model.getPlugin(name).getNumAllElements()
+                    if hasattr(model.getPlugin(name), "getNumAllElements")
+                    else model.getPlugin(name).getListOfAllElements().getSize()
+                )
+                if used:
+                    raise OutOfReachError(f"the model uses the SBML package {name}.")
+
+    @property
+    def uses_time(self) -> bool:
+        """Whether a formula of the model refers to time."""
+        return self._uses(_TIME)
+
+    def _uses(self, kind: int) -> bool:
+        elements = self._document.getListOfAllElements()
+        for i in range(elements.getSize()):
+            element = elements.get(i)
+            get_math = getattr(element, "getMath", None)
+            math_tree = get_math() if get_math is not None else None
+            if math_tree is not None and _contains(math_tree, kind):
+                return True
+        return False
+
+    def has(self, name: str) -> bool:
+        """Whether the model has a quantity of that id."""
+        return self.model.getElementBySId(name) is not None
+
+    def is_species(self, name: str) -> bool:
+        """Whether it is a species."""
+        return self.model.getSpecies(name) is not None
+
+    def selection(self, name: str) -> str:
+        """How libRoadRunner calls the quantity that PEtab means by an id.
+
+        A species is a concentration, unless it has only substance units.
+        """
+        species = self.model.getSpecies(name)
+        if species is None or species.getHasOnlySubstanceUnits():
+            return name
+        return f"[{name}]"
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Species, and parameters and compartments that change: what a steady state consists of."""
+        model = self.model
+        rated = [name for name, rule in self.rules.items() if rule.isRate()]
+        others = [
+            name
+            for name in dict.fromkeys([*rated, *sorted(self.assigned_by_events)])
+            if not self.is_species(name)
+        ]
+        species = [model.getSpecies(i).getId() for i in range(model.getNumSpecies())]
+        return tuple(
+            name
+            for name in [*species, *others]
+            if name not in self.rules or self.rules[name].isRate()
+        )
+
+    def text(self, values: Mapping[str, float], amounts: Mapping[str, float] | None = None) -> str:
+        """The model with other initial values.
+
+        Args:
+            values: by id; of a species its concentration, or its amount where it has only
+                substance units.
+            amounts: of species instead, by id.
+
+        Raises:
+            OutOfReachError: a value is given to something that can't have one.
+        """
+        document = self._document.clone()
+        model = document.getModel()
+        for name, value in values.items():
+            _set(model, name, value, name in self.rules and self.rules[name].isAssignment())
+        for name, amount in (amounts or {}).items():
+            model.removeInitialAssignment(name)
+            species = model.getSpecies(name)
+            species.unsetInitialConcentration()
+            species.setInitialAmount(amount)
+        return libsbml.writeSBMLToString(document)
+
+
+def _set(model: libsbml.Model, name: str, value: float, is_rule: bool) -> None:
+    if is_rule:
+        raise OutOfReachError(f"{name} is set by a table, and by an assignment rule of the model.")
+    if not math.isfinite(value):
+        raise OutOfReachError(f"{name} = {value:g} is no finite number.")
+    model.removeInitialAssignment(name)
+    if (species := model.getSpecies(name)) is not None:
+        if species.getHasOnlySubstanceUnits():
+            species.unsetInitialConcentration()
+            species.setInitialAmount(value)
+        else:
+            species.unsetInitialAmount()
+            species.setInitialConcentration(value)
+    elif (parameter := model.getParameter(name)) is not None:
+        parameter.setValue(value)
+    elif (compartment := model.getCompartment(name)) is not None:
+        compartment.setSize(value)
+    else:
+        raise OutOfReachError(f"{name} is neither a parameter, a species nor a compartment.")
+
+
+def _contains(tree: libsbml.ASTNode, kind: int) -> bool:
+    if tree.getType() == kind:
+        return True
+    return any(_contains(tree.getChild(i), kind) for i in range(tree.getNumChildren()))

@@ -1,0 +1,128 @@
+"""Witnesses that testify through AMICI's llh: finite differences, and the other sensitivities."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from amijax.audit.differences import directional_derivatives
+from amijax.audit.testimony import Testimony
+from amijax.objective import AmiciObjective
+from amijax.scales import FloatArray
+from amijax.simulation.settings import Sensitivities, SolverSettings
+
+_MAX_STEPS = 1_000_000
+_RTOL = 1e-12
+_ATOLS = (1e-16, 1e-12, 1e-10, 1e-8)
+# Time for one tight simulation, relative to one at the settings in question.
+_ALLOWANCE, _LEAST_ALLOWANCE = 30.0, 2.0
+# Of a difference between two tolerances ten times apart, for the error of the tighter.
+_MARGIN = 2.0
+
+type GoOn = Callable[[], None]
+
+
+def tight_objective(
+    objective: AmiciObjective, theta: FloatArray, seconds: float
+) -> AmiciObjective | None:
+    """The objective at the tightest tolerances that work in reasonable time; None without any.
+
+    Args:
+        objective: the problem and its settings.
+        theta: where, shape (n_parameters,), on the PEtab scale.
+        seconds: that AMICI's llh took at these settings.
+    """
+    limit = max(_ALLOWANCE * seconds, _LEAST_ALLOWANCE)
+    for settings in _candidates(objective.solver):
+        tight = objective.with_solver(replace(settings, time_limit=limit))
+        if np.isfinite(tight.llh_batch([theta])[0]):
+            return tight
+    return None
+
+
+def _candidates(base: SolverSettings) -> Iterator[SolverSettings]:
+    rtol = min(_RTOL, base.rtol)
+    for atol in sorted({min(base.atol, _ATOLS[0]), *_ATOLS}):
+        yield replace(base, rtol=rtol, atol=atol, max_steps=max(base.max_steps, _MAX_STEPS))
+    for wider in (1e-11, 1e-10):
+        if wider < base.rtol:
+            yield replace(
+                base, rtol=wider, atol=max(base.atol, 1e-12),
+                max_steps=max(base.max_steps, _MAX_STEPS),
+            )  # fmt: skip
+
+
+def finite_differences(
+    tight: AmiciObjective, theta: FloatArray, directions: FloatArray, go_on: GoOn
+) -> Testimony:
+    """Derivatives of AMICI's llh along directions, from simulations without sensitivities.
+
+    Sensitivities would change the solver's steps, and nothing of them is needed.
+
+    Args:
+        tight: from `tight_objective`.
+        theta: shape (n_parameters,), on the PEtab scale.
+        directions: shape (m, n_parameters); steps are fractions of them.
+        go_on: called every now and then; what it raises ends it.
+    """
+    start = time.perf_counter()
+
+    def llhs(points: FloatArray) -> FloatArray:
+        evaluations = tight.evaluate_batch(points, gradient=False, on_chunk=lambda _: go_on())
+        return np.array([evaluation.llh for evaluation in evaluations])
+
+    found = directional_derivatives(llhs, theta, directions)
+    return Testimony(
+        "finite differences",
+        found.values,
+        found.uncertainty,
+        "",
+        found.evaluations,
+        time.perf_counter() - start,
+    )
+
+
+def other_sensitivities(
+    objective: AmiciObjective, theta: FloatArray, time_limit: float, go_on: GoOn
+) -> Testimony:
+    """The gradient by the other kind of sensitivities: adjoint against forward.
+
+    They share the model's derivatives, so what both get wrong stays unseen: this one may raise
+    doubts, but confirms nothing.
+
+    Args:
+        objective: the problem and its settings.
+        theta: shape (n_parameters,), on the PEtab scale.
+        time_limit: seconds for one simulation.
+        go_on: called every now and then; what it raises ends it.
+    """
+    start = time.perf_counter()
+    n = objective.problem.n_parameters
+    is_adjoint = objective.solver.sensitivities == "adjoint"
+    other: Sensitivities = "forward" if is_adjoint else "adjoint"
+    settings = replace(
+        objective.solver, sensitivities=other, time_limit=time_limit,
+        max_steps=max(objective.solver.max_steps, 100_000),
+    )  # fmt: skip
+    looser = replace(settings, rtol=10.0 * settings.rtol, atol=10.0 * settings.atol)
+    gradients = []
+    for each in (settings, looser):
+        go_on()
+        evaluation = objective.with_solver(each).evaluate(theta)
+        if evaluation.failure is not None or evaluation.gradient is None:
+            return Testimony.refusal(
+                "other sensitivities", n, f"{other} sensitivities failed: {evaluation.failure}",
+                time.perf_counter() - start,
+            )  # fmt: skip
+        gradients.append(evaluation.gradient)
+    return Testimony(
+        "other sensitivities",
+        gradients[0],
+        _MARGIN * np.abs(gradients[0] - gradients[1]),
+        "",
+        2,
+        time.perf_counter() - start,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -156,8 +156,8 @@ class AmiciObjective:
         """What is not to be trusted with these settings, and what a person should know of the
         problem's files before trusting a number.
         """
-        plan = self.simulator.plan
-        return (*distrusted(plan, self.solver.sensitivities), *self.problem.warnings)
+        found = distrusted(self.simulator.plan, self.solver.sensitivities)
+        return (*self._naming_entries(found), *self.problem.warnings)
 
     def warnings_at(self, theta: ArrayLike) -> tuple[Finding, ...]:
         """The warnings, and what is not to be trusted at a point.
@@ -169,7 +169,13 @@ class AmiciObjective:
             ValueError: theta has the wrong shape.
         """
         p = self.problem.linear(self.problem.checked(theta))
-        return (*simultaneous_events(self.simulator.plan, p), *self.warnings)
+        found = simultaneous_events(self.simulator.plan, p)
+        return (*self._naming_entries(found), *self.warnings)
+
+    def _naming_entries(self, warnings: Iterable[Finding]) -> Iterator[Finding]:
+        """Warnings about gradients that don't say which entries are about all."""
+        every = self.problem.parameter_ids
+        return (replace(each, parameters=each.parameters or every) for each in warnings)
 
     @property
     def repairs(self) -> tuple[Repair, ...]:

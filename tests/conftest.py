@@ -16,8 +16,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("AMIJAX_CACHE_DIR", str(cache))
     if "AMIJAX_COLLECTION" not in os.environ and NEIGHBOUR.is_dir():
         os.environ["AMIJAX_COLLECTION"] = str(NEIGHBOUR)
-    # Studies of an earlier run would hide what the code does now.
-    shutil.rmtree(cache / "precision", ignore_errors=True)
+    if not hasattr(config, "workerinput"):  # once, also where pytest-xdist starts several
+        # Studies and audits of an earlier run would hide what the code does now.
+        for kind in ("precision", "audits"):
+            shutil.rmtree(cache / kind, ignore_errors=True)
     from amijax.jax_setup import set_up_jax
 
     set_up_jax()

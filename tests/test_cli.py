@@ -87,7 +87,7 @@ def test_a_failed_simulation_has_status_1_and_says_why():
     report = json.loads(result.stdout)
     assert report["status"] == "failed"
     assert report["llh"] == {"amici": None, "jax": None, "rel_diff": None}
-    assert set(report["failure"]) == {"condition", "time", "status", "message", "remedy"}
+    assert set(report["failure"]) == {"condition", "time", "kind", "status", "message", "remedy"}
     assert report["failure"]["status"] is None  # nothing was integrated
     assert "k_phos" in report["failure"]["message"]
     text = run("evaluate", "Boehm_JProteomeRes2014", "--set", "k_phos=400")

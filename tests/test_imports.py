@@ -62,7 +62,7 @@ HOMES = {
         "scaling",
         "jax_objective",
         "precision",
-        "audit.function",
+        "audit",
     ),
     "jaxlib": (),
     "click": ("cli",),

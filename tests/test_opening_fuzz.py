@@ -26,6 +26,7 @@ PYTHON = re.compile(
     r"Traceback|\w+Error\b|NoneType|has no attribute|\bndarray|dtype|<class|object at 0x|"
     r"its readers stop"
 )
+COMPILED = 2  # models, each of which takes seconds
 FUZZ = settings(
     deadline=None,
     database=None,
@@ -100,6 +101,63 @@ def test_a_cell(decay, tmp_path, name, row, column, value):
     cells[column % len(cells)] = value
     text = "\n".join("\t".join(cells) for cells in rows) + "\n"
     opens_or_gets_a_sentence(tmp_path / "fuzz", {**decay, name: text})
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Keys of models that were compiled for `test_a_number`, and how many numbers it compared."""
+    return {"keys": set(), "compared": 0}
+
+
+@settings(FUZZ, max_examples=100)
+@given(
+    st.sampled_from(TABLES),
+    st.integers(1, 50),
+    st.integers(0, 50),
+    st.sampled_from(
+        ["", "0", "1", "2.5", "1e-1", "A", "rate", "sd", "fix", "c0", "c1", "0.1", "inf"]
+    ),
+)
+def test_a_number(decay, numbers, tmp_path, name, row, column, value):
+    """What opens has libRoadRunner's number, from the files themselves, or a sentence."""
+    pytest.importorskip("roadrunner", reason="libRoadRunner is not installed")
+    from amijax import AmiciObjective
+    from amijax.audit.roadrunner import RoadRunnerProblem
+    from amijax.audit.sbml_conditions import OutOfReachError
+    from amijax.models.lookup import model_key
+
+    # A start from 0 would have no logarithm, and no number to compare.
+    parameters = decay["parameters.tsv"].replace("log10\t0\t10\t0\t0", "lin\t0\t10\t2\t0")
+    files = {**decay, "parameters.tsv": parameters}
+    rows = [line.split("\t") for line in files[name].splitlines()]
+    cells = rows[1 + row % (len(rows) - 1)]
+    cells[column % len(cells)] = value
+    text = "\n".join("\t".join(cells) for cells in rows) + "\n"
+    folder = tmp_path / "fuzz"
+    opens_or_gets_a_sentence(folder, {**files, name: text})
+    try:
+        problem = load_problem(folder / "decay.yaml")
+        key = model_key(problem)
+    except ProblemError:
+        return
+    if key not in numbers["keys"] and len(numbers["keys"]) >= COMPILED:
+        return
+    numbers["keys"].add(key)
+    evaluation = AmiciObjective(problem).evaluate(problem.nominal_theta, gradient=False)
+    try:
+        expected = RoadRunnerProblem(problem).llh(problem.nominal_theta, 1e-10, 1e-14)
+    except OutOfReachError:
+        return
+    if evaluation.failure is None or np.isfinite(expected):
+        assert evaluation.llh == pytest.approx(expected, rel=1e-5)
+        numbers["compared"] += 1
+
+
+@pytest.mark.usefixtures("decay")
+def test_numbers_were_compared(numbers):
+    if not numbers["keys"]:
+        pytest.skip("test_a_number did not run")
+    assert numbers["compared"] >= 5
 
 
 @settings(FUZZ, max_examples=60)

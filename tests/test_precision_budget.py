@@ -19,7 +19,6 @@ COLLECTION = [
     "Bruno_JExpBot2016",  # six conditions
     "Crauste_CellSystems2017",  # parameters on linear scale
     "Elowitz_Nature2000",
-    "Fiedler_BMCSystBiol2016",
     "Perelson_Science1996",
 ]
 HALF_UNIT = 2.0**-24  # relative; rounding once to float32

@@ -136,8 +136,11 @@ def test_verdicts_begin_with_the_budget(conversion, computed):
     names = ["llh", *conversion.problem.parameter_ids]
     for state in states:
         assert [quantity.quantity for quantity in state.verdicts] == names
-    assert all(np.isnan(q.digits_accuracy) for q in states[0].verdicts)
-    assert all(np.isfinite(q.digits_accuracy) for q in states[1].verdicts)
+    assert all(np.isnan(q.digits_self_consistent) for q in states[0].verdicts)
+    assert all(np.isfinite(q.digits_self_consistent) for q in states[1].verdicts)
+    assert all(np.isnan(q.digits_accuracy) for q in states[1].verdicts)
+    assert all(np.isfinite(q.digits_accuracy) for q in states[2].verdicts)
+    assert {q.verdict for q in states[2].verdicts} == {"right"}
     assert dataclasses.replace(states[-1], budget=None).verdicts == ()
 
 
@@ -160,7 +163,7 @@ def test_without_a_reference_what_needs_it_is_impossible(conversion, folder, mon
     assert not study.reference.values.is_finite
     assert study.noise is not None
     assert len(study.verdicts) == 7
-    assert set(files(folder)) == {"budget", "reference", "noise", "bits"}
+    assert set(files(folder)) == {"budget", "reference", "audit", "noise", "bits"}
 
 
 def test_without_float32_there_is_no_prediction(conversion, folder):  # noqa: ARG001

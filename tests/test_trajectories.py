@@ -26,7 +26,7 @@ SETTINGS = {"Fujita_SciSignal2010": SolverSettings(atol=1e-12)}
 COLLECTION = [
     "Bachmann_MSB2011", "Beer_MolBioSystems2014", "Blasi_CellSystems2016",
     "Borghans_BiophysChem1997", "Brannmark_JBC2010", "Bruno_JExpBot2016",
-    "Crauste_CellSystems2017", "Elowitz_Nature2000", "Fiedler_BMCSystBiol2016",
+    "Crauste_CellSystems2017", "Elowitz_Nature2000",
     "Fujita_SciSignal2010", "Perelson_Science1996", "Raia_CancerResearch2011", "Schwen_PONE2014",
     "Sneyd_PNAS2002", "Weber_BMC2015", "Zhao_QuantBiol2020", "Zheng_PNAS2012",
 ]  # fmt: skip

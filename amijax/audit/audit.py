@@ -6,20 +6,21 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.audit.causes import likely_cause
+from amijax.audit.causes import TOLERANCE, likely_cause
 from amijax.audit.closed_forms import closed_form
 from amijax.audit.roadrunner_process import TIME_LIMIT, roadrunner_differences
 from amijax.audit.steps import random_directions, step_sizes
 from amijax.audit.testimony import Testimony
-from amijax.audit.verdicts import Claim, QuantityVerdict, judge
+from amijax.audit.verdicts import Claim, QuantityVerdict, Verdict, judge
 from amijax.audit.witnesses import (
     finite_differences,
     other_sensitivities,
+    tight_gradient,
     tight_objective,
 )
 from amijax.digits import ALL_DIGITS, digits
@@ -45,6 +46,7 @@ _SMALL = 1e-3
 _QUICK = 3.0
 _START_SECONDS = 10.0  # of its process, on a busy machine
 _OTHER_ALLOWANCE = 20.0
+_TIGHT_SECONDS = 300.0  # for one simulation of the gradient at tight tolerances
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,15 @@ class Directions:
         tried: how many have a witness.
         agree: how many of them agree with AMICI's gradient.
         digits: in which the weakest agrees, relative to the gradient's norm; None without any.
+        cause: where one disagrees, what is likely to blame; else empty.
+        seconds: how long finite differences along them took.
     """
 
     tried: int
     agree: int
     digits: float | None
+    cause: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +110,15 @@ class Audit:
         )
 
     @property
+    def verdict(self) -> Verdict:
+        """On all of it: right only if llh and, entry by entry or as a whole, the gradient are."""
+        if self.anything_wrong:
+            return "wrong"
+        every_entry = all(entry.verdict == "right" for entry in self.gradient)
+        gradient = every_entry or self.directions.tried > 0
+        return "right" if self.llh.verdict == "right" and gradient else "unproven"
+
+    @property
     def digits_self_consistent(self) -> FloatArray:
         """Digits in which AMICI agrees with itself at tight tolerances, shape (n_parameters,).
 
@@ -139,8 +154,8 @@ def summary(audit: Audit) -> str:
     directions = audit.directions
     if directions.agree < directions.tried:
         return (
-            "The gradient as a whole is wrong: its derivative along a random direction is not what "
-            "llh does. Audit it entry by entry."
+            "the gradient as a whole is wrong: its derivative along a random direction is not what "
+            f"llh does. {directions.cause or 'Audit it entry by entry.'}"
         )
     llh = (
         f"llh confirmed by {audit.llh.witness} to {_floor(audit.llh.digits)} digits"
@@ -223,7 +238,8 @@ class _Auditor:
         self._entry_claims: dict[int, list[Claim]] = {}
         self._llh_claims: list[Claim] = []
         self._why_not = "only random directions were tried; ask for this entry."
-        self._tried: list[tuple[bool, float]] = []  # directions: agreement, digits
+        self._tried: list[_Tried] = []
+        self._direction_seconds = 0.0
         self._roadrunner_seconds = np.inf
 
     def audit(self, entries: Entries, evaluation: Evaluation | None) -> Audit:
@@ -241,7 +257,7 @@ class _Auditor:
             per_simulation = self._ask_directions(tight, gradient)
             positions = self._choose(asked, gradient, per_simulation)
             self._ask_entries(tight, positions)
-            tight_gradient = self._tight_gradient(tight, positions)
+            consistent = self._ask_tight(tight, positions)
             self._ask_other_sensitivities(evaluation, positions)
         except BaseException:
             if witness is not None:
@@ -262,9 +278,9 @@ class _Auditor:
             self._theta,
             self._objective.solver,
             llh,
-            self._gradient_verdicts(gradient, tight_gradient, warnings),
-            self._directions(),
-            tight_gradient,
+            self._gradient_verdicts(gradient, consistent, warnings),
+            self._directions(consistent),
+            consistent,
             tuple(dict.fromkeys(self._refusals)),
             warnings,
             time.perf_counter() - start,
@@ -293,7 +309,8 @@ class _Auditor:
             )
             return np.inf
         directions = random_directions(self._theta, self._sizes, N_DIRECTIONS)
-        found = finite_differences(tight, self._theta, directions, self._go_on)
+        found = finite_differences(tight, self._theta, directions, self._go_on, few=True)
+        self._direction_seconds = found.seconds
         for k, direction in enumerate(directions):
             self._try(direction, gradient, float(found.values[k]), float(found.uncertainty[k]))
         if len(self._tried) < len(directions):
@@ -306,6 +323,15 @@ class _Auditor:
         self, direction: FloatArray, gradient: FloatArray, value: float, uncertainty: float
     ) -> bool | None:
         """Hold the gradient against a derivative along a direction; None if that is not sharp."""
+        found = self._tries(direction, gradient, value, uncertainty)
+        if found is None:
+            return None
+        self._tried.append(found)
+        return found.agrees
+
+    def _tries(
+        self, direction: FloatArray, gradient: FloatArray, value: float, uncertainty: float
+    ) -> _Tried | None:
         terms = np.abs(gradient * self._sizes)
         expected = float(gradient @ direction)
         largest = max(abs(expected), abs(value), _SMALL * float(terms.max(initial=0.0)))
@@ -316,13 +342,23 @@ class _Auditor:
         norm = max(float(np.linalg.norm(terms)), np.finfo(float).tiny)
         share = (off + uncertainty) / norm
         digits = ALL_DIGITS if share == 0 else float(np.clip(-np.log10(share), 0.0, ALL_DIGITS))
-        self._tried.append((agrees, digits))
-        return agrees
+        return _Tried(direction, value, uncertainty, agrees, digits)
 
-    def _directions(self) -> Directions:
-        digits = [digits for _, digits in self._tried]
-        agree = sum(agrees for agrees, _ in self._tried)
-        return Directions(len(self._tried), agree, min(digits) if digits else None)
+    def _directions(self, tight: FloatArray) -> Directions:
+        """What random directions say, and whether AMICI itself agrees at tight tolerances."""
+        digits = [each.digits for each in self._tried]
+        doubtful = [each for each in self._tried if not each.agrees]
+        again = [
+            self._tries(each.direction, tight, each.value, each.uncertainty) for each in doubtful
+        ]
+        mended = all(each is not None and each.agrees for each in again)
+        return Directions(
+            len(self._tried),
+            len(self._tried) - len(doubtful),
+            min(digits) if digits else None,
+            TOLERANCE if doubtful and mended and np.isfinite(tight).all() else "",
+            self._direction_seconds,
+        )
 
     def _choose(
         self,
@@ -335,7 +371,7 @@ class _Auditor:
         zeros = {i for i in every if gradient[i] == 0}
         if asked != "auto":
             return sorted(asked | zeros if asked else asked)
-        in_doubt = not self._tried or not all(agrees for agrees, _ in self._tried)
+        in_doubt = not self._tried or not all(each.agrees for each in self._tried)
         cheap = per_simulation * _EVALUATIONS * self._n <= _CHEAP
         return sorted(every if in_doubt or cheap else zeros)
 
@@ -355,14 +391,15 @@ class _Auditor:
             )
             self._entry_claims.setdefault(i, []).append(claim)
 
-    def _tight_gradient(self, tight: AmiciObjective | None, positions: list[int]) -> FloatArray:
-        """AMICI's own gradient at tight tolerances, where entries are looked at."""
-        nothing = np.full(self._n, np.nan)
-        if tight is None or not positions:
-            return nothing
-        self._go_on()
-        evaluation = tight.evaluate_batch([self._theta], on_chunk=lambda _: self._go_on())[0]
-        return nothing if evaluation.gradient is None else evaluation.gradient
+    def _ask_tight(self, tight: AmiciObjective | None, positions: list[int]) -> FloatArray:
+        """AMICI's own gradient at tight tolerances, where entries are looked at or in doubt."""
+        in_doubt = any(not each.agrees for each in self._tried)
+        if tight is None or not (positions or in_doubt):
+            return np.full(self._n, np.nan)
+        found = tight_gradient(tight, self._theta, _TIGHT_SECONDS, self._go_on)
+        for i in positions:
+            self._entry_claims.setdefault(i, []).extend(_claims(found, i))
+        return found.values
 
     def _ask_other_sensitivities(self, evaluation: Evaluation, positions: list[int]) -> None:
         if not positions:
@@ -433,9 +470,7 @@ class _Auditor:
     ) -> QuantityVerdict:
         if verdict.verdict != "wrong" or verdict.witness_value is None:
             return verdict
-        cause = likely_cause(
-            self._objective, warnings, parameter, verdict.value, verdict.witness_value, tight
-        )
+        cause = likely_cause(self._objective, warnings, parameter, verdict, tight)
         return replace(verdict, cause=cause)
 
     def _distrust_differences(self, llh_is_wrong: bool) -> None:
@@ -476,6 +511,19 @@ def _claims(testimony: Testimony, i: int) -> list[Claim]:
     if not (np.isfinite(value) and np.isfinite(uncertainty)):
         return []
     return [Claim(testimony.witness, value, uncertainty)]
+
+
+class _Tried(NamedTuple):
+    """A direction, the derivative along it by a witness, and whether AMICI's agrees.
+
+    Digits are relative to the gradient's norm.
+    """
+
+    direction: FloatArray
+    value: float
+    uncertainty: float
+    agrees: bool
+    digits: float
 
 
 class _Concurrently:

@@ -6,19 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from amijax.audit.verdicts import QuantityVerdict
 from amijax.objective import AmiciObjective
 from amijax.problems.findings import Finding
 
 # AMICI's own number at tight tolerances is the witness's: the tolerance was to blame.
 _AGREES = 1e-2
+_MENDED = 0.1  # of the error: what is left at tight tolerances
+TOLERANCE = (
+    "The solver's tolerance: at tight tolerances AMICI's own number is close to the witness's, so "
+    "a smaller rtol mends it."
+)
 
 
 def likely_cause(
     objective: AmiciObjective,
     warnings: Sequence[Finding],
     parameter: str | None,
-    value: float,
-    truth: float,
+    verdict: QuantityVerdict,
     tight: float,
 ) -> str:
     """A sentence on what is likely to blame, from the numbers and the model's features.
@@ -27,15 +32,17 @@ def likely_cause(
         objective: the problem and the settings that produced the number.
         warnings: of the objective at the point.
         parameter: the entry's, None for llh.
-        value: AMICI's number.
-        truth: the witness's.
+        verdict: on AMICI's number, with a witness.
         tight: AMICI's number at tight tolerances, NaN if it is not known.
     """
-    if np.isfinite(tight) and abs(tight - truth) <= _AGREES * max(abs(tight), abs(truth)):
-        return (
-            "The solver's tolerance: AMICI's own number at tight tolerances is the witness's, so "
-            "a smaller rtol mends it."
-        )
+    truth, uncertainty = verdict.witness_value, verdict.uncertainty
+    assert truth is not None
+    assert uncertainty is not None
+    allowed = max(
+        _AGREES * max(abs(tight), abs(truth)), uncertainty, _MENDED * abs(verdict.value - truth)
+    )
+    if np.isfinite(tight) and abs(tight - truth) <= allowed:
+        return TOLERANCE
     about = [
         warning.message
         for warning in warnings
@@ -44,7 +51,7 @@ def likely_cause(
     ]  # fmt: skip
     if about:
         return about[0]
-    if parameter is not None and value == 0:
+    if parameter is not None and verdict.value == 0:
         return (
             "An entry that is exactly 0: AMICI does not see how the model depends on the "
             "parameter, as for a species that never changes (AMICI's issue 3249)."

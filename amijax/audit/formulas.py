@@ -55,7 +55,7 @@ def measured_groups(measurements: pd.DataFrame, observables: pd.DataFrame) -> tu
     }  # fmt: skip
     groups: dict[tuple[str, ...], list[int]] = {}
     columns = [
-        measurements[column].fillna("").astype(str).tolist()
+        [_text(cell, "") for cell in measurements[column]]
         if column in measurements
         else [""] * len(measurements)
         for column in (C.OBSERVABLE_ID, C.OBSERVABLE_PARAMETERS, C.NOISE_PARAMETERS)
@@ -66,6 +66,11 @@ def measured_groups(measurements: pd.DataFrame, observables: pd.DataFrame) -> tu
         _group(name, np.array(rows), overrides, formulas)
         for (name, *overrides), rows in groups.items()
     )
+
+
+def _text(cell: Any, default: str) -> str:
+    """A cell's text, or what an empty one means."""
+    return default if pd.isna(cell) or str(cell).strip() == "" else str(cell)
 
 
 def _group(
@@ -116,10 +121,10 @@ def row_llhs(
     """
     kinds = {
         str(name): (
-            str(row.get(C.OBSERVABLE_TRANSFORMATION) or C.LIN),
-            str(row.get(C.NOISE_DISTRIBUTION) or C.NORMAL),
+            _text(row.get(C.OBSERVABLE_TRANSFORMATION), C.LIN),
+            _text(row.get(C.NOISE_DISTRIBUTION), C.NORMAL),
         )
-        for name, row in observables.fillna("").iterrows()
+        for name, row in observables.iterrows()
     }
     for name, measured, value, sigma in zip(
         measurements[C.OBSERVABLE_ID].astype(str),
@@ -128,4 +133,5 @@ def row_llhs(
         noise,
         strict=True,
     ):
-        yield float(calculate_single_llh(measured, value, *kinds[name], sigma))
+        with np.errstate(all="ignore"):  # the logarithm of 0, say, whose llh is -inf
+            yield float(calculate_single_llh(measured, value, *kinds[name], sigma))

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from petab.v1 import C
 
@@ -27,6 +28,8 @@ from amijax.scales import FloatArray
 MAX_STEPS = 1_000_000
 # A steady state is what the states have when a tenfold time changes them by no more than this.
 _STEADY = 1e-11
+_SMALL = 1e-6  # states smaller than this, relative to the largest, are compared with that
+_JUST_BEFORE = -1e-9  # of the simulated length: time 0 itself belongs to the simulation
 _FIRST_TIME, _LAST_TIME = 10.0, 1e13
 
 
@@ -51,11 +54,6 @@ class RoadRunnerProblem:
         self._conditions = problem.conditions
         self._columns = [c for c in problem.conditions if c != C.CONDITION_NAME]
         self._rows = _simulations(problem)
-        if any(pre for _, pre in self._rows) and self._model.uses_time:
-            raise OutOfReachError(
-                "the model refers to time, and PEtab leaves open what time is during "
-                "preequilibration."
-            )
 
     def llh(self, theta: ArrayLike, rtol: float, atol: float) -> float:
         """The log-likelihood; no derivative.
@@ -85,7 +83,10 @@ class RoadRunnerProblem:
         if not (np.isfinite(values).all() and np.isfinite(noise).all()):
             raise OutOfReachError("libRoadRunner's simulation has values that are not finite.")
         llhs = row_llhs(problem.measurements, problem.observables, values, noise)
-        return math.fsum(llhs)
+        total = float(np.sum(list(llhs)))
+        if not math.isfinite(total):
+            raise OutOfReachError("llh by libRoadRunner's simulation is not finite.")
+        return total
 
     def _given(self, condition: str, table: Mapping[str, float]) -> dict[str, float]:
         """What parameter and condition table say of the model's quantities."""
@@ -148,12 +149,36 @@ class RoadRunnerProblem:
     def _steady_state(
         self, values: Mapping[str, float], rtol: float, atol: float
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Amounts of species and values of other states in a steady state."""
-        runner = self._load(self._model.text(values), rtol, atol)
-        self._settle(runner, 0.0)
+        """Amounts of species and values of other states in a steady state.
+
+        PEtab leaves open what time is during preequilibration; here it is before 0, so that what
+        happens at a time of the simulation has not happened yet.
+        """
+        if self._model.uses_time:
+            text = self._model.text_before_zero(values)
+            runner = self._settle_before_zero(text, rtol, atol)
+        else:
+            runner = self._load(self._model.text(values), rtol, atol)
+            self._settle(runner, 0.0)
         species = [name for name in self._model.states if self._model.is_species(name)]
         others = [name for name in self._model.states if not self._model.is_species(name)]
         return ({n: float(runner[n]) for n in species}, {n: float(runner[n]) for n in others})
+
+    def _settle_before_zero(self, text: str, rtol: float, atol: float) -> Any:
+        """Simulate from ever earlier times until that changes nothing."""
+        names = list(self._model.states)
+        before: FloatArray | None = None
+        largest = 0.0
+        length = _FIRST_TIME
+        while length <= _LAST_TIME:
+            runner = self._load(text, rtol, atol)
+            self._run(runner, [-length, _JUST_BEFORE * length], names)
+            now = np.array([runner[name] for name in names])
+            if before is not None and _is_same(now, before, largest):
+                return runner
+            largest = max(largest, float(np.abs(now).max(initial=0.0)))
+            before, length = now, 10.0 * length
+        raise OutOfReachError("libRoadRunner's simulation reaches no steady state before time 0.")
 
     def _settle(self, runner: Any, start: float) -> None:
         """Simulate until nothing changes."""
@@ -161,13 +186,13 @@ class RoadRunnerProblem:
         if not names:
             return
         before = np.array([runner[name] for name in names])
+        largest = float(np.abs(before).max(initial=0.0))
         time = start
         end = max(_FIRST_TIME, 10.0 * start)
         while end <= _LAST_TIME:
             self._run(runner, [time, end], names)
             now = np.array([runner[name] for name in names])
-            size = np.maximum(np.abs(now), 1e-6 * np.abs(now).max(initial=0.0))
-            if (np.abs(now - before) <= _STEADY * size).all():
+            if _is_same(now, before, largest):
                 return
             before, time, end = now, end, 10.0 * end
         raise OutOfReachError("libRoadRunner's simulation reaches no steady state.")
@@ -230,6 +255,11 @@ class RoadRunnerProblem:
         return table[:, 1:]
 
 
+def _is_same(now: FloatArray, before: FloatArray, largest: float) -> bool:
+    size = np.maximum(np.abs(now), _SMALL * max(largest, np.abs(now).max(initial=0.0)))
+    return bool((np.abs(now - before) <= _STEADY * size).all())
+
+
 def _sbml(problem: Problem) -> bytes:
     """The user's SBML file as it is."""
     files = read_files(problem.source)
@@ -242,7 +272,7 @@ def _simulations(problem: Problem) -> dict[tuple[str, str], frozenset[int]]:
     table = problem.measurements
     empty = [""] * len(table)
     pre = (
-        table[C.PREEQUILIBRATION_CONDITION_ID].fillna("").astype(str).tolist()
+        ["" if pd.isna(c) else str(c) for c in table[C.PREEQUILIBRATION_CONDITION_ID]]
         if C.PREEQUILIBRATION_CONDITION_ID in table
         else empty
     )

@@ -173,6 +173,7 @@ def _run(
             kill_group(process)
             process.wait()
             reader.join()
+            process.stdout.close()
     lines = []
     for line in output:
         with suppress(ValueError):

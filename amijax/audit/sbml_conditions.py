@@ -121,6 +121,20 @@ class SbmlModel:
             if name not in self.rules or self.rules[name].isRate()
         )
 
+    def text_before_zero(self, values: Mapping[str, float]) -> str:
+        """The model for times before 0, where no event at a time has happened.
+
+        A simulator starts at time 0, before it is told of another time: events there must not
+        happen for that.
+        """
+        document = libsbml.readSBMLFromString(self.text(values))
+        model = document.getModel()
+        for i in range(model.getNumEvents()):
+            trigger = model.getEvent(i).getTrigger()
+            if _contains(trigger.getMath(), _TIME):
+                trigger.setInitialValue(True)
+        return libsbml.writeSBMLToString(document)
+
     def text(self, values: Mapping[str, float], amounts: Mapping[str, float] | None = None) -> str:
         """The model with other initial values.
 

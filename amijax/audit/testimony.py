@@ -15,11 +15,14 @@ Witness = Literal[
     "finite differences",
     "AMICI's JAX export",
     "other sensitivities",
+    "tight tolerances",
 ]
 # Who shares nothing with the number in question but the problem itself, or nothing but llh.
 INDEPENDENT: frozenset[Witness] = frozenset(
     {"closed form", "libRoadRunner", "finite differences", "AMICI's JAX export"}
 )
+# Who may call a number wrong: AMICI at tight tolerances contradicts itself, but confirms nothing.
+CONTRADICTING: frozenset[Witness] = INDEPENDENT | {"tight tolerances"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from amijax.audit.testimony import INDEPENDENT, Witness
+from amijax.audit.testimony import CONTRADICTING, INDEPENDENT, Witness
 from amijax.digits import ALL_DIGITS
 
 Verdict = Literal["right", "wrong", "unproven"]
@@ -18,8 +18,11 @@ Verdict = Literal["right", "wrong", "unproven"]
 # least this far off, relative to the larger of both: what AMICI's default tolerances leave of a
 # gradient is better than that (Boehm_JProteomeRes2014: 2.8 digits).
 TOLERATED = 1e-2
-# An entry that is a thousandth of the largest needs no two digits of its own to be no alarm.
+# What is less than a thousandth of the largest entry is an alarm only where the witness is ten
+# times sharper than it needs to be.
 _NEGLIGIBLE = 1e-3
+_SURE = 10.0
+_TINY = 1e-8
 # Beyond rounding: a gradient is a sum of terms as large as its largest entry.
 _ROUNDING = 1e-12
 
@@ -105,9 +108,18 @@ def judge(
         why_not: why there is no claim, a sentence, for the case that there is none.
     """
     known = [c for c in claims if np.isfinite(c.value) and np.isfinite(c.uncertainty)]
-    usable = sorted((c for c in known if c.witness in INDEPENDENT), key=lambda c: c.uncertainty)
+    known.sort(key=lambda claim: claim.uncertainty)
+    usable = [claim for claim in known if claim.witness in INDEPENDENT]
+    if not any(_one(value, claim, largest) != "unproven" for claim in usable):
+        # AMICI may still contradict itself.
+        contradicting = [
+            claim
+            for claim in known
+            if claim.witness in CONTRADICTING and _one(value, claim, largest) == "wrong"
+        ]
+        usable = contradicting or usable
     if not np.isfinite(value) or not usable:
-        reason = why_not if np.isfinite(value) else "AMICI has no number here."
+        reason = why_not if known or np.isfinite(value) or not claims else "there is no number."
         return QuantityVerdict(
             quantity, value, "unproven", None, None, None, None, tuple(known), f"Unproven: {reason}"
         )
@@ -144,6 +156,8 @@ def _one(value: float, claim: Claim, largest: float) -> Verdict:
         return "right"
     if distance - claim.uncertainty > TOLERATED * max(size, _NEGLIGIBLE * largest):
         return "wrong"
+    if distance - _SURE * claim.uncertainty > max(TOLERATED * size, _TINY * largest):
+        return "wrong"
     return "unproven"
 
 
@@ -164,7 +178,7 @@ def _sentence(verdict: Verdict, value: float, claim: Claim, largest: float) -> s
 
 
 def _s(claim: Claim) -> str:
-    return "" if claim.witness in ("finite differences", "other sensitivities") else "s"
+    return "" if claim.witness == "finite differences" else "s"
 
 
 def _factor(value: float, truth: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from amijax.audit.differences import directional_derivatives
+from amijax.audit.differences import FEW_STEPS, FIRST_STEPS, directional_derivatives
 from amijax.audit.testimony import Testimony
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
@@ -19,6 +19,7 @@ _RTOL = 1e-12
 _ATOLS = (1e-16, 1e-12, 1e-10, 1e-8)
 # Time for one tight simulation, relative to one at the settings in question.
 _ALLOWANCE, _LEAST_ALLOWANCE = 30.0, 2.0
+_NEARBY, _LEAST_NEARBY = 30.0, 0.2
 # Of a difference between two tolerances ten times apart, for the error of the tighter.
 _MARGIN = 2.0
 
@@ -38,8 +39,12 @@ def tight_objective(
     limit = max(_ALLOWANCE * seconds, _LEAST_ALLOWANCE)
     for settings in _candidates(objective.solver):
         tight = objective.with_solver(replace(settings, time_limit=limit))
-        if np.isfinite(tight.llh_batch([theta])[0]):
-            return tight
+        evaluation = tight.evaluate_batch([theta], gradient=False)[0]
+        if evaluation.failure is None:
+            # Next to theta a model may be far harder (Crauste_CellSystems2017): such points are
+            # given up soon.
+            nearby = max(_NEARBY * evaluation.cpu_seconds, _LEAST_NEARBY)
+            return tight.with_solver(replace(settings, time_limit=min(nearby, limit)))
     return None
 
 
@@ -56,7 +61,12 @@ def _candidates(base: SolverSettings) -> Iterator[SolverSettings]:
 
 
 def finite_differences(
-    tight: AmiciObjective, theta: FloatArray, directions: FloatArray, go_on: GoOn
+    tight: AmiciObjective,
+    theta: FloatArray,
+    directions: FloatArray,
+    go_on: GoOn,
+    *,
+    few: bool = False,
 ) -> Testimony:
     """Derivatives of AMICI's llh along directions, from simulations without sensitivities.
 
@@ -67,6 +77,7 @@ def finite_differences(
         theta: shape (n_parameters,), on the PEtab scale.
         directions: shape (m, n_parameters); steps are fractions of them.
         go_on: called every now and then; what it raises ends it.
+        few: with the fewest simulations that give some three digits, where they do.
     """
     start = time.perf_counter()
 
@@ -74,7 +85,8 @@ def finite_differences(
         evaluations = tight.evaluate_batch(points, gradient=False, on_chunk=lambda _: go_on())
         return np.array([evaluation.llh for evaluation in evaluations])
 
-    found = directional_derivatives(llhs, theta, directions)
+    enough, steps = (1e-3, FEW_STEPS) if few else (1e-4, FIRST_STEPS)
+    found = directional_derivatives(llhs, theta, directions, enough, steps)
     return Testimony(
         "finite differences",
         found.values,
@@ -83,6 +95,34 @@ def finite_differences(
         found.evaluations,
         time.perf_counter() - start,
     )
+
+
+def tight_gradient(
+    tight: AmiciObjective, theta: FloatArray, time_limit: float, go_on: GoOn
+) -> Testimony:
+    """AMICI's own gradient at tight tolerances: it may contradict, but confirms nothing.
+
+    Args:
+        tight: from `tight_objective`.
+        theta: shape (n_parameters,), on the PEtab scale.
+        time_limit: seconds for one simulation.
+        go_on: called every now and then; what it raises ends it.
+    """
+    start = time.perf_counter()
+    settings = replace(tight.solver, time_limit=time_limit)
+    looser = replace(settings, rtol=10.0 * settings.rtol, atol=10.0 * settings.atol)
+    gradients = []
+    for each in (settings, looser):
+        objective = tight.with_solver(each)
+        evaluation = objective.evaluate_batch([theta], on_chunk=lambda _: go_on())[0]
+        if evaluation.failure is not None or evaluation.gradient is None:
+            reason = f"AMICI's gradient at tight tolerances failed: {evaluation.failure}"
+            n = objective.problem.n_parameters
+            return Testimony.refusal("tight tolerances", n, reason, time.perf_counter() - start)
+        gradients.append(evaluation.gradient)
+    uncertainty = _MARGIN * np.abs(gradients[0] - gradients[1])
+    seconds = time.perf_counter() - start
+    return Testimony("tight tolerances", gradients[0], uncertainty, "", 2, seconds)
 
 
 def other_sensitivities(

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from amijax._version import __version__
+from amijax.audit.audit import audit_gradient
+from amijax.audit.verdicts import Verdict
 from amijax.auto import settle
 from amijax.comparison import Comparison, compare_precisions, rel_diff
 from amijax.digits import digits
@@ -51,6 +53,9 @@ class CheckResult:
         round_trip_exact: whether 10**theta and back gives the same theta, bit for bit.
         llh_seconds, gradient_seconds: duration of an evaluation.
         solver: the settings that auto found.
+        verdict: of the audit of llh and of the gradient along random directions: right, wrong or
+            unproven; None where nothing was audited.
+        audit: what the witnesses say, a sentence.
         repairs: what was changed in the model, as sentences.
         warnings: what is not to be trusted, as sentences.
         versions: of amijax, AMICI and JAX.
@@ -70,6 +75,8 @@ class CheckResult:
     llh_seconds: float | None = None
     gradient_seconds: float | None = None
     solver: dict[str, Any] | None = None
+    verdict: Verdict | None = None
+    audit: str = ""
     repairs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     versions: dict[str, str] | None = None
@@ -137,6 +144,10 @@ def _checked(problem_id: str, choice: SolverChoice, common: dict[str, Any]) -> C
     common["llh_seconds"] = time.perf_counter() - start
     common["gradient_seconds"] = settled.evaluation.wall_seconds
     common["llh"] = settled.evaluation.llh
+    audit = audit_gradient(
+        settled.objective, problem.nominal_theta, entries="none", evaluation=settled.evaluation
+    )
+    common["verdict"], common["audit"] = audit.verdict, audit.summary
     return _judge(common, settled.objective, comparisons["float64"], comparisons["float32"])
 
 

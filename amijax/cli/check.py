@@ -71,7 +71,7 @@ def _check_apart(names: tuple[str, ...]) -> tuple[CheckResult, ...]:
 
 def _as_text(results: tuple[CheckResult, ...]) -> list[str]:
     columns = ["problem", "status", "compile s", "llh", "reference", "digits", "float64", "float32"]
-    columns += ["llh ms", "gradient ms", "atol"]
+    columns += ["audit", "llh ms", "gradient ms", "atol"]
     rows = [
         [
             r.problem_id,
@@ -82,6 +82,7 @@ def _as_text(results: tuple[CheckResult, ...]) -> list[str]:
             _number(r.reference_digits, ".1f"),
             _number(r.rel_diff_float64, ".0e"),
             _number(r.rel_diff_float32, ".0e"),
+            r.verdict or "",
             _number(None if r.llh_seconds is None else r.llh_seconds * 1e3, ".1f"),
             _number(None if r.gradient_seconds is None else r.gradient_seconds * 1e3, ".1f"),
             _number(None if r.solver is None else r.solver["atol"], "g"),
@@ -93,6 +94,7 @@ def _as_text(results: tuple[CheckResult, ...]) -> list[str]:
         for r in results
         for note in (
             *([r.explanation] if r.explanation else []),
+            *([f"Audit: {r.audit}"] if r.audit else []),
             *(f"Warning: {warning}" for warning in r.warnings),
             *(f"Changed in the model: {repair}" for repair in r.repairs),
         )

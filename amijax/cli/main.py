@@ -180,6 +180,7 @@ def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         and {
             "condition": failure.condition,
             "time": failure.time,
+            "kind": failure.kind,
             "status": failure.status,
             "message": failure.message,
             "remedy": failure.remedy,

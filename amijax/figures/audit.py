@@ -17,6 +17,7 @@ _COLOURS = {
     "closed form": "#B46FA0",
     "AMICI's JAX export": "#C9A227",
     "other sensitivities": OTHER_COLOUR,
+    "tight tolerances": "#7A8CA3",
 }
 _ROW_HEIGHT = 58
 _MARGIN = 0.15  # of an axis, on both sides

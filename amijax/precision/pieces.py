@@ -90,12 +90,14 @@ class Piece:
 
 def _audit(given: StudyInputs) -> Audit:
     ids = given.objective.problem.parameter_ids
-    return audit_gradient(
+    audit = audit_gradient(
         given.objective,
         given.theta,
         entries=[ids[i] for i in given.positions],
         go_on=lambda: given.report(0, 1),
     )
+    given.report(1, 1)
+    return audit
 
 
 def _sweep_tolerances(given: StudyInputs) -> ToleranceSweep:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from amijax.audit.audit import Audit, Entries
+from amijax.audit.causes import TOLERANCE
 from amijax.audit.jobs import AuditJob, latest_audit, start_audit, stored_audit
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.comparison import Comparison
@@ -44,8 +45,8 @@ def _say(audit: Audit) -> None:
 
 
 def _wrong(audit: Audit) -> str:
-    tolerance = [e for e in audit.gradient if e.cause.startswith("The solver's tolerance")]
-    lead = "**Agreement is not accuracy.** " if tolerance else ""
+    causes = {audit.directions.cause, *(entry.cause for entry in audit.gradient)}
+    lead = "**Agreement is not accuracy.** " if TOLERANCE in causes else ""
     wrong = [e for e in audit.gradient if e.verdict == "wrong"]
     count = f" {len(wrong)} of {len(audit.gradient)} gradient entries are wrong." if wrong else ""
     return f"{lead}{_sentence(audit.summary)}{count}"

@@ -75,6 +75,7 @@ def problems_table(
             {
                 "problem": info.problem_id,
                 "status": _STATUS[result.status if result else None],
+                "audit": result.verdict or "" if result else "",
                 "llh": result and result.llh,
                 "reference": known and known.reference_llh,
                 "digits": result and result.reference_digits,
@@ -94,6 +95,7 @@ def problems_table(
                 "noise": ", ".join(known.noise_distributions) if known else "",
                 "priors": ", ".join(known.objective_priors) if known else "",
                 "why": result.explanation if result else "",
+                "witnesses": result.audit if result else "",
             }
         )
     return pd.DataFrame(rows).set_index("problem")
@@ -153,6 +155,9 @@ def _milliseconds(seconds: float | None) -> float | None:
 def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
+        "audit": st.column_config.TextColumn(
+            help="Whether llh and the gradient as a whole are right, by witnesses other than AMICI"
+        ),
         "llh": number(format="%.8g", help="Log-likelihood at nominal, from AMICI"),
         "reference": number(format="%.8g", help="As AMICI's own benchmark tests hold it"),
         "digits": number(format="%.1f", help="In which llh and reference agree"),

@@ -8,9 +8,17 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from same_evaluations import assert_same as assert_same_evaluation
+from test_probation import SPOILT, spoilt_cache  # noqa: F401 - a fixture
 from waiting import until
 
-from amijax import ClusterError, ClusterWarning, DaskExecutor, SolverSettings
+from amijax import (
+    AmiciObjective,
+    ClusterError,
+    ClusterWarning,
+    DaskExecutor,
+    SolverSettings,
+    load_problem,
+)
 from amijax.cluster.client import close_clients, executor_of_setting
 
 pytestmark = pytest.mark.cluster
@@ -332,3 +340,24 @@ def test_a_point_that_ends_every_worker_is_a_failure_and_harms_nobody(
     assert np.isnan(found[33].gradient).all()
     del found[33], expected[33]
     assert_same(found, expected)
+
+
+def test_a_worker_tries_a_model_before_it_runs_there(
+    processes,
+    spoilt_cache,  # noqa: F811
+    tmp_path,
+):
+    objective = AmiciObjective(
+        load_problem(spoilt_cache / "collection" / SPOILT / "problem.yaml"),
+    )
+    points = around(objective, 4)
+    shutil.copytree(spoilt_cache / "cache", tmp_path / "cache")
+    cluster = processes.DaskProcesses(tmp_path, tmp_path / "cache", SPOILT="abort")
+    try:
+        cluster.add_workers(1)
+        with cluster.client() as client:
+            evaluations = objective.evaluate_batch(points, executor=DaskExecutor(client))
+    finally:
+        cluster.end()
+    assert {evaluation.failure.kind for evaluation in evaluations} == {"trial"}
+    assert "signal 6" in evaluations[0].failure.message

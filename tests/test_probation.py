@@ -16,10 +16,12 @@ from spoilt_model import compile_spoilt
 from streamlit.testing.v1 import AppTest
 
 from amijax import AmiciObjective, load_problem
+from amijax.audit.audit import audit_gradient
 from amijax.auto import settle
 from amijax.diagnosis import diagnose, suggest
 from amijax.models.cache import ModelFolders
 from amijax.models.lookup import get_model, model_key
+from amijax.precision import study_precision
 from amijax.precision.curvature import fisher_information
 from amijax.simulation.native_code import Limits, NativeCode, Verdict
 from amijax.simulation.probation import RefusedModelError
@@ -276,6 +278,18 @@ def test_a_gradient_that_crashes_leaves_the_value(spoilt):
     assert "signal 6" in objective.evaluate(theta).failure.message
     assert objective.evaluate(theta, gradient=False).failure is None
     assert (fisher_information(objective, theta) != fisher_information(objective, theta)).all()
+
+
+def test_an_audit_and_a_precision_study_go_on(spoilt):
+    objective = spoilt("gradient")
+    theta = objective.problem.nominal_theta
+    audit = audit_gradient(objective, theta)
+    assert {entry.verdict for entry in audit.gradient} == {"unproven"}
+    assert "signal 6" in audit.llh.sentence
+    study = study_precision(objective, theta, pieces=("budget", "reference"))
+    assert not study.budget.float64.is_finite
+    assert not study.reference.values.is_finite
+    assert all(failure.kind == "trial" for failure in study.budget.failures if failure)
 
 
 def test_the_page_says_it(spoilt):

@@ -43,7 +43,7 @@ def test_the_page_shows_every_entry(conversion):
     table = next(e.value for e in app.dataframe if "witness says" in e.value)
     assert list(table.index) == ["llh", *conversion.problem.parameter_ids]
     assert set(table["verdict"]) == {"right"}
-    assert {m.label: m.value for m in app.metric}["gradient entries right"] == "6"
+    assert {m.label: m.value for m in app.metric}["entries right"] == "6"
     assert len(app.get("plotly_chart")) == 1
     assert "libRoadRunner simulates the SBML file itself" in text_of(app)
 
@@ -62,7 +62,7 @@ def test_all_entries_are_audited_when_that_is_asked_for(
     monkeypatch.setattr("amijax.audit.audit._CHEAP", 0.0)
     monkeypatch.setattr("amijax.result_store.cache_dir", lambda: tmp_path)
     app = finished(opened("Boehm_JProteomeRes2014", "pages/audit.py", rtol="2e-9"))
-    assert {m.label: m.value for m in app.metric}["gradient entries unproven"] == "9"
+    assert {m.label: m.value for m in app.metric}["entries unproven"] == "9"
     app.button(key="audit_all").click().run()
     app = finished(app)
-    assert {m.label: m.value for m in app.metric}["gradient entries right"] == "9"
+    assert {m.label: m.value for m in app.metric}["entries right"] == "9"

@@ -146,15 +146,19 @@ def summary(audit: Audit) -> str:
     wrong = [entry for entry in (audit.llh, *audit.gradient) if entry.verdict == "wrong"]
     if wrong:
         first = wrong[0]
-        others = f" ({len(wrong) - 1} more numbers are wrong.)" if len(wrong) > 1 else ""
+        entries = sum(entry.verdict == "wrong" for entry in audit.gradient)
+        count = (
+            f"{entries} of {len(audit.gradient)} gradient entries are wrong. " if entries else ""
+        )
+        example = "For example " if entries > 1 else ""
         return (
-            f"{first.quantity}: AMICI {first.value:.6g}, {first.witness} "
-            f"{first.witness_value:.6g}: wrong. {first.cause}{others}"
+            f"{count}{example}{first.quantity}: AMICI {first.value:.6g}, {first.witness} "
+            f"{first.witness_value:.6g}. {first.cause}"
         )
     directions = audit.directions
     if directions.agree < directions.tried:
         return (
-            "the gradient as a whole is wrong: its derivative along a random direction is not what "
+            "The gradient as a whole is wrong: its derivative along a random direction is not what "
             f"llh does. {directions.cause or 'Audit it entry by entry.'}"
         )
     llh = (

@@ -68,9 +68,9 @@ def audit_figure(quantities: Sequence[QuantityVerdict]) -> go.Figure:
             range=[-0.9, len(claims) - 0.1], zeroline=False, showgrid=False, row=row, col=1,
         )  # fmt: skip
     figure.update_layout(
-        height=_ROW_HEIGHT * rows + 70,
-        margin={"l": 10, "r": 20, "t": 44, "b": 26},
-        legend=top_legend(),
+        height=_ROW_HEIGHT * rows + 90,
+        margin={"l": 10, "r": 20, "t": 64, "b": 26},
+        legend={**top_legend(), "y": 1.0 + 24 / (_ROW_HEIGHT * rows)},
     )
     figure.update_yaxes(automargin=True)
     return figure

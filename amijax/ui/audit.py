@@ -38,18 +38,16 @@ def _say(audit: Audit) -> None:
         if audit.anything_wrong:
             st.error(_wrong(audit), icon=":material/gpp_bad:")
         elif audit.llh.verdict == "right" or any(e.verdict == "right" for e in audit.gradient):
-            st.success(_sentence(audit.summary), icon=":material/verified:")
+            st.success(_plain(audit.summary), icon=":material/verified:")
         else:
-            st.info(_sentence(audit.summary), icon=":material/help:")
+            st.info(_plain(audit.summary), icon=":material/help:")
         st.page_link("pages/audit.py", label="Entry by entry", icon=":material/fact_check:")
 
 
 def _wrong(audit: Audit) -> str:
     causes = {audit.directions.cause, *(entry.cause for entry in audit.gradient)}
     lead = "**Agreement is not accuracy.** " if TOLERANCE in causes else ""
-    wrong = [e for e in audit.gradient if e.verdict == "wrong"]
-    count = f" {len(wrong)} of {len(audit.gradient)} gradient entries are wrong." if wrong else ""
-    return f"{lead}{_sentence(audit.summary)}{count}"
+    return f"{lead}{_plain(audit.summary)}"
 
 
 def page(result: Result, theta: np.ndarray) -> None:
@@ -88,14 +86,14 @@ def _say_on_page(audit: Audit) -> None:
     if audit.anything_wrong:
         st.error(_wrong(audit), icon=":material/gpp_bad:")
     else:
-        st.success(_sentence(audit.summary), icon=":material/verified:")
+        st.success(_plain(audit.summary), icon=":material/verified:")
     counts = {
         v: sum(e.verdict == v for e in audit.gradient) for v in ("right", "wrong", "unproven")
     }
     columns = st.columns(5)
     columns[0].metric("llh", audit.llh.verdict, help=f"{audit.llh.sentence} {audit.llh.cause}")
     for column, (verdict, number) in zip(columns[1:4], counts.items(), strict=True):
-        column.metric(f"gradient entries {verdict}", number, help=_HELP[verdict])
+        column.metric(f"entries {verdict}", number, help=_HELP[verdict])
     columns[4].metric(
         "directions that agree",
         f"{audit.directions.agree} of {audit.directions.tried}",
@@ -214,5 +212,6 @@ def _watch(job: AuditJob) -> None:
     )
 
 
-def _sentence(text: str) -> str:
-    return text if text.startswith("llh") else text[:1].upper() + text[1:]
+def _plain(text: str) -> str:
+    """Text whose ids are not taken for Markdown."""
+    return text.replace("_", r"\_").replace("*", r"\*")

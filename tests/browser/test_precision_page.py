@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from amijax.audit.jobs import audited
 from amijax.auto import settle
 from amijax.paths import collection_dir
 from amijax.precision import study_precision
@@ -17,12 +18,14 @@ STORY = ".st-key-story"
 
 
 def study_here(objective):
-    """Study the nominal point as a page does, which finds the pieces in the cache folder then.
+    """Study and audit the nominal point as pages do, which find that in the cache folder then.
 
     The page itself studies at low priority: on a busy machine hardly ever.
     """
     theta = objective.problem.nominal_theta
-    study_precision(settle(objective, theta, SolverChoice()).objective, theta)
+    settled = settle(objective, theta, SolverChoice()).objective
+    study_precision(settled, theta)
+    audited(settled, theta)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +69,9 @@ def test_the_first_page_leads_there(server, new_page, misleading):
     problem, *_ = misleading
     page = new_page(f"{server}/?problem={problem}")
     if "Crauste" in problem:
-        page.get_by_text("12 of 12 gradient entries have fewer than 2 digits").wait_for()
+        page.get_by_text("12 of 12 gradient entries are wrong").wait_for()
     else:
-        page.get_by_text("AMICI's gradient against rtol").wait_for()
+        page.get_by_text("llh confirmed by libRoadRunner").wait_for()
     page.get_by_role("link", name="Precision").click()
     page.locator(STORY).wait_for()
     assert problem in page.locator("body").inner_text()
@@ -85,7 +88,7 @@ def test_panels_react_in_both_themes(server, new_page, misleading, scheme):
     page.get_by_text("all up to a stage").click()
     page.locator(".st-key-budget_chart").get_by_text("… to transform").first.wait_for()
     page.locator(".st-key-x64 label").first.click()
-    page.locator(".st-key-digits_chart").get_by_text("float32 is right").first.wait_for()
+    page.locator(".st-key-digits_chart").get_by_text("float32 is confirmed").first.wait_for()
     no_traceback(page)
 
 

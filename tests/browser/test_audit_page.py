@@ -1,0 +1,26 @@
+"""The audit in a real browser: the first page's line, and the page entry by entry."""
+
+import pytest
+
+from pages import no_traceback, table
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
+    return start_server()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_page_s_line_leads_to_every_entry(server, new_page, scheme):
+    page = new_page(server + "/?problem=Conversion_Reaction", scheme)
+    line = page.locator(".st-key-audit_line")
+    line.get_by_text("llh confirmed by").wait_for()
+    line.get_by_role("link", name="Entry by entry").click()
+    page.locator(".st-key-audit_table td").first.wait_for(state="attached")
+    rows = table(page, "audit_table")
+    assert rows["k1"]["verdict"] == "right"
+    assert {row["verdict"] for row in rows.values()} == {"right"}
+    page.locator(".st-key-audit_chart .main-svg").first.wait_for()
+    no_traceback(page)

@@ -18,14 +18,12 @@ STORY = ".st-key-story"
 
 
 def study_here(objective):
-    """Study and audit the nominal point as pages do, which find that in the cache folder then.
+    """Study the nominal point as a page does, which finds the pieces in the cache folder then.
 
     The page itself studies at low priority: on a busy machine hardly ever.
     """
     theta = objective.problem.nominal_theta
-    settled = settle(objective, theta, SolverChoice()).objective
-    study_precision(settled, theta)
-    audited(settled, theta)
+    study_precision(settle(objective, theta, SolverChoice()).objective, theta)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +63,11 @@ def test_the_verdict_can_be_read_at_a_glance(server, new_page, misleading):
     no_traceback(page)
 
 
-def test_the_first_page_leads_there(server, new_page, misleading):
+def test_the_first_page_leads_there(server, new_page, misleading, objective_of):
     problem, *_ = misleading
+    objective = objective_of(problem)
+    theta = objective.problem.nominal_theta
+    audited(settle(objective, theta, SolverChoice()).objective, theta)  # the page finds it
     page = new_page(f"{server}/?problem={problem}")
     if "Crauste" in problem:
         page.get_by_text("12 of 12 gradient entries are wrong").wait_for()

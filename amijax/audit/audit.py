@@ -479,8 +479,8 @@ class _Auditor:
 
     def _distrust_differences(self, llh_is_wrong: bool) -> None:
         """Differences of a wrong llh confirm nothing: libRoadRunner's own take their place."""
-        self._why_not = "llh itself is wrong, so its differences confirm nothing."
         if llh_is_wrong:
+            self._why_not = "llh itself is wrong, so its differences confirm nothing."
             for i, claims in self._entry_claims.items():
                 self._entry_claims[i] = [c for c in claims if c.witness != "finite differences"]
         if self._roadrunner_seconds > _QUICK + _START_SECONDS:

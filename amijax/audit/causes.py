@@ -46,7 +46,7 @@ def likely_cause(
     about = [
         warning.message
         for warning in warnings
-        if warning.code and (not warning.parameters or parameter in warning.parameters)
+        if warning.code and (parameter is None or parameter in warning.parameters)
         and _concerns_numbers(warning)
     ]  # fmt: skip
     if about:

@@ -13,14 +13,11 @@ Witness = Literal[
     "closed form",
     "libRoadRunner",
     "finite differences",
-    "AMICI's JAX export",
     "other sensitivities",
     "tight tolerances",
 ]
 # Who shares nothing with the number in question but the problem itself, or nothing but llh.
-INDEPENDENT: frozenset[Witness] = frozenset(
-    {"closed form", "libRoadRunner", "finite differences", "AMICI's JAX export"}
-)
+INDEPENDENT: frozenset[Witness] = frozenset({"closed form", "libRoadRunner", "finite differences"})
 # Who may call a number wrong: AMICI at tight tolerances contradicts itself, but confirms nothing.
 CONTRADICTING: frozenset[Witness] = INDEPENDENT | {"tight tolerances"}
 
@@ -57,8 +54,3 @@ class Testimony:
             seconds: how long it took to find out.
         """
         return cls(witness, np.full(n, np.nan), np.full(n, np.inf), reason, 0, seconds)
-
-    @property
-    def is_independent(self) -> bool:
-        """Whether it may call a number right."""
-        return self.witness in INDEPENDENT

@@ -15,7 +15,6 @@ _COLOURS = {
     "finite differences": JAX_COLOUR,
     "libRoadRunner": "#2FA58A",
     "closed form": "#B46FA0",
-    "AMICI's JAX export": "#C9A227",
     "other sensitivities": OTHER_COLOUR,
     "tight tolerances": "#7A8CA3",
 }

@@ -94,7 +94,8 @@ def refuse(*call):
 
 
 def files(folder):
-    return {path.stem: path for path in folder.rglob("*.json")}
+    """The study's pieces on disk; its audit is kept a second time, for the audit's own page."""
+    return {path.stem: path for path in (folder / "precision").rglob("*.json")}
 
 
 # --- pieces
@@ -273,7 +274,7 @@ def test_a_cache_that_can_t_be_written_is_no_error(conversion, monkeypatch, tmp_
 
 def test_nothing_but_whole_pieces_is_left_in_the_folder(kept, folder_of_all):
     assert kept.curvature is not None
-    names = sorted(path.name for path in folder_of_all.rglob("*") if path.is_file())
+    names = sorted(path.name for path in (folder_of_all / "precision").rglob("*") if path.is_file())
     assert names == sorted(f"{piece}.json" for piece in PIECE_NAMES)
 
 

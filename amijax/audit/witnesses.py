@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from amijax.audit.differences import FEW_STEPS, FIRST_STEPS, directional_derivatives
+from amijax.audit.differences import FEW_STAGES, STAGES, directional_derivatives
 from amijax.audit.testimony import Testimony
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
@@ -85,8 +85,8 @@ def finite_differences(
         evaluations = tight.evaluate_batch(points, gradient=False, on_chunk=lambda _: go_on())
         return np.array([evaluation.llh for evaluation in evaluations])
 
-    enough, steps = (1e-3, FEW_STEPS) if few else (1e-4, FIRST_STEPS)
-    found = directional_derivatives(llhs, theta, directions, enough, steps)
+    enough, stages = (1e-3, FEW_STAGES) if few else (1e-4, STAGES)
+    found = directional_derivatives(llhs, theta, directions, enough, stages)
     return Testimony(
         "finite differences",
         found.values,

@@ -1,6 +1,7 @@
 """The audit on the first page, and its own page, without a browser."""
 
 import pytest
+from export_stand_in import WHERE, refusing
 from test_precision_page import opened, text_of
 
 from amijax.audit.jobs import _jobs
@@ -63,6 +64,8 @@ def test_all_entries_are_audited_when_that_is_asked_for(
     monkeypatch.setattr("amijax.result_store.cache_dir", lambda: tmp_path)
     app = finished(opened("Boehm_JProteomeRes2014", "pages/audit.py", rtol="2e-9"))
     assert {m.label: m.value for m in app.metric}["entries unproven"] == "9"
+    monkeypatch.setattr(WHERE, refusing("It is not asked here."))
     app.button(key="audit_all").click().run()
     app = finished(app)
     assert {m.label: m.value for m in app.metric}["entries right"] == "9"
+    assert "Not heard: It is not asked here." in text_of(app)

@@ -22,7 +22,8 @@ import numpy as np
 from common import json_option, problems_argument
 
 from amijax import AmiciObjective, ProblemError, load_problem
-from amijax.audit.audit import Audit, audit_gradient
+from amijax.audit.audit import audit_gradient
+from amijax.audit.record import Audit
 from amijax.auto import settle
 from amijax.models.lookup import CompileError
 from amijax.simulation.settings import SolverChoice

@@ -38,7 +38,8 @@ def test_the_first_page_says_what_is_wrong_and_what_mends_it(collection, objecti
     assert "a smaller rtol mends it" in error.value
 
 
-def test_the_page_shows_every_entry(conversion):
+def test_the_page_shows_every_entry(conversion, monkeypatch, tmp_path):
+    monkeypatch.setattr("amijax.result_store.cache_dir", lambda: tmp_path)
     app = finished(opened("Conversion_Reaction", "pages/audit.py"))
     assert not app.exception
     table = next(e.value for e in app.dataframe if "witness says" in e.value)
@@ -47,6 +48,7 @@ def test_the_page_shows_every_entry(conversion):
     assert {m.label: m.value for m in app.metric}["entries right"] == "6"
     assert len(app.get("plotly_chart")) == 1
     assert "libRoadRunner simulates the SBML file itself" in text_of(app)
+    assert app.button(key="audit_all").label == "Ask AMICI's JAX export, too"
 
 
 def test_a_simulation_that_fails_is_a_sentence(conversion):  # noqa: ARG001 - compiled

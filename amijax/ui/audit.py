@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from amijax.audit import jax_export_process
 from amijax.audit.audit import Entries
 from amijax.audit.causes import TOLERANCE
 from amijax.audit.jobs import AuditJob, latest_audit, start_audit, stored_audit
@@ -72,9 +73,10 @@ def page(result: Result, theta: np.ndarray) -> None:
         return
     _say_on_page(audit)
     open_entries = [e for e in audit.gradient if e.witness is None]
-    if entries == "auto" and open_entries:
+    if entries == "auto" and (open_entries or jax_export_process.is_installed()):
         st.button(
-            f"Audit all {n} entries one by one", key="audit_all", type="primary",
+            f"Audit all {n} entries one by one" if open_entries else "Ask AMICI's JAX export, too",
+            key="audit_all", type="primary" if open_entries else "secondary",
             on_click=lambda: _begin(result, theta, "all"),
             help="Differences of llh for every entry: some ten simulations each, on all cores; and "
             "AMICI's JAX export, where it is installed, which takes a minute or more.",

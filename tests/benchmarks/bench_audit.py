@@ -102,8 +102,11 @@ def points_of(problem, count: int) -> list[tuple[str, np.ndarray]]:
 @click.option("--points", default=0, show_default=True, help="Random points besides nominal.")
 @click.option("--no-repairs", is_flag=True, help="Models as they are.")
 @click.option("--entries", default="all", show_default=True, help="all, auto or none.")
+@click.option("--jax-export", is_flag=True, help="Ask AMICI's JAX export, too: a minute a point.")
 @json_option
-def main(problems, points: int, no_repairs: bool, entries: str, json_file: Path | None) -> None:
+def main(
+    problems, points: int, no_repairs: bool, entries: str, jax_export: bool, json_file: Path | None
+) -> None:
     """Print a line for each point, and the sums."""
     names: list[str] = []
     for name in problems:
@@ -126,7 +129,9 @@ def main(problems, points: int, no_repairs: bool, entries: str, json_file: Path 
                 click.echo(f"{problem.problem_id}, {point}: {settled.evaluation.failure.message}")
                 continue
             again = settled.objective.evaluate(theta)  # the first one warms the caches
-            audit = audit_gradient(settled.objective, theta, entries=entries, evaluation=again)
+            audit = audit_gradient(
+                settled.objective, theta, entries=entries, jax_export=jax_export, evaluation=again
+            )
             rows.append(row(problem.problem_id, audit, point))
             if point == "nominal" and (truth := known(Path(name))):
                 faults += held_against(audit, truth)

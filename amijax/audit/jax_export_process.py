@@ -21,14 +21,14 @@ from amijax.scales import FloatArray
 
 TIME_LIMIT = 300.0  # seconds
 _PACKAGES = ("jax", "diffrax", "equinox", "jaxtyping", "optimistix")
-# Of the tight run and of the loose one: rtol, atol, least number of steps. Without the latter a state
-# that doesn't move takes one step in both, and the gradient is 2e-4 off with no uncertainty.
+# Of the tight run and of the loose one: rtol, atol, least number of steps. Without the latter a
+# state that doesn't move takes one step in both, and the gradient is 2e-4 off without a sign of it.
 _TIGHT = (1e-10, 1e-14, 400)
 _LOOSE = (1e-9, 1e-13, 200)
-# The error of the tight run, relative to its distance from the loose one. Small problems with known
-# truth (30 problems, 89 entries): in the median 0.07, at most 0.9 for llh and 3.1 for entries, where
-# the model has kinks. Boehm, Bruno and Elowitz (43 entries, against AMICI at rtol 1e-12): in the
-# median 0.07 to 0.8, at most 3.6.
+# The error of the tight run, relative to its distance from the loose one: on 30 small problems with
+# known truth (89 entries) in the median 0.07, at most 0.9 for llh and 3.1 for entries (where a
+# model has kinks); of Boehm, Bruno and Elowitz (43 entries, against AMICI at rtol 1e-12) at most
+# 3.6.
 _MARGIN = 5.0
 _ROUNDING = 1e-12  # relative; sums of many terms
 

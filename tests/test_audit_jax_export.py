@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from closed_form import llh_and_gradient
 from export_stand_in import EXPORT, WHERE, refusing, saying
+from small_problems import Case, Model
 from test_audit import BOUNDARY
 from test_repairs import CASES
 
@@ -14,6 +15,7 @@ from amijax.audit import jax_export_process
 from amijax.audit.audit import audit_gradient
 from amijax.audit.jax_export_process import jax_export_testimony
 from amijax.audit.jobs import audited, stored_audit
+from amijax.audit.witness_process import Heard
 
 
 @pytest.fixture
@@ -161,3 +163,33 @@ def test_what_ends_an_audit_ends_the_export(conversion):
             conversion, evaluation.theta, entries="all", roadrunner=False,
             evaluation=replace(evaluation), go_on=go_on,
         )  # fmt: skip
+
+
+def test_an_entry_that_is_not_known_has_no_uncertainty_to_rely_on(conversion, monkeypatch):
+    line = {
+        "llh": 1.0, "llh_loose": 1.0 + 1e-9, "gradient": [float("nan"), 2.0],
+        "gradient_loose": [float("nan"), 2.0 + 1e-6],
+    }  # fmt: skip
+    monkeypatch.setattr(jax_export_process, "hear", lambda *_: Heard([line], 0))
+    _, gradient = jax_export_testimony(conversion.problem, conversion.problem.nominal_theta)
+    assert np.isinf(gradient.uncertainty[0])
+    assert 1e-6 < gradient.uncertainty[1] < 1e-5
+
+
+def test_states_that_do_not_move_have_a_gradient_all_the_same(tmp_path):
+    """Error control leaves sensitivities out: only bounds of the steps bound their error."""
+    model = Model(
+        species={"A": 1.5}, parameters={"k": 1.5, "d": 4.0},
+        reactions=[("", "A", "d*k"), ("A", "", "d*A")],
+    )  # fmt: skip
+    case = Case(
+        model, {"k": ("log10", 1.5), "d": ("log10", 4.0)},
+        lambda p, t: {"o": p["k"] + (1.5 - p["k"]) * np.exp(-p["d"] * t)}, {"o": "A"},
+        times=(0.05, 0.2, 0.5, 1e5),
+    )  # fmt: skip
+    problem = load_problem(case.write(tmp_path))
+    _, gradient = jax_export_testimony(problem, np.asarray(case.nominal))
+    truth = case.gradient()
+    error = np.abs(gradient.values - truth)
+    assert (error <= gradient.uncertainty + 1e-8 * np.abs(truth).max()).all()
+    assert (gradient.uncertainty < 1e-3 * np.abs(truth).max()).all()

@@ -253,7 +253,7 @@ def test_exported_llh(exported):
     def llh(sigma, last_counts):
         return exported_llh(
             exported, exported.parameters, np.array([0.0, 1.0]), np.full(2, 0.3), np.zeros(2, int),
-            sigma, jnp.array([True, last_counts]), 1e-6, 1e-9, 0.1,
+            sigma, jnp.array([True, last_counts]), 1e-6, 1e-9, 0.1, 10.0,
         )  # fmt: skip
 
     compiled = jax.jit(llh)

@@ -79,15 +79,16 @@ class ExportedProblem:
         self._function = jax.jit(self._value_and_gradient)
 
     def llh_and_gradient(
-        self, theta: FloatArray, rtol: float, atol: float, steps: int
+        self, theta: FloatArray, rtol: float, atol: float, steps: int, growth: float
     ) -> tuple[float, FloatArray]:
-        """The log-likelihood, and its gradient with respect to theta.
+        """The log-likelihood, and its gradient with respect to theta, NaN where JAX can't tell.
 
         Args:
             theta: shape (n_parameters,), on the PEtab scale.
             rtol: diffrax's relative tolerance.
             atol: its absolute tolerance.
             steps: the least number of steps for a simulation.
+            growth: of a step, at most, in units of the one before.
 
         Raises:
             OutOfReachError: it can't be simulated here.
@@ -96,20 +97,24 @@ class ExportedProblem:
         for data in self._data:
             # There are models that are measured at time 0 only.
             longest_step = max(data.times[-1], np.finfo(float).tiny) / steps
-            value, slope = self._function(jnp.asarray(theta), data, rtol, atol, longest_step)
+            value, slope = self._function(
+                jnp.asarray(theta), data, rtol, atol, longest_step, growth
+            )
             llh += float(value)
             gradient += np.asarray(slope)
-        if not (np.isfinite(llh) and np.isfinite(gradient).all()):
-            raise OutOfReachError("diffrax gave up, or a number is not finite.")
+        if not np.isfinite(llh):
+            raise OutOfReachError("diffrax gave up, or llh is not finite.")
+        if len(gradient) and not np.isfinite(gradient).any():
+            raise OutOfReachError("no entry of its gradient is finite.")
         return llh, gradient
 
     def _value_and_gradient(
-        self, theta: jax.Array, data: _Data, rtol: float, atol: float, longest_step: float
+        self, theta: jax.Array, data: _Data, *control: float
     ) -> tuple[jax.Array, jax.Array]:
         def llh(theta: jax.Array) -> jax.Array:
             linear = unscale(theta, self._scales)
             parameters = jnp.where(data.sources >= 0, linear[data.sources], data.constants)
-            return exported_llh(self._model, parameters, *data[2:], rtol, atol, longest_step)
+            return exported_llh(self._model, parameters, *data[2:], *control)
 
         def along(direction: jax.Array) -> tuple[jax.Array, jax.Array]:
             return jax.jvp(llh, (theta,), (direction,))

@@ -76,11 +76,13 @@ def exported_llh(
     rtol: Any,
     atol: Any,
     longest_step: Any,
+    growth: Any,
 ) -> Any:
     """The log-likelihood of one simulation from the initial values, by diffrax; differentiable.
 
     Kvaerno5 and AMICI's own step size control, whose error control leaves sensitivities out: the
-    longest step is what bounds their error where the states themselves hardly move.
+    longest step, and how much longer than the one before it may be, are what bounds their error
+    where the states themselves hardly move.
 
     Upstream: https://github.com/AMICI-dev/AMICI/blob/main/python/sdist/amici/sim/jax/model.py
 
@@ -99,6 +101,7 @@ def exported_llh(
         rtol: relative tolerance.
         atol: absolute tolerance.
         longest_step: in units of time.
+        growth: of a step, in units of the one before.
 
     Returns:
         A scalar; not finite where the solver gave up.
@@ -128,7 +131,7 @@ def exported_llh(
         ops=jnp.zeros((n, 0)),
         nps=noise_parameters,
         solver=diffrax.Kvaerno5(),
-        controller=diffrax.PIDController(**settings, dtmax=longest_step),
+        controller=diffrax.PIDController(**settings, dtmax=longest_step, factormax=growth),
         root_finder=optimistix.Newton(**DEFAULT_ROOT_FINDER_SETTINGS),
         adjoint=diffrax.ForwardMode(),
         steady_state_event=SteadyStateEvent(),

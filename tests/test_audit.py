@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from closed_form import llh_and_gradient
+from export_stand_in import WHERE, refusing
 from test_repairs import CASES
 
 from amijax import AmiciObjective, JaxObjective, SolverSettings, load_problem
@@ -51,10 +52,11 @@ def test_what_is_right_is_confirmed_to_no_more_digits_than_are_right(conversion,
 def test_every_witness_is_within_its_uncertainty_of_the_closed_form(conversion, audit):
     llh, gradient = llh_and_gradient(audit.theta, conversion.problem.measurements)
     heard = {claim.witness for claim in audit.llh.claims}
-    assert heard == {"libRoadRunner", "closed form"}
+    assert heard == {"libRoadRunner", "closed form", "AMICI's JAX export"}
     for entry, truth in zip(audit.gradient, gradient, strict=True):
         assert {c.witness for c in entry.claims} == {
-            "finite differences", "other sensitivities", "tight tolerances", "closed form"
+            "finite differences", "other sensitivities", "tight tolerances", "closed form",
+            "AMICI's JAX export",
         }  # fmt: skip
         for claim in entry.claims:
             if claim.witness != "tight tolerances":  # rtol 1e-12 leaves less than rounding does
@@ -86,7 +88,9 @@ def test_a_planted_fault_is_found_and_named(conversion, size, position):
     gradient = evaluation.gradient.copy()
     gradient[position] *= size
     faulty = replace(evaluation, gradient=gradient)
-    audit = audit_gradient(conversion, theta, entries="all", evaluation=faulty, roadrunner=False)
+    audit = audit_gradient(
+        conversion, theta, entries="all", evaluation=faulty, roadrunner=False, jax_export=False
+    )
     wrong = [entry.quantity for entry in audit.gradient if entry.verdict == "wrong"]
     assert wrong == [conversion.problem.parameter_ids[position]]
     assert audit.anything_wrong
@@ -164,7 +168,7 @@ def test_a_precision_study_does_not_certify_what_is_wrong_at_every_tolerance(bou
     assert quantities["d"].verdict == "right"
 
 
-def test_the_command_line_says_it_and_ends_with_1(boundary):
+def test_the_command_line_says_it_and_ends_with_1(boundary, monkeypatch):
     _, _, path = boundary
     found = CliRunner().invoke(main, ["audit", str(path), "--no-repairs", "--json"])
     assert found.exit_code == 1
@@ -177,9 +181,11 @@ def test_the_command_line_says_it_and_ends_with_1(boundary):
         "sentence",
     }  # fmt: skip
     assert content["directions"]["agree"] < content["directions"]["tried"]
+    monkeypatch.setattr(WHERE, refusing("It is not asked here."))
     text = CliRunner().invoke(main, ["audit", str(path), "--entries", "d"])
     assert text.exit_code == 0, text.output
     assert "right" in text.stdout
+    assert "Not heard: It is not asked here." in text.stdout
 
 
 def test_an_unknown_entry_is_wrong_use(boundary):
@@ -253,6 +259,16 @@ def test_nothing_is_right_without_an_independent_witness():
     found = judge("k", 1.0, [Claim("other sensitivities", 1.0, 1e-12)], 1.0)
     assert found.verdict == "unproven"
     assert found.witness is None
+
+
+def test_amici_s_own_export_confirms_a_gradient_but_no_llh():
+    same, other = (Claim("AMICI's JAX export", value, 1e-9) for value in (1.0, 2.0))
+    for claim, gradient, llh in ((same, "right", "unproven"), (other, "wrong", "wrong")):
+        assert judge("k", 1.0, [claim], 1.0).verdict == gradient
+        assert judge("llh", 1.0, [claim], 1.0, kind="llh").verdict == llh
+    # Who shares nothing with AMICI has the last word.
+    claims = [other, Claim("libRoadRunner", 1.0, 1e-6)]
+    assert judge("llh", 1.0, claims, 1.0, kind="llh").verdict == "right"
 
 
 def test_amici_may_contradict_itself():

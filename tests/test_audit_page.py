@@ -1,6 +1,7 @@
 """The audit on the first page, and its own page, without a browser."""
 
 import pytest
+from export_stand_in import WHERE, refusing
 from test_precision_page import opened, text_of
 
 from amijax.audit.jobs import _jobs
@@ -37,7 +38,8 @@ def test_the_first_page_says_what_is_wrong_and_what_mends_it(collection, objecti
     assert "a smaller rtol mends it" in error.value
 
 
-def test_the_page_shows_every_entry(conversion):
+def test_the_page_shows_every_entry(conversion, monkeypatch, tmp_path):
+    monkeypatch.setattr("amijax.result_store.cache_dir", lambda: tmp_path)
     app = finished(opened("Conversion_Reaction", "pages/audit.py"))
     assert not app.exception
     table = next(e.value for e in app.dataframe if "witness says" in e.value)
@@ -46,6 +48,7 @@ def test_the_page_shows_every_entry(conversion):
     assert {m.label: m.value for m in app.metric}["entries right"] == "6"
     assert len(app.get("plotly_chart")) == 1
     assert "libRoadRunner simulates the SBML file itself" in text_of(app)
+    assert app.button(key="audit_all").label == "Ask AMICI's JAX export, too"
 
 
 def test_a_simulation_that_fails_is_a_sentence(conversion):  # noqa: ARG001 - compiled
@@ -63,6 +66,8 @@ def test_all_entries_are_audited_when_that_is_asked_for(
     monkeypatch.setattr("amijax.result_store.cache_dir", lambda: tmp_path)
     app = finished(opened("Boehm_JProteomeRes2014", "pages/audit.py", rtol="2e-9"))
     assert {m.label: m.value for m in app.metric}["entries unproven"] == "9"
+    monkeypatch.setattr(WHERE, refusing("It is not asked here."))
     app.button(key="audit_all").click().run()
     app = finished(app)
     assert {m.label: m.value for m in app.metric}["entries right"] == "9"
+    assert "Not heard: It is not asked here." in text_of(app)

@@ -10,7 +10,7 @@ from amijax import load_problem
 from amijax.audit import roadrunner_process
 from amijax.audit.roadrunner import RoadRunnerProblem
 from amijax.audit.roadrunner_process import roadrunner_differences, roadrunner_testimony
-from amijax.audit.sbml_conditions import OutOfReachError
+from amijax.audit.testimony import OutOfReachError
 
 pytest.importorskip("roadrunner", reason="libRoadRunner is not installed")
 

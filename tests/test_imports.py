@@ -66,7 +66,9 @@ HOMES = {
     ),
     "jaxlib": (),
     "click": ("cli",),
-    "amici": ("models", "simulation", "whatif"),
+    "amici": ("models", "simulation", "whatif", "audit"),  # ... whose witness is its JAX export
+    "diffrax": ("audit",),
+    "optimistix": ("audit",),
     "libsbml": ("problems", "models", "audit"),
     "roadrunner": ("audit",),
     "requests": ("problems",),
@@ -82,7 +84,7 @@ INTERNAL_EXPRESSIONS = ("sundials.amici",)  # the generated module behind the pu
 DOCUMENTED = ("_replace", "_asdict", "_fields", "_make", "_exit")
 
 # Folder or module -> the heavy packages that importing it may load; the longest match counts.
-HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed")
+HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed", "diffrax", "equinox")
 _ENGINE = ("amici", "petab")
 _BOTH = (*_ENGINE, "jax")
 MAY_LOAD = {
@@ -94,6 +96,9 @@ MAY_LOAD = {
     "amijax.result_store": _ENGINE,
     "amijax.audit": _ENGINE,
     "amijax.audit.function": _BOTH,
+    "amijax.audit.jax_export": _BOTH,
+    "amijax.audit.jax_export_internals": (),  # nothing before it is needed
+    "amijax.audit.jax_export_process": ("petab",),
     "amijax.audit.roadrunner": ("petab",),
     "amijax.audit.roadrunner_process": ("petab",),
     "amijax.scaling": ("jax",),

@@ -22,9 +22,11 @@ import numpy as np
 import pytest
 
 from amijax import get_model, load_problem
+from amijax.audit.jax_export_internals import exported_llh, exported_model
 from amijax.jax_internals import host_callback
 from amijax.models import amici_internals
 from amijax.models.ctypes_internals import unloader
+from amijax.models.source import model_source
 
 ROOT = Path(__file__).parents[1]
 
@@ -229,3 +231,41 @@ def test_host_callback(dtype):
             ((2, 3), dtype, [((2,), dtype), ((2, 3), dtype)]),
         ]
         assert float(jax.jit(host_callback(total, scalar))(jnp.asarray(points[1]))) == 12
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The conversion reaction as AMICI exports it to JAX."""
+    files = model_source(load_problem("Conversion_Reaction")).files
+    with contract(exported_model):
+        return exported_model(files, tmp_path_factory.mktemp("exported"))
+
+
+def test_exported_model(exported):
+    with contract(exported_model):
+        assert exported.n_events == 0
+        assert len(exported.parameter_ids) == len(exported.parameters)
+        assert len(exported.observable_ids) == 2
+        assert len(exported.state_ids) == 2
+
+
+def test_exported_llh(exported):
+    def llh(sigma, last_counts):
+        return exported_llh(
+            exported, exported.parameters, np.array([0.0, 1.0]), np.full(2, 0.3), np.zeros(2, int),
+            sigma, jnp.array([True, last_counts]), 1e-6, 1e-9, 0.1, 10.0,
+        )  # fmt: skip
+
+    compiled = jax.jit(llh)
+    with contract(exported_llh):
+        at_start = [float(compiled(np.array([sigma, 1.0]), False)) for sigma in (0.5, 1.0, 2.0)]
+        # Normal noise: llh = c - log(sigma) - (residual / sigma)^2 / 2, with the numbers given.
+        squares = [
+            2 * (at_start[i] - at_start[1] + np.log(sigma)) / (1 - sigma**-2)
+            for i, sigma in ((0, 0.5), (2, 2.0))
+        ]
+        np.testing.assert_allclose(squares[0], squares[1], rtol=1e-9)
+        assert squares[0] > 0
+        # A sigma that is no number is the model's formula; a second measurement adds to llh.
+        assert np.isfinite(compiled(np.full(2, np.nan), True))
+        assert float(compiled(np.ones(2), True)) < at_start[1]

@@ -123,7 +123,7 @@ def test_a_number(decay, numbers, tmp_path, name, row, column, value):
     pytest.importorskip("roadrunner", reason="libRoadRunner is not installed")
     from amijax import AmiciObjective
     from amijax.audit.roadrunner import RoadRunnerProblem
-    from amijax.audit.sbml_conditions import OutOfReachError
+    from amijax.audit.testimony import OutOfReachError
     from amijax.models.lookup import model_key
 
     # A start from 0 would have no logarithm, and no number to compare.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,23 +12,26 @@ from numpy.typing import ArrayLike
 
 from amijax.audit.causes import TOLERANCE, likely_cause
 from amijax.audit.closed_forms import closed_form
-from amijax.audit.roadrunner_process import TIME_LIMIT, roadrunner_differences
+from amijax.audit.concurrently import Concurrently
+from amijax.audit.jax_export_process import jax_export_testimony
+from amijax.audit.record import Audit, Directions
+from amijax.audit.roadrunner_process import roadrunner_differences
 from amijax.audit.steps import random_directions, step_sizes
-from amijax.audit.testimony import Testimony
-from amijax.audit.verdicts import Claim, QuantityVerdict, Verdict, judge
+from amijax.audit.testimony import Testimony, Witness
+from amijax.audit.verdicts import Claim, QuantityVerdict, judge
+from amijax.audit.witness_process import TIME_LIMIT
 from amijax.audit.witnesses import (
     finite_differences,
     other_sensitivities,
     tight_gradient,
     tight_objective,
 )
-from amijax.digits import ALL_DIGITS, digits
+from amijax.digits import ALL_DIGITS
 from amijax.objective import AmiciObjective
 from amijax.problems.findings import Finding
 from amijax.problems.names import nearest
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
-from amijax.simulation.settings import SolverSettings
 
 Entries = Literal["auto", "all", "none"] | Sequence[str]
 
@@ -46,149 +48,11 @@ _SMALL = 1e-3
 _QUICK = 3.0
 _START_SECONDS = 10.0  # of its process, on a busy machine
 _OTHER_ALLOWANCE = 20.0
+_EXPORT: Witness = "AMICI's JAX export"
+# Both reach AMICI's llh at tight tolerances (rtol 1e-12 and 1e-10) much closer than this.
+_SAME_LLH = 1e-6
+_OF_AMICI_S_LLH: tuple[Witness, ...] = ("finite differences", _EXPORT)
 _TIGHT_SECONDS = 300.0  # for one simulation of the gradient at tight tolerances
-
-
-@dataclass(frozen=True)
-class Directions:
-    """Derivatives along random directions, which move all parameters at once.
-
-    Attributes:
-        tried: how many have a witness.
-        agree: how many of them agree with AMICI's gradient.
-        digits: in which the weakest agrees, relative to the gradient's norm; None without any.
-        cause: where one disagrees, what is likely to blame; else empty.
-        seconds: how long finite differences along them took.
-    """
-
-    tried: int
-    agree: int
-    digits: float | None
-    cause: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Audit:
-    """What witnesses other than AMICI say of llh and gradient at a point.
-
-    Attributes:
-        problem_id: the problem.
-        parameter_ids: the free parameters.
-        theta: the point, shape (n_parameters,), on the PEtab scale.
-        solver: the settings that produced the numbers.
-        llh: the verdict on the log-likelihood.
-        gradient: the verdict on each entry, in the order of `parameter_ids`.
-        directions: what random directions say of the gradient as a whole.
-        tight: AMICI's own gradient at tight tolerances, shape (n_parameters,), NaN where it was
-            not computed: how self-consistent AMICI is, not whether it is right.
-        refusals: why witnesses that were asked did not testify, sentences.
-        warnings: what is not to be trusted, by the model's features.
-        seconds: how long the audit took.
-        gradient_seconds: how long one gradient takes.
-    """
-
-    problem_id: str
-    parameter_ids: tuple[str, ...]
-    theta: FloatArray
-    solver: SolverSettings
-    llh: QuantityVerdict
-    gradient: tuple[QuantityVerdict, ...]
-    directions: Directions
-    tight: FloatArray
-    refusals: tuple[str, ...]
-    warnings: tuple[Finding, ...]
-    seconds: float
-    gradient_seconds: float
-
-    @property
-    def anything_wrong(self) -> bool:
-        """Whether a number is wrong, or the gradient as a whole by a direction."""
-        return (
-            any(each.verdict == "wrong" for each in (self.llh, *self.gradient))
-            or self.directions.agree < self.directions.tried
-        )
-
-    @property
-    def verdict(self) -> Verdict:
-        """On all of it: right only if llh and, entry by entry or as a whole, the gradient are."""
-        if self.anything_wrong:
-            return "wrong"
-        every_entry = all(entry.verdict == "right" for entry in self.gradient)
-        gradient = every_entry or self.directions.tried > 0
-        return "right" if self.llh.verdict == "right" and gradient else "unproven"
-
-    @property
-    def digits_self_consistent(self) -> FloatArray:
-        """Digits in which AMICI agrees with itself at tight tolerances, shape (n_parameters,).
-
-        NaN where that was not computed. They say nothing of whether a number is right.
-        """
-        return digits([entry.value for entry in self.gradient], self.tight)
-
-    @property
-    def summary(self) -> str:
-        """What is known of llh and gradient, in one or two sentences."""
-        return summary(self)
-
-    @property
-    def entries(self) -> dict[str, QuantityVerdict]:
-        """The verdicts on the gradient by parameter."""
-        return dict(zip(self.parameter_ids, self.gradient, strict=True))
-
-
-def summary(audit: Audit) -> str:
-    """What is known of llh and gradient, in one or two sentences.
-
-    Args:
-        audit: at a point.
-    """
-    wrong = [entry for entry in (audit.llh, *audit.gradient) if entry.verdict == "wrong"]
-    if wrong:
-        first = wrong[0]
-        entries = sum(entry.verdict == "wrong" for entry in audit.gradient)
-        count = (
-            f"{entries} of {len(audit.gradient)} gradient entries are wrong. " if entries else ""
-        )
-        example = "For example " if entries > 1 else ""
-        return (
-            f"{count}{example}{first.quantity}: AMICI {first.value:.6g}, {first.witness} "
-            f"{first.witness_value:.6g}. {first.cause}"
-        )
-    directions = audit.directions
-    if directions.agree < directions.tried:
-        return (
-            "The gradient as a whole is wrong: its derivative along a random direction is not what "
-            f"llh does. {directions.cause or 'Audit it entry by entry.'}"
-        )
-    llh = (
-        f"llh confirmed by {audit.llh.witness} to {_floor(audit.llh.digits)} digits"
-        if audit.llh.verdict == "right"
-        else "llh unproven"
-    )
-    right = [entry for entry in audit.gradient if entry.verdict == "right"]
-    n = len(audit.gradient)
-    if len(right) == n and n:
-        witnesses = ", ".join(dict.fromkeys(str(entry.witness) for entry in right))
-        least = min((e.digits for e in right if e.digits is not None), default=None)
-        gradient = f"every gradient entry by {witnesses} to {_floor(least)} digits or more"
-    elif right:
-        gradient = f"{len(right)} of {n} gradient entries confirmed, the others unproven"
-        if directions.digits is not None:
-            gradient += f"; the gradient as a whole to {_floor(directions.digits)} digits"
-    elif directions.digits is not None:
-        gradient = (
-            f"the gradient as a whole by finite differences along random directions to "
-            f"{_floor(directions.digits)} digits of its norm"
-        )
-    else:
-        gradient = "the gradient unproven"
-    return f"{llh}; {gradient}."
-
-
-def _floor(digits: float | None) -> str:
-    """Digits, never rounded up."""
-    return "all" if digits is None else f"{np.floor(digits * 10 + 1e-9) / 10:.1f}"
 
 
 def audit_gradient(
@@ -197,6 +61,7 @@ def audit_gradient(
     *,
     entries: Entries = "auto",
     roadrunner: bool = True,
+    jax_export: bool | None = None,
     time_limit: float = TIME_LIMIT,
     evaluation: Evaluation | None = None,
     go_on: Callable[[], None] = lambda: None,
@@ -212,6 +77,8 @@ def audit_gradient(
         entries: which entries are held against finite differences of their own: all, none, those
             of some parameters, or as it takes ("auto").
         roadrunner: whether libRoadRunner is asked, where it is installed.
+        jax_export: whether AMICI's JAX export is asked, which takes up to some minutes; if not
+            given, where entries are asked for by name or all.
         time_limit: seconds for libRoadRunner.
         evaluation: of the objective at theta with gradient, if it is at hand.
         go_on: called every now and then; what it raises ends the audit.
@@ -219,7 +86,16 @@ def audit_gradient(
     Raises:
         ValueError: theta has the wrong shape, or an entry is no free parameter.
     """
-    return _Auditor(objective, theta, roadrunner, time_limit, go_on).audit(entries, evaluation)
+    if jax_export is None:
+        jax_export = asks_for_entries(entries)
+    return _Auditor(objective, theta, roadrunner, jax_export, time_limit, go_on).audit(
+        entries, evaluation
+    )
+
+
+def asks_for_entries(entries: Entries) -> bool:
+    """Whether entries are asked for one by one, and not as it takes."""
+    return entries not in ("auto", "none") and len(entries) > 0
 
 
 class _Auditor:
@@ -230,13 +106,15 @@ class _Auditor:
         objective: AmiciObjective,
         theta: ArrayLike,
         roadrunner: bool,
+        jax_export: bool,
         time_limit: float,
         go_on: Callable[[], None],
     ) -> None:
         self._objective, self._problem = objective, objective.problem
         self._theta = self._problem.checked(theta)
         self._n = self._problem.n_parameters
-        self._roadrunner, self._time_limit, self._go_on = roadrunner, time_limit, go_on
+        self._roadrunner, self._jax_export = roadrunner, jax_export
+        self._time_limit, self._go_on = time_limit, go_on
         self._sizes = step_sizes(self._problem, self._theta)
         self._refusals: list[str] = []
         self._entry_claims: dict[int, list[Claim]] = {}
@@ -254,8 +132,12 @@ class _Auditor:
         if evaluation.failure is not None or evaluation.gradient is None:
             return self._nothing(evaluation, time.perf_counter() - start)
         gradient = evaluation.gradient
-        witness = _Concurrently(self._ask_roadrunner) if self._roadrunner else None
+        witnesses: dict[Witness, Concurrently] = {}
         try:
+            if self._roadrunner:
+                witnesses["libRoadRunner"] = Concurrently("libRoadRunner", self._ask_roadrunner)
+            if self._jax_export:
+                witnesses[_EXPORT] = Concurrently(_EXPORT, self._ask_jax_export)
             forms = closed_form(self._problem, self._theta)
             tight = tight_objective(self._objective, self._theta, evaluation.cpu_seconds)
             per_simulation = self._ask_directions(tight, gradient)
@@ -263,11 +145,16 @@ class _Auditor:
             self._ask_entries(tight, positions)
             consistent = self._ask_tight(tight, positions)
             self._ask_other_sensitivities(evaluation, positions)
+            heard = {who: witness.wait(self._go_on) for who, witness in witnesses.items()}
         except BaseException:
-            if witness is not None:
+            for witness in witnesses.values():
                 witness.cancel()
             raise
-        is_doubted = witness is not None and not self._hear_roadrunner(*witness.wait(), evaluation)
+        is_doubted = "libRoadRunner" in heard and not self._hear_roadrunner(
+            *heard["libRoadRunner"], evaluation
+        )
+        if _EXPORT in heard:
+            self._hear_jax_export(*heard[_EXPORT], tight, evaluation)
         if forms is not None:
             self._llh_claims += _claims(forms[0], 0)
             for i in range(self._n):
@@ -441,13 +328,42 @@ class _Auditor:
         )
         return agrees is not False
 
+    def _ask_jax_export(self, go_on: Callable[[], None]) -> tuple[Testimony, Testimony]:
+        return jax_export_testimony(self._problem, self._theta, go_on=go_on)
+
+    def _hear_jax_export(
+        self,
+        llh: Testimony,
+        gradient: Testimony,
+        tight: AmiciObjective | None,
+        evaluation: Evaluation,
+    ) -> None:
+        """Take down what it says of llh; of the gradient if it is of the same llh."""
+        if llh.reason:
+            self._refusals.append(llh.reason)
+            return
+        self._llh_claims += _claims(llh, 0)
+        known = evaluation.llh
+        if tight is not None:
+            known = tight.evaluate_batch([self._theta], gradient=False)[0].llh
+        value, uncertainty = float(llh.values[0]), float(llh.uncertainty[0])
+        if not abs(value - known) <= uncertainty + _SAME_LLH * max(1.0, abs(known)):
+            self._refusals.append(
+                f"{_EXPORT}: its llh is {value:.10g} ± {uncertainty:.1g}, AMICI's {known:.10g}, "
+                "so its gradient is that of something else."
+            )
+            return
+        for i in range(self._n):
+            self._entry_claims.setdefault(i, []).extend(_claims(gradient, i))
+
     def _llh_verdict(
         self, evaluation: Evaluation, warnings: tuple[Finding, ...]
     ) -> QuantityVerdict:
         why_not = next(iter(self._refusals), "no independent witness was asked.")
         verdict = judge(
-            "llh", evaluation.llh, self._llh_claims, abs(evaluation.llh), why_not=why_not
-        )
+            "llh", evaluation.llh, self._llh_claims, abs(evaluation.llh), kind="llh",
+            why_not=why_not,
+        )  # fmt: skip
         return self._with_cause(verdict, None, np.nan, warnings)
 
     def _gradient_verdicts(
@@ -478,11 +394,11 @@ class _Auditor:
         return replace(verdict, cause=cause)
 
     def _distrust_differences(self, llh_is_wrong: bool) -> None:
-        """Differences of a wrong llh confirm nothing: libRoadRunner's own take their place."""
+        """Derivatives of a wrong llh confirm nothing: libRoadRunner's own take their place."""
         if llh_is_wrong:
             self._why_not = "llh itself is wrong, so its differences confirm nothing."
             for i, claims in self._entry_claims.items():
-                self._entry_claims[i] = [c for c in claims if c.witness != "finite differences"]
+                self._entry_claims[i] = [c for c in claims if c.witness not in _OF_AMICI_S_LLH]
         if self._roadrunner_seconds > _QUICK + _START_SECONDS:
             return
         steps = np.diag(self._sizes)
@@ -528,42 +444,3 @@ class _Tried(NamedTuple):
     uncertainty: float
     agrees: bool
     digits: float
-
-
-class _Concurrently:
-    """A testimony that is waited for in a thread of its own, since its witness is a process."""
-
-    def __init__(self, ask: Callable[[Callable[[], None]], tuple[Testimony, Testimony]]) -> None:
-        self._is_cancelled = threading.Event()
-        self._found: list[tuple[Testimony, Testimony]] = []
-
-        def go_on() -> None:
-            if self._is_cancelled.is_set():
-                raise _EndedError
-
-        def work() -> None:
-            try:
-                self._found.append(ask(go_on))
-            except _EndedError:
-                pass
-            except Exception as error:  # a thread's exception would vanish
-                reason = f"libRoadRunner: {type(error).__name__}: {error}"
-                refusal = Testimony.refusal("libRoadRunner", 1, reason)
-                self._found.append((refusal, refusal))
-
-        self._thread = threading.Thread(target=work, name="audit witness", daemon=True)
-        self._thread.start()
-
-    def cancel(self) -> None:
-        """End the witness."""
-        self._is_cancelled.set()
-        self._thread.join()
-
-    def wait(self) -> tuple[Testimony, Testimony]:
-        """What it says."""
-        self._thread.join()
-        return self._found[0]
-
-
-class _EndedError(Exception):
-    """The audit was ended."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.audit.audit import Audit, Entries, audit_gradient
-from amijax.audit.roadrunner_process import is_installed
+from amijax.audit import jax_export_process, roadrunner_process
+from amijax.audit.audit import Entries, asks_for_entries, audit_gradient
+from amijax.audit.record import Audit
 from amijax.background import Progress, Registry, State, WatchedJob
 from amijax.objective import AmiciObjective
 from amijax.result_store import ResultStore
@@ -106,19 +107,27 @@ def audited(
     theta: FloatArray,
     entries: Entries = "auto",
     evaluation: Evaluation | None = None,
-    **options: object,
+    *,
+    jax_export: bool | None = None,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Audit:
-    """An audit, which is kept on disk; more arguments as for `audit_gradient`."""
-    audit = audit_gradient(objective, theta, entries=entries, evaluation=evaluation, **options)  # type: ignore[arg-type]
-    _store(objective, theta).save(_name(entries), audit, audit.seconds)
+    """An audit, which is kept on disk; arguments as for `audit_gradient`."""
+    audit = audit_gradient(
+        objective, theta, entries=entries, jax_export=jax_export, evaluation=evaluation, go_on=go_on
+    )
+    _store(objective, theta).save(_name(entries, jax_export), audit, audit.seconds)
     return audit
 
 
 def stored_audit(
-    objective: AmiciObjective, theta: FloatArray, entries: Entries = "auto"
+    objective: AmiciObjective,
+    theta: FloatArray,
+    entries: Entries = "auto",
+    *,
+    jax_export: bool | None = None,
 ) -> Audit | None:
     """An audit of the same from the disk; None if there is none."""
-    return _store(objective, theta).load(_name(entries), Audit)[0]
+    return _store(objective, theta).load(_name(entries, jax_export), Audit)[0]
 
 
 def _store(objective: AmiciObjective, theta: FloatArray) -> ResultStore:
@@ -126,10 +135,13 @@ def _store(objective: AmiciObjective, theta: FloatArray) -> ResultStore:
     return ResultStore.of("audits", objective, theta, every)
 
 
-def _name(entries: Entries) -> str:
+def _name(entries: Entries, jax_export: bool | None = None) -> str:
     """What tells audits of a point apart: the entries asked for, and who could be asked."""
     asked = entries if isinstance(entries, str) else "\0".join(sorted(entries))
-    digest = hashlib.sha256(f"{asked}\0{is_installed()}".encode()).hexdigest()[:16]
+    asked += f"\0{roadrunner_process.is_installed()}"
+    if jax_export if jax_export is not None else asks_for_entries(entries):
+        asked += f"\0{jax_export_process.is_installed()}"
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
     return f"audit-{digest}"
 
 

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from petab.v1 import C
 
 from amijax.audit.formulas import Measured, measured_groups, row_llhs
-from amijax.audit.sbml_conditions import OutOfReachError, SbmlModel
+from amijax.audit.sbml_conditions import SbmlModel
+from amijax.audit.testimony import OutOfReachError
 from amijax.problems.files import read_files
 from amijax.problems.limits import LOCAL_LIMITS
 from amijax.problems.petab_yaml import read_petab_yaml

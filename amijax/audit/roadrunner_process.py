@@ -1,35 +1,24 @@
-"""libRoadRunner in a process of its own: it may crash, hang or take its time there.
+"""libRoadRunner in a process of its own, which prints a line for each point as soon as it is there.
 
-`python -m amijax.audit.roadrunner_process REQUEST` reads a pickled request, which this package
-wrote, and prints a line of JSON for each point as soon as it is there.
+`python -m amijax.audit.roadrunner_process REQUEST`, see `witness_process`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.audit.differences import directional_derivatives
-from amijax.audit.testimony import Testimony
+from amijax.audit.testimony import OutOfReachError, Testimony
+from amijax.audit.witness_process import TIME_LIMIT, answer, hear, tell
 from amijax.problems.problem import Problem, ProblemError
 from amijax.problems.recipe import ProblemRecipe
-from amijax.processes import kill_group, start_module
 from amijax.scales import FloatArray
 
-TIME_LIMIT = 120.0  # seconds
 # Tolerances, the tightest first; those of the second run are ten times as large.
 _TOLERANCES = ((1e-11, 1e-16), (1e-10, 1e-14), (1e-9, 1e-12), (1e-8, 1e-10))
 _LOOSER = 10.0
@@ -37,9 +26,6 @@ _LOOSER = 10.0
 # known truth at most 2.8, in the median 0.3.
 _MARGIN = 5.0
 _ROUNDING = 1e-12  # relative; sums of many terms
-_POLL_SECONDS = 0.1
-_NICENESS = 10
-
 
 type _Request = tuple[ProblemRecipe, FloatArray, float]  # and points, and `quick`
 
@@ -79,23 +65,14 @@ def roadrunner_testimony(
         request = (ProblemRecipe.of(problem), points, quick)
     except ProblemError as error:
         return refuse(str(error))
-    lines, status = _run(request, time_limit, go_on)
+    heard = hear("amijax.audit.roadrunner_process", request, time_limit, go_on)
     values, uncertainty = np.full(n, np.nan), np.full(n, np.inf)
-    reason = ""
-    for i, line in enumerate(lines[:n]):
-        if "reason" in line:
-            reason = str(line["reason"])
-        else:
+    for i, line in enumerate(heard.lines[:n]):
+        if "llh" in line:
             values[i] = line["llh"]
             uncertainty[0] = line.get("uncertainty", uncertainty[0])
     if not np.isfinite(values).any():
-        if not reason:
-            reason = (
-                f"libRoadRunner took more than {time_limit:g} s."
-                if status is None
-                else f"libRoadRunner's process ended with status {status}."
-            )
-        return refuse(reason)
+        return refuse(heard.why_nothing("libRoadRunner", time_limit))
     uncertainty[1:] = np.where(np.isfinite(values[1:]), uncertainty[0], np.inf)
     seconds = time.monotonic() - start
     return Testimony("libRoadRunner", values, uncertainty, "", n + 1, seconds)
@@ -144,67 +121,27 @@ def roadrunner_differences(
     )
 
 
-def _run(
-    request: _Request, time_limit: float, go_on: Callable[[], None]
-) -> tuple[list[dict[str, object]], int | None]:
-    """What the process printed, and its exit status; None if its time was up."""
-    with tempfile.TemporaryDirectory(prefix="amijax-audit-") as folder:
-        path = Path(folder) / "request"
-        path.write_bytes(pickle.dumps(request))
-        process = start_module(
-            "amijax.audit.roadrunner_process", str(path),
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert process.stdout is not None
-        output: list[bytes] = []
-        reader = threading.Thread(
-            target=lambda: output.extend(process.stdout or ()), name="libRoadRunner", daemon=True
-        )
-        reader.start()
-        end = time.monotonic() + time_limit
-        status: int | None = None
-        try:
-            while reader.is_alive() and time.monotonic() < end:
-                go_on()
-                reader.join(_POLL_SECONDS)
-            if not reader.is_alive():
-                status = process.wait()
-        finally:
-            kill_group(process)
-            process.wait()
-            reader.join()
-            process.stdout.close()
-    lines = []
-    for line in output:
-        with suppress(ValueError):
-            lines.append(json.loads(line))
-    return lines, status
-
-
 def _testify(request: _Request) -> None:
     from amijax.audit.roadrunner import RoadRunnerProblem
-    from amijax.audit.sbml_conditions import OutOfReachError
 
     try:
         recipe, points, quick = request
         problem = RoadRunnerProblem(recipe.open())
         start = time.perf_counter()
         llh, uncertainty, tolerances = _measure(problem.llh, points[0])
-        _tell({"llh": llh, "uncertainty": uncertainty})
+        tell({"llh": llh, "uncertainty": uncertainty})
         if time.perf_counter() - start > quick:
             return
         for theta in points[1:]:
-            _tell({"llh": _or_nan(problem.llh, theta, tolerances)})
+            tell({"llh": _or_nan(problem.llh, theta, tolerances)})
     except OutOfReachError as error:
-        _tell({"reason": f"libRoadRunner can't testify: {error}"})
+        tell({"reason": f"libRoadRunner can't testify: {error}"})
 
 
 def _measure(
     llh: Callable[[FloatArray, float, float], float], theta: FloatArray
 ) -> tuple[float, float, tuple[float, float]]:
     """Llh at the tightest tolerances that work, and how far it may be off, and these tolerances."""
-    from amijax.audit.sbml_conditions import OutOfReachError
-
     for k, (rtol, atol) in enumerate(_TOLERANCES):
         try:
             tight = llh(theta, rtol, atol)
@@ -223,20 +160,11 @@ def _or_nan(
     theta: FloatArray,
     tolerances: tuple[float, float],
 ) -> float:
-    from amijax.audit.sbml_conditions import OutOfReachError
-
     try:
         return llh(theta, *tolerances)
     except OutOfReachError:
         return np.nan
 
 
-def _tell(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)  # noqa: T201 - the process's output
-
-
 if __name__ == "__main__":
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)  # pages that somebody is using go first
-
-    _testify(pickle.loads(Path(sys.argv[1]).read_bytes()))
+    answer(_testify)

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 
 import libsbml
 
+from amijax.audit.testimony import OutOfReachError
+
 _TIME = libsbml.AST_NAME_TIME
 _DELAY = libsbml.AST_FUNCTION_DELAY
-
-
-class OutOfReachError(Exception):
-    """The problem has something that this witness can't express; the message says what."""
 
 
 class SbmlModel:

@@ -13,13 +13,26 @@ Witness = Literal[
     "closed form",
     "libRoadRunner",
     "finite differences",
+    "AMICI's JAX export",
     "other sensitivities",
     "tight tolerances",
 ]
-# Who shares nothing with the number in question but the problem itself, or nothing but llh.
-INDEPENDENT: frozenset[Witness] = frozenset({"closed form", "libRoadRunner", "finite differences"})
-# Who may call a number wrong: AMICI at tight tolerances contradicts itself, but confirms nothing.
-CONTRADICTING: frozenset[Witness] = INDEPENDENT | {"tight tolerances"}
+Kind = Literal["llh", "gradient"]
+
+# Who may call a number right: who shares nothing with it but the problem itself, or nothing but
+# llh. AMICI's JAX export is AMICI's own reading of the model, so it confirms no llh; but how it
+# gets from there to a gradient is other code, another integrator and automatic differentiation.
+_INDEPENDENT: frozenset[Witness] = frozenset({"closed form", "libRoadRunner", "finite differences"})
+CONFIRMING: dict[Kind, frozenset[Witness]] = {
+    "llh": _INDEPENDENT,
+    "gradient": _INDEPENDENT | {"AMICI's JAX export"},
+}
+# Who may call a number wrong: AMICI at tight tolerances, or exported, contradicts itself.
+CONTRADICTING: frozenset[Witness] = CONFIRMING["gradient"] | {"tight tolerances"}
+
+
+class OutOfReachError(Exception):
+    """The problem has something that a witness can't express; the message says what."""
 
 
 @dataclass(frozen=True, eq=False)

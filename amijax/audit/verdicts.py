@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from amijax.audit.testimony import CONTRADICTING, INDEPENDENT, Witness
+from amijax.audit.testimony import CONFIRMING, CONTRADICTING, Kind, Witness
 from amijax.digits import ALL_DIGITS
 
 Verdict = Literal["right", "wrong", "unproven"]
@@ -96,6 +96,7 @@ def judge(
     claims: Sequence[Claim],
     largest: float,
     *,
+    kind: Kind = "gradient",
     why_not: str = "no witness was asked.",
 ) -> QuantityVerdict:
     """The verdict on one number.
@@ -105,11 +106,12 @@ def judge(
         value: AMICI's.
         claims: what independent witnesses say of it, and others.
         largest: size of the largest number of its kind: of the gradient's entries, or llh's own.
+        kind: llh, or an entry of its gradient: who may confirm it.
         why_not: why there is no claim, a sentence, for the case that there is none.
     """
     known = [c for c in claims if np.isfinite(c.value) and np.isfinite(c.uncertainty)]
     known.sort(key=lambda claim: claim.uncertainty)
-    usable = [claim for claim in known if claim.witness in INDEPENDENT]
+    usable = [claim for claim in known if claim.witness in CONFIRMING[kind]]
     if not any(_one(value, claim, largest) != "unproven" for claim in usable):
         # AMICI may still contradict itself.
         contradicting = [

@@ -22,7 +22,8 @@ from amijax.json_values import json_text
 from amijax.simulation.settings import ASKED_SENSITIVITIES, SolverChoice
 
 if TYPE_CHECKING:
-    from amijax.audit.audit import Audit, Entries
+    from amijax.audit.audit import Entries
+    from amijax.audit.record import Audit
     from amijax.audit.verdicts import QuantityVerdict
 
 
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     "--entries",
     metavar="all|ID,...",
     default="auto",
-    help="Gradient entries that get finite differences of their own: all, none, or some "
-    "parameters'.  [default: all where that takes seconds, else those in doubt]",
+    help="Gradient entries that get finite differences of their own, and AMICI's JAX export as a "
+    "witness: all, none, or some parameters'.  [default: all where that takes seconds, else those "
+    "in doubt; without the export]",
 )
 @click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
 @click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")
@@ -64,9 +66,10 @@ def audit_command(
     """Whether llh and gradient are right, by witnesses that are not AMICI.
 
     llh by libRoadRunner, which simulates the SBML file itself; the gradient by finite differences
-    along random directions, then entry by entry. A number is right (a witness confirms so many
-    digits), wrong (one contradicts) or unproven. Exit status: 0 nothing is wrong, 1 something is,
-    or the simulation failed, 2 wrong use.
+    along random directions, then entry by entry; with --entries by AMICI's JAX export as well,
+    which takes up to some minutes. A number is right (a witness confirms so many digits), wrong
+    (one contradicts) or unproven. Exit status: 0 nothing is wrong, 1 something is, or the
+    simulation failed, 2 wrong use.
     """
     opened = opened_problem(problem)
     if not repairs:

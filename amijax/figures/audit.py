@@ -15,6 +15,7 @@ _COLOURS = {
     "finite differences": JAX_COLOUR,
     "libRoadRunner": "#2FA58A",
     "closed form": "#B46FA0",
+    "AMICI's JAX export": "#8F9B2E",
     "other sensitivities": OTHER_COLOUR,
     "tight tolerances": "#7A8CA3",
 }

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from amijax.audit.audit import Audit
+from amijax.audit.record import Audit
 from amijax.objective import AmiciObjective
 from amijax.precision.bits import BitSweep
 from amijax.precision.budget import ErrorBudget

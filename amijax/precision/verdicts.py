@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from amijax.audit.audit import Audit
+from amijax.audit.record import Audit
 from amijax.audit.verdicts import Claim, QuantityVerdict, Verdict, confirmed_digits
 from amijax.digits import digits
 from amijax.precision.budget import ErrorBudget

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from amijax.audit.audit import Audit, Entries
+from amijax.audit import jax_export_process
+from amijax.audit.audit import Entries
 from amijax.audit.causes import TOLERANCE
 from amijax.audit.jobs import AuditJob, latest_audit, start_audit, stored_audit
+from amijax.audit.record import Audit
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.comparison import Comparison
 from amijax.figures import audit_figure
@@ -71,11 +73,13 @@ def page(result: Result, theta: np.ndarray) -> None:
         return
     _say_on_page(audit)
     open_entries = [e for e in audit.gradient if e.witness is None]
-    if entries == "auto" and open_entries:
+    if entries == "auto" and (open_entries or jax_export_process.is_installed()):
         st.button(
-            f"Audit all {n} entries one by one", key="audit_all", type="primary",
+            f"Audit all {n} entries one by one" if open_entries else "Ask AMICI's JAX export, too",
+            key="audit_all", type="primary" if open_entries else "secondary",
             on_click=lambda: _begin(result, theta, "all"),
-            help="Differences of llh for every entry: some ten simulations each, on all cores.",
+            help="Differences of llh for every entry: some ten simulations each, on all cores; and "
+            "AMICI's JAX export, where it is installed, which takes a minute or more.",
         )  # fmt: skip
     _table(audit)
     _figure(audit)
@@ -171,7 +175,9 @@ def _details(audit: Audit) -> None:
         f"The audit took {audit.seconds:.1f} s; one gradient takes "
         f"{audit.gradient_seconds * 1e3:.0f} ms. Finite differences: central, extrapolated, of llh "
         "at tight tolerances without sensitivities; their uncertainty holds in 95 of 100 cases. "
-        "libRoadRunner simulates the SBML file itself, and PEtab's own functions make llh of it."
+        "libRoadRunner simulates the SBML file itself, and PEtab's own functions make llh of it. "
+        "AMICI's JAX export is asked with all entries: other code, integrated by diffrax, with "
+        "automatic differentiation."
     )
 
 

@@ -24,7 +24,8 @@ import numpy as np
 from common import json_option, problems_argument
 
 from amijax import AmiciObjective, ProblemError, load_problem
-from amijax.audit.audit import Audit, audit_gradient
+from amijax.audit.audit import audit_gradient
+from amijax.audit.record import Audit
 from amijax.auto import settle
 from amijax.models.lookup import CompileError
 from amijax.simulation.settings import SolverChoice
@@ -123,8 +124,11 @@ def points_of(problem, count: int) -> list[tuple[str, np.ndarray]]:
 @click.option("--points", default=0, show_default=True, help="Random points besides nominal.")
 @click.option("--no-repairs", is_flag=True, help="Models as they are.")
 @click.option("--entries", default="all", show_default=True, help="all, auto or none.")
+@click.option("--jax-export", is_flag=True, help="Ask AMICI's JAX export, too: a minute a point.")
 @json_option
-def main(problems, points: int, no_repairs: bool, entries: str, json_file: Path | None) -> None:
+def main(
+    problems, points: int, no_repairs: bool, entries: str, jax_export: bool, json_file: Path | None
+) -> None:
     """Print a line for each point, and the sums."""
     names: list[str] = []
     for name in problems:
@@ -147,7 +151,9 @@ def main(problems, points: int, no_repairs: bool, entries: str, json_file: Path 
                 click.echo(f"{problem.problem_id}, {point}: {settled.evaluation.failure.message}")
                 continue
             again = settled.objective.evaluate(theta)  # the first one warms the caches
-            audit = audit_gradient(settled.objective, theta, entries=entries, evaluation=again)
+            audit = audit_gradient(
+                settled.objective, theta, entries=entries, jax_export=jax_export, evaluation=again
+            )
             cost = cost_of_directions(settled.objective, theta)
             rows.append(row(problem.problem_id, audit, point, cost))
             if point == "nominal" and (truth := known(Path(name))):

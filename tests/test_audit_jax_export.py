@@ -13,8 +13,10 @@ from test_repairs import CASES
 from amijax import AmiciObjective, load_problem
 from amijax.audit import jax_export_process
 from amijax.audit.audit import audit_gradient
+from amijax.audit.jax_export import ExportedProblem
 from amijax.audit.jax_export_process import jax_export_testimony
 from amijax.audit.jobs import audited, stored_audit
+from amijax.audit.testimony import OutOfReachError
 from amijax.audit.witness_process import Heard
 
 
@@ -89,6 +91,17 @@ def test_what_it_can_not_express_is_a_sentence(name, sentence, tmp_path):
     for testimony in jax_export_testimony(problem, np.asarray(case.nominal)):
         assert testimony.reason == f"AMICI's JAX export can't testify: {sentence}"
         assert np.isnan(testimony.values).all()
+
+
+def test_a_kink_is_a_sentence(tmp_path):
+    model = Model(
+        species={"A": 1.0}, parameters={"k": 1.0, "d": 0.5},
+        reactions=[("", "A", "min(k, A)"), ("A", "", "abs(d)*A")],
+    )  # fmt: skip
+    case = Case(model, {"k": ("log10", 1.0)}, lambda _, __: {"o": 1.0}, {"o": "A"})
+    problem = load_problem(case.write(tmp_path))
+    with pytest.raises(OutOfReachError, match=r"the model has kinks \(abs, min\)\."):
+        ExportedProblem(problem, tmp_path)
 
 
 def test_its_time_is_limited(conversion):

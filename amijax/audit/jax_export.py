@@ -7,6 +7,7 @@ importer, as for C++; AMICI's PEtab import is not used. Run in a process of its 
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +20,13 @@ from amijax.audit.jax_export_internals import exported_llh, exported_model
 from amijax.audit.testimony import OutOfReachError
 from amijax.logs import quiet_amici
 from amijax.models.plan import Free, ProblemNumbers, SimulationPlan
+from amijax.models.sbml_tree import MATHML
 from amijax.models.source import model_source, problem_numbers
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
 from amijax.scaling import unscale
+
+_KINKS = ("abs", "ceiling", "floor", "max", "min")
 
 
 class _Data(NamedTuple):
@@ -58,6 +62,7 @@ class ExportedProblem:
         source, numbers = model_source(problem), problem_numbers(problem)
         simulations = source.plan.simulations
         _refuse_steady_states(simulations, numbers)
+        _refuse_kinks(source.plan.sbml)
         quiet_amici()
         try:
             self._model = exported_model(source.files, folder)
@@ -127,6 +132,14 @@ def _refuse_steady_states(simulations: Sequence[SimulationPlan], numbers: Proble
         raise OutOfReachError("the problem has preequilibration.")
     if np.isinf(numbers.times).any():
         raise OutOfReachError("a steady state is measured.")
+
+
+def _refuse_kinks(sbml: bytes) -> None:
+    """Step sizes say nothing of the gradient's error there: it was ten times what they said."""
+    tags = {element.tag for element in ET.fromstring(sbml).iter()}
+    found = [name for name in _KINKS if f"{{{MATHML}}}{name}" in tags]
+    if found:
+        raise OutOfReachError(f"the model has kinks ({', '.join(found)}).")
 
 
 def _data(

@@ -20,11 +20,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 from amijax import get_model, load_problem
 from amijax.jax_internals import host_callback
 from amijax.models import amici_internals
 from amijax.models.ctypes_internals import unloader
+from amijax.ui.streamlit_internals import is_history_navigation
 
 ROOT = Path(__file__).parents[1]
 
@@ -229,3 +231,9 @@ def test_host_callback(dtype):
             ((2, 3), dtype, [((2,), dtype), ((2, 3), dtype)]),
         ]
         assert float(jax.jit(host_callback(total, scalar))(jnp.asarray(points[1]))) == 12
+
+
+def test_is_history_navigation():
+    with contract(is_history_navigation):
+        assert is_history_navigation() is False  # outside of a page
+        assert ScriptRunContext.__dataclass_fields__["is_history_navigation"].default is False

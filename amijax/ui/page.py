@@ -10,8 +10,8 @@ from amijax.precisions import Precision
 from amijax.problems import Problem
 from amijax.ui import links, picker
 from amijax.ui.context import Context
-from amijax.ui.session import current
-from amijax.ui.solver_settings import choose
+from amijax.ui.session import carry_over, current, start_at
+from amijax.ui.solver_settings import SOLVER_KEYS, choose
 
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
@@ -35,15 +35,16 @@ def begin(title: str) -> Context:
         page_title=f"{title} · amijax", page_icon=":material/compare_arrows:", layout="wide"
     )
     session = current()
+    if session.drawn != title:
+        carry_over(("problem", "x64", *SOLVER_KEYS))
+    links.read_address(session, title)
+    start_at("x64", True)
     with st.sidebar:
         st.markdown("### amijax")
         st.caption("AMICI inside JAX, and where the digits go")
-        query = links.read_address(session)
         name = picker.pick(session)
         about = st.container()
-        x64 = st.toggle(
-            "64-bit JAX (x64)", value=True, key="x64", bind="query-params", help=_X64_HELP
-        )
+        x64 = st.toggle("64-bit JAX (x64)", key="x64", persist_state="session", help=_X64_HELP)
         settings = st.container()
         link_slot = st.container()
         st.divider()
@@ -53,13 +54,16 @@ def begin(title: str) -> Context:
     # Outside the sidebar: a download or a refusal is shown in the page.
     problem = picker.open_picked(session, name)
     session.open(problem, name)
-    links.follow(session, problem, name, query)
+    links.follow(session, problem, name)
     with about:
         about_slot = _describe(problem)
     with settings:
         choice = choose(problem)
     precision: Precision = "float64" if x64 else "float32"
-    return Context(session, problem, precision, choice, about_slot, link_slot)
+    context = Context(session, problem, precision, choice, about_slot, link_slot)
+    session.drawn = title
+    links.keep(context)
+    return context
 
 
 def _describe(problem: Problem) -> DeltaGenerator:

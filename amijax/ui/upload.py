@@ -37,8 +37,7 @@ def show(session: Session) -> None:
     except ProblemError as error:
         st.error(f"Not opened. {error}")
         return
-    name = f"{bundle.problem.problem_id} (upload {bundle.key[:6]})"
-    session.uploads[name] = bundle.key
+    name = session.add_upload(bundle.problem.problem_id, bundle.key)
     for finding in bundle.problem.warnings:
         st.warning(str(finding))
     if not bundle.problem.warnings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -13,6 +15,7 @@ from amijax.ui.context import Context
 from amijax.ui.session import carry_over, current, start_at
 from amijax.ui.solver_settings import SOLVER_KEYS, choose
 
+_ICON = Path(__file__).with_name("icon.svg")
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
     ("pages/whatif.py", "What if", ":material/tune:"),
@@ -31,9 +34,8 @@ _X64_HELP = (
 
 def begin(title: str) -> Context:
     """Set the page up, draw the sidebar, and open the chosen problem; every page's first call."""
-    st.set_page_config(
-        page_title=f"{title} · amijax", page_icon=":material/compare_arrows:", layout="wide"
-    )
+    # An own file: every browser would ask a server of Google for one of Streamlit's page icons.
+    st.set_page_config(page_title=f"{title} · amijax", page_icon=_ICON, layout="wide")
     session = current()
     if session.drawn != title:
         carry_over(("problem", "x64", *SOLVER_KEYS))

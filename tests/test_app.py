@@ -198,6 +198,15 @@ def test_features_are_found(text, column):
         assert len(table) == everything[column].fillna(0).astype(bool).sum()
 
 
+def test_a_status_is_filtered():
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.switch_page("pages/collection.py").run()
+    page.button_group(key="status_filter").set_value(["not checked", "not here"]).run()
+    assert not page.exception
+    (table,) = [frame.value for frame in page.dataframe if "digits" in frame.value]
+    assert set(table["status"]) <= {"not checked", "not here"}
+
+
 def choose(page, *names):
     """Choose the rows of problems in the table that is shown."""
     table = next(e for e in page.dataframe if "digits" in e.value)

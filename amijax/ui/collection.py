@@ -135,10 +135,9 @@ def filtered(table: pd.DataFrame, text: str, states: list[str]) -> pd.DataFrame:
     """The rows that contain a text in name, source or features, and have one of the states."""
     searched = table.reset_index()[["problem", "source", "features"]]
     words = searched.astype(str).agg(" ".join, axis=1).str.lower()
-    keep = words.str.contains(text.strip().lower(), regex=False).to_numpy()
-    if states:
-        keep &= table["status"].isin(states).to_numpy()
-    return table[keep]
+    has_text = words.str.contains(text.strip().lower(), regex=False).to_numpy()
+    has_state = table["status"].isin(states or list(_STATUS.values())).to_numpy()
+    return table[has_text & has_state]
 
 
 def _actions(infos: tuple[ProblemInfo, ...], chosen: tuple[str, ...]) -> None:

@@ -181,6 +181,59 @@ def test_the_problems_page_lists_all_with_results():
     assert table["priors"].str.contains("laplace").any()
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [("event", "events"), ("Preequil", "preequilibration"), ("prior", "priors"),
+     ("log10-normal", "noise"), ("discontinu", "features"), ("steady", "features")],
+)  # fmt: skip
+def test_features_are_found(text, column):
+    from amijax.problems import list_problems
+    from amijax.ui.collection import filtered, problems_table
+
+    everything = problems_table(list_problems(), {}, {})
+    table = filtered(everything, text, [])
+    assert 0 < len(table) < len(everything)
+    assert all(table[column].astype(bool))
+    if column in ("events", "preequilibration", "priors"):
+        assert len(table) == everything[column].fillna(0).astype(bool).sum()
+
+
+def test_a_status_is_filtered():
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.switch_page("pages/collection.py").run()
+    page.button_group(key="status_filter").set_value(["not checked", "not here"]).run()
+    assert not page.exception
+    (table,) = [frame.value for frame in page.dataframe if "digits" in frame.value]
+    assert set(table["status"]) <= {"not checked", "not here"}
+
+
+def choose(page, *names):
+    """Choose the rows of problems in the table that is shown."""
+    table = next(e for e in page.dataframe if "digits" in e.value)
+    shown = list(table.value.index)
+    rows = [shown.index(name) for name in names]
+    page.session_state[f"problems_{hash(tuple(shown))}"] = {
+        "selection": {"rows": rows, "columns": [], "cells": []}
+    }
+    return page.run()
+
+
+def chosen_label(page):
+    return [b.label for b in page.button if b.label.startswith("Check the chosen")]
+
+
+def test_chosen_rows_survive_a_filter():
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.switch_page("pages/collection.py").run()
+    choose(page, "Boehm_JProteomeRes2014", "Zheng_PNAS2012")
+    assert chosen_label(page) == ["Check the chosen (2)"]
+    for text, expected in (("boehm", ["Check the chosen (1)"]), ("laplace", []),
+                           ("no such", []), ("", ["Check the chosen (2)"])):  # fmt: skip
+        page.text_input(key="filter").set_value(text).run()
+        assert not page.exception, text
+        assert chosen_label(page) == expected, text
+
+
 def test_uploads_can_be_switched_off(monkeypatch):
     monkeypatch.setenv("AMIJAX_UPLOADS", "off")
     page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 from amijax import get_model, load_problem
 from amijax.audit.jax_export_internals import exported_llh, exported_model
@@ -27,6 +28,7 @@ from amijax.jax_internals import host_callback
 from amijax.models import amici_internals
 from amijax.models.ctypes_internals import unloader
 from amijax.models.source import model_source
+from amijax.ui.streamlit_internals import is_history_navigation
 
 ROOT = Path(__file__).parents[1]
 
@@ -269,3 +271,9 @@ def test_exported_llh(exported):
         # A sigma that is no number is the model's formula; a second measurement adds to llh.
         assert np.isfinite(compiled(np.full(2, np.nan), True))
         assert float(compiled(np.ones(2), True)) < at_start[1]
+
+
+def test_is_history_navigation():
+    with contract(is_history_navigation):
+        assert is_history_navigation() is False  # outside of a page
+        assert ScriptRunContext.__dataclass_fields__["is_history_navigation"].default is False

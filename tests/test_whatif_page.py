@@ -165,7 +165,7 @@ def test_a_link_reproduces_the_state_to_the_last_bit(app):
     np.testing.assert_array_equal(session(other).theta, session(app).theta)
     assert not other.toggle(key="x64").value
     assert float(other.text_input(key="rtol").value) == 1e-9
-    assert "theta" not in other.query_params
+    assert other.query_params["theta"] == query["theta"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,23 @@ class ProblemFeatures:
     references: tuple[str, ...]
 
     @property
+    def keywords(self) -> tuple[str, ...]:
+        """What is special about the problem, in words to search for."""
+        present = {
+            "events": self.events,
+            "preequilibration": self.preequilibration,
+            "postequilibration": self.postequilibration,
+            "steady state": self.preequilibration or self.postequilibration,
+            "discontinuities": self.possible_discontinuities,
+            "priors": self.objective_priors,
+        }
+        return (
+            *(word for word, has in present.items() if has),
+            *(f"{noise} noise" for noise in self.noise_distributions),
+            *(f"{prior} prior" for prior in self.objective_priors),
+        )
+
+    @property
     def reference(self) -> str | None:
         """Address of the publication, if known."""
         return self.references[0] if self.references else None

@@ -38,7 +38,7 @@ class State:
         precision: what JAX computes in.
         choice: what is asked of the solver.
         page: the page's path below the dashboard's address, empty for the first one.
-        needs_upload: whether the problem is an uploaded one, which the reader has to upload, too.
+        upload: key of the problem if it was uploaded; whoever opens the address needs it, too.
     """
 
     problem: str
@@ -46,7 +46,7 @@ class State:
     precision: Precision = "float64"
     choice: SolverChoice = field(default_factory=SolverChoice)
     page: str = ""
-    needs_upload: bool = False
+    upload: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,8 @@ def link_query(state: State, problem: Problem) -> dict[str, str]:
         value = getattr(state.choice, each.name)
         if value != getattr(default, each.name):
             query[each.name] = value if isinstance(value, str) else number_text(value)
-    if state.needs_upload:
-        query["upload"] = "true"
+    if state.upload:
+        query["upload"] = state.upload
     if (length := len(urlencode(query))) > MAX_LENGTH:
         raise LinkError(
             f"The {moved.size} parameters that differ from nominal take {length} characters; an "
@@ -146,7 +146,7 @@ def needed_upload(query: Mapping[str, str], names: tuple[str, ...]) -> str | Non
         names: the problems that are here.
     """
     name = str(query.get("problem", ""))
-    if query.get("upload") != "true" or name in names:
+    if not query.get("upload") or name in names:
         return None
     shown = (
         f" {name}"
@@ -154,8 +154,8 @@ def needed_upload(query: Mapping[str, str], names: tuple[str, ...]) -> str | Non
         else ""
     )
     return (
-        f"The link is to the uploaded problem{shown}, which is not part of it: upload its file "
-        "on the page Problems, then open the link again."
+        f"The link is to the uploaded problem{shown}, which is not kept on this server: upload "
+        "its file on the page Problems, then open the link again."
     )
 
 

@@ -21,6 +21,10 @@ _STATUS = {
     "unavailable": "not here",
     None: "not checked",
 }
+_NUMBERS = (
+    "llh", "reference", "digits", "float64", "float32", "gradient ms", "llh ms", "compile s",
+    "atol", "states", "parameters", "measurements", "conditions", "preequilibration", "events",
+)  # fmt: skip
 
 
 def show() -> None:
@@ -36,21 +40,44 @@ def show() -> None:
     compiled = _compile_seconds(tuple(info.problem_id for info in infos if info.is_here))
     table = problems_table(infos, results, compiled)
     left, right = st.columns([2, 3])
-    text = left.text_input("Filter", key="filter", placeholder="part of a name, source or feature")
+    text = left.text_input(
+        "Filter",
+        key="filter",
+        placeholder="part of a name, source or feature",
+        help="Features: events, preequilibration, postequilibration, steady state, "
+        "discontinuities, priors and their types, and noise, such as laplace or log10-normal.",
+    )
     states = right.pills(
         "Status", list(_STATUS.values()), selection_mode="multi", key="status_filter"
     )
     shown = filtered(table, text, states)
-    event: Any = st.dataframe(
-        shown, key="problems_table", on_select="rerun", selection_mode="multi-row",
-        column_config=_columns(), height=min(len(shown), 18) * 35 + 38,
-        placeholder="—", alt="All problems with features and results of the latest check",
-    )  # fmt: skip
-    chosen = tuple(shown.index[i] for i in event.selection.rows)
+    chosen = _choose(shown)
     _actions(infos, chosen)
     for name in chosen:
         if name in results and results[name].explanation:
             st.info(f"{name}: {results[name].explanation}")
+
+
+def _choose(shown: pd.DataFrame) -> tuple[str, ...]:
+    """Draw the table; return the problems of the chosen rows.
+
+    Rows are chosen by their place, so another filter's table is another widget, which starts with
+    those that were chosen before. What a filter hides stays chosen for when it is shown again.
+    """
+    kept: set[str] = st.session_state.setdefault("amijax_chosen_problems", set())
+    names = list(shown.index)
+    rows = [i for i, name in enumerate(names) if name in kept]
+    with st.container(key="problems_table"):
+        event: Any = st.dataframe(
+            shown, key=f"problems_{hash(tuple(names))}", on_select="rerun",
+            selection_mode="multi-row", selection_default={"selection": {"rows": rows}},
+            column_config=_columns(), height=min(len(shown), 18) * 35 + 38,
+            placeholder="—", alt="All problems with features and results of the latest check",
+        )  # fmt: skip
+    chosen = tuple(names[i] for i in event.selection.rows if i < len(names))
+    kept.difference_update(names)
+    kept.update(chosen)
+    return chosen
 
 
 @st.cache_data(ttl=30, show_spinner="Looking for compiled models")
@@ -75,7 +102,7 @@ def problems_table(
             {
                 "problem": info.problem_id,
                 "status": _STATUS[result.status if result else None],
-                "audit": result.verdict or "" if result else "",
+                "audit": result and result.verdict,
                 "llh": result and result.llh,
                 "reference": known and known.reference_llh,
                 "digits": result and result.reference_digits,
@@ -94,21 +121,23 @@ def problems_table(
                 "events": known and known.events,
                 "noise": ", ".join(known.noise_distributions) if known else "",
                 "priors": ", ".join(known.objective_priors) if known else "",
+                "features": ", ".join(known.keywords) if known else "",
                 "why": result.explanation if result else "",
                 "witnesses": result.audit if result else "",
             }
         )
-    return pd.DataFrame(rows).set_index("problem")
+    table = pd.DataFrame(rows).set_index("problem")
+    # Of one type even if all are empty: a column that changes its type is drawn anew.
+    return table.astype(dict.fromkeys(_NUMBERS, float))
 
 
 def filtered(table: pd.DataFrame, text: str, states: list[str]) -> pd.DataFrame:
-    """The rows that contain a text in name, source, noise or priors, and have one of the states."""
-    searched = table.reset_index()[["problem", "source", "noise", "priors"]]
+    """The rows that contain a text in name, source or features, and have one of the states."""
+    searched = table.reset_index()[["problem", "source", "features"]]
     words = searched.astype(str).agg(" ".join, axis=1).str.lower()
-    keep = words.str.contains(text.strip().lower(), regex=False).to_numpy()
-    if states:
-        keep &= table["status"].isin(states).to_numpy()
-    return table[keep]
+    has_text = words.str.contains(text.strip().lower(), regex=False).to_numpy()
+    has_state = table["status"].isin(states or list(_STATUS.values())).to_numpy()
+    return table[has_text & has_state]
 
 
 def _actions(infos: tuple[ProblemInfo, ...], chosen: tuple[str, ...]) -> None:
@@ -153,18 +182,39 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 
 def _columns() -> dict[str, Any]:
-    number = st.column_config.NumberColumn
+    """Formats and widths: a table whose widths follow its content jumps when a check ends."""
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "audit": st.column_config.TextColumn(
-            help="Whether llh and the gradient as a whole are right, by witnesses other than AMICI"
+        "problem": text(width=240, pinned=True),
+        "status": text(width=100, help="Of the latest check"),
+        "audit": text(
+            width=80,
+            help="Whether llh and the gradient as a whole are right, wrong or unproven, by "
+            "witnesses other than AMICI; the column witnesses has the sentence",
         ),
-        "llh": number(format="%.8g", help="Log-likelihood at nominal, from AMICI"),
-        "reference": number(format="%.8g", help="As AMICI's own benchmark tests hold it"),
-        "digits": number(format="%.1f", help="In which llh and reference agree"),
-        "float64": number(format="%.1e", help="Largest |rel_diff| of llh and gradient"),
-        "float32": number(format="%.1e", help="Largest |rel_diff| of llh and gradient"),
-        "gradient ms": number(format="%.1f", help="Value and gradient, one core"),
-        "llh ms": number(format="%.1f", help="Value alone, one core"),
-        "compile s": number(format="%.1f", help="What compiling took; empty: not compiled yet"),
-        "atol": number(format="%.0e", help="The absolute tolerance that auto found"),
+        "llh": number(width=100, format="%.8g", help="Log-likelihood at nominal, from AMICI"),
+        "reference": number(width=100, format="%.8g", help="As AMICI's benchmark tests hold it"),
+        "digits": number(width=60, format="%.1f", help="In which llh and reference agree"),
+        "float64": number(width=75, format="%.1e", help="Largest |rel_diff| of llh and gradient"),
+        "float32": number(width=75, format="%.1e", help="Largest |rel_diff| of llh and gradient"),
+        "gradient ms": number(width=90, format="%.1f", help="Value and gradient, one core"),
+        "llh ms": number(width=75, format="%.1f", help="Value alone, one core"),
+        "compile s": number(
+            width=80, format="%.1f", help="What compiling took; empty: not compiled yet"
+        ),
+        "atol": number(width=65, format="%.0e", help="The absolute tolerance that auto found"),
+        "source": text(width=120),
+        "states": number(width=70, format="%d"),
+        "parameters": number(width=85, format="%d", help="Estimated ones"),
+        "measurements": number(width=105, format="%d"),
+        "conditions": number(width=85, format="%d"),
+        "preequilibration": number(
+            width=115, format="%d", help="Simulations that begin at a steady state"
+        ),
+        "events": number(width=65, format="%d"),
+        "noise": text(width=150),
+        "priors": text(width=180, help="Objective priors"),
+        "features": text(width=220, help="What the filter searches"),
+        "why": text(width=300, help="Of a check that did not end well"),
+        "witnesses": text(width=400, help="The audit in a sentence"),
     }

@@ -65,7 +65,7 @@ def _watch(problem: Problem, job: CompileJob) -> None:
             st.markdown(f":material/radio_button_unchecked: :gray[{phase}]")
     if progress.phase and progress.phase not in PHASES:
         st.caption(progress.phase)
-    st.caption(f"{progress.elapsed:.0f} s so far. Parameters can be edited meanwhile.")
+    st.caption(f"{progress.elapsed:.0f} s so far. It goes on when you leave this page.")
     st.button("Cancel", key="cancel_compile", icon=":material/cancel:", on_click=job.cancel)
     with st.expander("Log"):
         st.code("\n".join(progress.log_tail) or "Nothing yet.", language=None)

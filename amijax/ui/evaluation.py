@@ -12,6 +12,7 @@ from amijax.diagnosis import Diagnosis, diagnose
 from amijax.models.lookup import CompiledModel, DamagedModelError
 from amijax.precisions import Precision
 from amijax.problems import ProblemError
+from amijax.ui import links
 from amijax.ui.context import Context
 from amijax.ui.memo import point, remembered
 from amijax.ui.resources import objective_for
@@ -38,6 +39,7 @@ def evaluate(context: Context, model: CompiledModel) -> Result | None:
     Where AMICI can't express the problem, say so and return None.
     """
     theta = context.session.theta
+    links.keep(context)  # before what may take long: a reload meanwhile comes back to this point
 
     def computed() -> Result:
         objective = objective_for(context.problem, model)

@@ -1,4 +1,9 @@
-"""Links to a state: made in the sidebar, followed when a page opens."""
+"""The page's address: it says where the session is, and brings it to where an address says.
+
+An address counts when it comes in: when a session begins, with the browser's back and forward, and
+when a link within the dashboard names a problem. Then the session's own state counts, and the
+address follows: a rerun may repeat one that is older than the latest edit.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,95 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from amijax.problems import Problem, list_problems
-from amijax.sharing.links import LinkError, State, link_address, needed_upload, read_link
+from amijax.problems import Problem, ProblemError, list_problems
+from amijax.problems.limits import uploads_allowed
+from amijax.sharing.links import (
+    LinkError,
+    State,
+    link_address,
+    link_query,
+    needed_upload,
+    read_link,
+)
+from amijax.simulation.settings import SolverChoice
+from amijax.ui import resources
 from amijax.ui.context import Context
 from amijax.ui.session import Session
+from amijax.ui.solver_settings import apply_choice
+from amijax.ui.streamlit_internals import is_history_navigation
+
+_MOST_UPLOADS = 5  # that an address names
+
+
+def read_address(session: Session, page: str) -> None:
+    """Take what an address asks for that comes in; a page's first call.
+
+    The problem, precision and solver settings go to their widgets at once; theta waits in
+    `session.asked` for `follow`, until the problem is open.
+
+    Args:
+        session: of the browser.
+        page: what tells pages apart.
+    """
+    query = st.query_params.to_dict()
+    first, turned = not session.page, session.page != page
+    session.page = page
+    whole = first or ("problem" in query and is_history_navigation())
+    if not (whole or ("problem" in query and turned)):
+        return
+    _find_uploads(session, query.get("upload", ""))
+    names = known_names(session)
+    if needed_upload(query, names) is not None:
+        session.pending = query
+        query = {key: value for key, value in query.items() if key not in ("theta", "upload")}
+    session.asked = query
+    if query.get("problem") in names:
+        st.session_state["problem"] = query["problem"]
+    if whole:
+        st.session_state["x64"] = query.get("x64") != "false"
+        apply_choice(SolverChoice.read(query)[0])
+    elif "theta" not in query and query["problem"] == session.name:
+        session.asked = None  # a link to the problem that is open, where it is
+
+
+def follow(session: Session, problem: Problem, name: str) -> None:
+    """Go to the theta that an address asks for, once; say what can't be used of it.
+
+    Args:
+        session: of the browser.
+        problem: the open one.
+        name: its name in the sidebar.
+    """
+    asked, session.asked = session.asked, None
+    if session.pending is not None:
+        if session.pending.get("problem") == name:
+            asked, session.pending = session.pending, None
+        else:
+            sentence = needed_upload(session.pending, ())
+            st.warning(f"{sentence} Until then another problem is shown.")
+            st.button("Forget the link", key="forget_link", on_click=session.forget_link)
+    if asked is not None:
+        if asked.get("problem", name) == name:
+            reading = read_link(asked, problem)
+            session.move_to(reading.theta)
+            session.link_notes = reading.notes
+        elif session.pending is None and asked["problem"] not in known_names(session):
+            session.link_notes = ("The address names a problem that is not known here.",)
+    for note in session.link_notes:
+        st.warning(note)
+
+
+def keep(context: Context) -> None:
+    """Let the page's address say where the session is, so that a reload comes back to it."""
+    session = context.session
+    try:
+        query = link_query(_state(context), context.problem)
+    except LinkError:
+        query = {"problem": session.name}
+    if session.uploads:
+        query["upload"] = ",".join(list(session.uploads.values())[-_MOST_UPLOADS:])
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)
 
 
 def draw(context: Context, page: str) -> None:
@@ -19,15 +109,8 @@ def draw(context: Context, page: str) -> None:
         context: of the page, when theta is settled.
         page: its path below the dashboard's address, empty for the first one.
     """
-    session = context.session
-    state = State(
-        problem=session.name,
-        theta=session.theta,
-        precision=context.precision,
-        choice=context.choice,
-        page=page,
-        needs_upload=session.name in session.uploads,
-    )
+    keep(context)
+    state = _state(context, page)
     here = urlsplit(st.context.url or "http://localhost:8501")
     base = f"{here.scheme}://{here.netloc}" + _prefix(here.path, page)
     with context.link_slot, st.popover("Link", icon=":material/link:", key="link_popover"):
@@ -39,56 +122,38 @@ def draw(context: Context, page: str) -> None:
         st.markdown("This address opens the same problem, parameters, precision and solver.")
         with st.container(key="link"):
             st.code(address, language=None, wrap_lines=True)
-        if state.needs_upload:
-            st.caption("The problem is an upload: whoever follows the link has to upload it, too.")
+        if state.upload:
+            st.caption(
+                "The problem is an upload. The link opens it on this server as long as it is kept; "
+                "elsewhere its files have to be uploaded, too."
+            )
 
 
-def read_address(session: Session) -> dict[str, str]:
-    """The address before the picker and the widgets change it; keep a link to a missing upload."""
-    query = st.query_params.to_dict()
-    names = (*(info.problem_id for info in list_problems()), *session.uploads)
-    sentence = needed_upload(query, names)
-    if sentence is not None:
-        session.pending = query
-        for key in ("theta", "upload"):
-            query = {k: v for k, v in query.items() if k != key}
-            st.query_params.pop(key, None)
-    elif query.get("problem", names[0]) not in names:
-        session.unknown_problem = True
-    return query
+def known_names(session: Session) -> tuple[str, ...]:
+    """The problems that the sidebar lists."""
+    return (*(info.problem_id for info in list_problems()), *session.uploads)
 
 
-def follow(session: Session, problem: Problem, name: str, query: dict[str, str]) -> None:
-    """Go to the theta that the page's address names, once; say what can't be used of it.
+def _state(context: Context, page: str = "") -> State:
+    session = context.session
+    return State(
+        problem=session.name,
+        theta=session.theta,
+        precision=context.precision,
+        choice=context.choice,
+        page=page,
+        upload=session.uploads.get(session.name, ""),
+    )
 
-    Args:
-        session: of the browser.
-        problem: the open one.
-        name: its name in the sidebar.
-        query: from `read_address`.
-    """
-    if session.pending is not None:
-        if session.pending.get("problem") == name:
-            query, session.pending = session.pending, None
-        else:
-            sentence = needed_upload(session.pending, ())
-            st.warning(f"{sentence} Until then another problem is shown.")
-            st.button("Forget the link", key="forget_link", on_click=session.forget_link)
-    first, session.is_new = session.is_new, False
-    if session.unknown_problem:
-        session.unknown_problem = False
-        session.link_notes = ("The address names a problem that is not known here.",)
-    elif "theta" in query or first:
-        reading = read_link(query, problem)
-        if "theta" in query:
-            session.move_to(reading.theta)
-        session.link_notes = reading.notes
-    if "theta" in query:
-        # The address would soon tell of a point that has been left.
-        st.query_params.pop("theta", None)
-    st.query_params.pop("upload", None)
-    for note in session.link_notes:
-        st.warning(note)
+
+def _find_uploads(session: Session, keys: str) -> None:
+    """List the uploads that an address names, as far as they are still kept."""
+    for key in keys.split(",")[:_MOST_UPLOADS]:
+        if uploads_allowed() and key and key not in session.uploads.values():
+            try:
+                session.add_upload(resources.upload_for(key).problem_id, key)
+            except ProblemError:
+                continue  # the page says so if it is the one asked for
 
 
 def _prefix(path: str, page: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -10,9 +12,10 @@ from amijax.precisions import Precision
 from amijax.problems import Problem
 from amijax.ui import links, picker
 from amijax.ui.context import Context
-from amijax.ui.session import current
-from amijax.ui.solver_settings import choose
+from amijax.ui.session import carry_over, current, start_at
+from amijax.ui.solver_settings import SOLVER_KEYS, choose
 
+_ICON = Path(__file__).with_name("icon.svg")
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
     ("pages/whatif.py", "What if", ":material/tune:"),
@@ -31,19 +34,19 @@ _X64_HELP = (
 
 def begin(title: str) -> Context:
     """Set the page up, draw the sidebar, and open the chosen problem; every page's first call."""
-    st.set_page_config(
-        page_title=f"{title} · amijax", page_icon=":material/compare_arrows:", layout="wide"
-    )
+    # An own file: every browser would ask a server of Google for one of Streamlit's page icons.
+    st.set_page_config(page_title=f"{title} · amijax", page_icon=_ICON, layout="wide")
     session = current()
+    if session.drawn != title:
+        carry_over(("problem", "x64", *SOLVER_KEYS))
+    links.read_address(session, title)
+    start_at("x64", True)
     with st.sidebar:
         st.markdown("### amijax")
         st.caption("AMICI inside JAX, and where the digits go")
-        query = links.read_address(session)
         name = picker.pick(session)
         about = st.container()
-        x64 = st.toggle(
-            "64-bit JAX (x64)", value=True, key="x64", bind="query-params", help=_X64_HELP
-        )
+        x64 = st.toggle("64-bit JAX (x64)", key="x64", persist_state="session", help=_X64_HELP)
         settings = st.container()
         link_slot = st.container()
         st.divider()
@@ -53,13 +56,16 @@ def begin(title: str) -> Context:
     # Outside the sidebar: a download or a refusal is shown in the page.
     problem = picker.open_picked(session, name)
     session.open(problem, name)
-    links.follow(session, problem, name, query)
+    links.follow(session, problem, name)
     with about:
         about_slot = _describe(problem)
     with settings:
         choice = choose(problem)
     precision: Precision = "float64" if x64 else "float32"
-    return Context(session, problem, precision, choice, about_slot, link_slot)
+    context = Context(session, problem, precision, choice, about_slot, link_slot)
+    session.drawn = title
+    links.keep(context)
+    return context
 
 
 def _describe(problem: Problem) -> DeltaGenerator:

@@ -21,24 +21,13 @@ _HELP = (
 
 
 def pick(session: Session) -> str:
-    """Draw the picker; return the chosen name, an id or that of an upload.
-
-    The address names the problem, too: what it says counts whenever it says something new.
-    """
+    """Draw the picker; return the chosen name, an id or that of an upload."""
     names = [*(info.problem_id for info in list_problems()), *session.uploads]
-    asked = st.query_params.get("problem")
-    picked = st.session_state.get("problem")
-    if asked in names and asked != session.address:
-        picked = asked
-    elif picked not in names:
-        picked = session.name if session.name in names else names[0]
-    # Set even to what it is: a page's picker is a widget of its own, which starts at the first
-    # problem although the last page's value is still there.
-    st.session_state["problem"] = picked
-    chosen: str = st.selectbox("Problem", names, key="problem", required=True, help=_HELP)
-    if asked != chosen:
-        st.query_params["problem"] = chosen
-    session.address = chosen
+    if st.session_state.get("problem") not in names:
+        st.session_state["problem"] = session.name if session.name in names else names[0]
+    chosen: str = st.selectbox(
+        "Problem", names, key="problem", required=True, help=_HELP, persist_state="session"
+    )
     return chosen
 
 

@@ -20,7 +20,8 @@ class Session:
 
     Attributes:
         name: the name of the problem that theta belongs to, as the sidebar lists it.
-        address: the problem that the page's address named last.
+        page: the page that was opened last, empty before the first one.
+        drawn: the page whose sidebar was drawn last.
         uploads: key of each uploaded problem, by its name in the sidebar.
         theta: the current point, all of it usable, on the PEtab scale.
         base: the point that the parameter table's cells start from.
@@ -30,14 +31,14 @@ class Session:
         baseline: the point that a what-if starts from.
         baseline_name: what it is.
         snapshots: states kept under a name, of any problem.
-        is_new: whether no page of it was shown yet.
-        unknown_problem: whether the address has just named a problem that is not known.
+        asked: query of an address that came in, until its problem is open.
         link_notes: sentences about the latest link.
         pending: query of a link to an upload that is not here yet.
     """
 
     name: str = ""
-    address: str | None = None
+    page: str = ""
+    drawn: str = ""
     uploads: dict[str, str] = field(default_factory=dict)
     theta: FloatArray = field(default_factory=lambda: np.zeros(0))
     base: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -47,8 +48,7 @@ class Session:
     baseline: FloatArray = field(default_factory=lambda: np.zeros(0))
     baseline_name: str = "nominal"
     snapshots: list[Snapshot] = field(default_factory=list)
-    is_new: bool = True
-    unknown_problem: bool = False
+    asked: dict[str, str] | None = None
     link_notes: tuple[str, ...] = ()
     pending: dict[str, str] | None = None
 
@@ -68,6 +68,12 @@ class Session:
         self.notes = notes
         self.link_notes = ()
 
+    def add_upload(self, problem_id: str, key: str) -> str:
+        """List an uploaded problem; returns its name in the sidebar."""
+        name = f"{problem_id} (upload {key[:6]})"
+        self.uploads[name] = key
+        return name
+
     def forget_link(self) -> None:
         """Give up on a link to an upload."""
         self.pending = None
@@ -76,6 +82,27 @@ class Session:
         """Take a point as the baseline of what-ifs."""
         self.baseline = np.array(theta)
         self.baseline_name = name
+
+
+def start_at(key: str, value: object) -> None:
+    """Give a widget that all pages have its first value, in the place of a default.
+
+    Streamlit warns of a widget that has both a default and a value of the session. It is drawn
+    with `persist_state="session"`, to keep its value while it is not drawn.
+    """
+    if key not in st.session_state:
+        st.session_state[key] = value
+
+
+def carry_over(keys: tuple[str, ...]) -> None:
+    """Give the widgets of a page that is drawn for the first time the values of the last page.
+
+    Each page's widgets are Streamlit's own: without this they may start afresh, although the
+    session still has the values.
+    """
+    for key in keys:
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
 
 def current() -> Session:

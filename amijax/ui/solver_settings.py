@@ -13,30 +13,32 @@ from amijax.simulation.settings import (
     DEFAULT_TIME_LIMIT,
     STEADY_STATES,
     SolverChoice,
-    SteadyState,
 )
+from amijax.ui.session import start_at
 
-_KEYS = ("rtol", "atol", "max_steps", "time_limit", "sensitivities")
+_NUMBER_KEYS = ("rtol", "atol", "max_steps", "time_limit")
 _STEADY_KEYS = ("steady_state", "steady_state_sensitivities")
+SOLVER_KEYS = (*_NUMBER_KEYS, "sensitivities", *_STEADY_KEYS)
 
 
 def choose(problem: Problem) -> SolverChoice:
     """Draw the settings, folded, and return what they say; senseless ones get a sentence."""
+    for name in ("sensitivities", *_STEADY_KEYS):
+        start_at(name, getattr(SolverChoice, name))
     with st.expander("Solver", key="solver"):
         asked: dict[str, Any] = _numbers()
         asked["sensitivities"] = st.segmented_control(
             "Sensitivities",
             ASKED_SENSITIVITIES,
-            default=SolverChoice.sensitivities,
             required=True,
             key="sensitivities",
-            bind="query-params",
+            persist_state="session",
             help="How AMICI computes the gradient. auto: both are timed once per problem; the "
             "faster one is used if their gradients agree.",
         )
         if _has_steady_states(problem):
             asked |= _steady_state()
-        st.button("Back to auto", key="solver_reset", on_click=_reset)
+        st.button("Back to auto", key="solver_reset", on_click=apply_choice, args=(SolverChoice(),))
         st.caption("SUNDIALS CVODES through AMICI, on the PEtab scale, for both sides alike.")
         choice, complaints = SolverChoice.read(asked)
         for complaint in complaints:
@@ -48,19 +50,12 @@ def choose(problem: Problem) -> SolverChoice:
 
 def apply_choice(choice: SolverChoice) -> None:
     """Fill the settings in; for callbacks, which run before the widgets are drawn."""
-    for key in ("rtol", "atol", "time_limit"):
+    for key in _NUMBER_KEYS:
         value = getattr(choice, key)
-        st.session_state[key] = "" if value is None else number_text(value)
-    st.session_state["max_steps"] = "" if choice.max_steps is None else str(choice.max_steps)
+        default = getattr(SolverChoice, key)
+        st.session_state[key] = "" if value == default else number_text(value)
     for key in ("sensitivities", *_STEADY_KEYS):
         st.session_state[key] = getattr(choice, key)
-
-
-def _reset() -> None:
-    for key in (*_KEYS, *_STEADY_KEYS):
-        st.session_state.pop(key, None)
-    apply_choice(SolverChoice())
-    st.session_state["time_limit"] = ""
 
 
 def _numbers() -> dict[str, str]:
@@ -86,7 +81,7 @@ def _numbers() -> dict[str, str]:
     columns = st.columns(2)
     return {
         key: columns[i % 2].text_input(
-            label, key=key, placeholder=placeholder, bind="query-params", help=explanation
+            label, key=key, placeholder=placeholder, persist_state="session", help=explanation
         )
         for i, (key, label, placeholder, explanation) in enumerate(fields)
     }
@@ -105,15 +100,8 @@ def _steady_state() -> dict[str, Any]:
     titles = ("Steady state by", "Its sensitivities by")
     return {
         key: st.selectbox(
-            title, STEADY_STATES, index=STEADY_STATES.index(_in_address(key)), key=key,
-            format_func=labels.__getitem__, persist_state="session",
+            title, STEADY_STATES, key=key, format_func=labels.__getitem__,
+            persist_state="session",
         )
         for key, title in zip(_STEADY_KEYS, titles, strict=True)
     }  # fmt: skip
-
-
-def _in_address(key: str) -> SteadyState:
-    """What the page's address says, or the default."""
-    choice, _ = SolverChoice.read({key: st.query_params.get(key)})
-    named: SteadyState = getattr(choice, key)
-    return named

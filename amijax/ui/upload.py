@@ -36,9 +36,12 @@ def show(session: Session) -> None:
             )
     except ProblemError as error:
         st.error(f"Not opened. {error}")
+        st.markdown(
+            "**What to do next:** correct this in your files, then choose them all again, here or "
+            "as a zip. Nothing was kept, and the problem in the sidebar is still the open one."
+        )
         return
-    name = f"{bundle.problem.problem_id} (upload {bundle.key[:6]})"
-    session.uploads[name] = bundle.key
+    name = session.add_upload(bundle.problem.problem_id, bundle.key)
     for finding in bundle.problem.warnings:
         st.warning(str(finding))
     if not bundle.problem.warnings:

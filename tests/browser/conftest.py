@@ -1,12 +1,14 @@
 """A fresh server on a free port, and a real headless Chromium."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from waiting import until
@@ -17,21 +19,42 @@ REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
 
+# What no server's log may hold, whatever the tests did.
+_TROUBLE = re.compile(r"Traceback|\b(WARNING|ERROR|CRITICAL|FATAL)\b|\w(Warning|Error|Exception)\b")
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+_NET = ("http", "https", "ws", "wss")
+
+
+def troubles(log):
+    """The lines of a log that tell of trouble, each with those around it."""
+    lines = log.splitlines()
+    hits = [i for i, line in enumerate(lines) if _TROUBLE.search(line)]
+    return ["\n".join(lines[max(i - 3, 0) : i + 12]) for i in hits]
+
+
 @pytest.fixture(scope="session")
-def start_server():
-    """Function that starts a server with some environment and returns its address."""
+def start_server(tmp_path_factory):
+    """Function that starts a server with some environment and returns its address.
+
+    In the end, after all browser tests, it looks into the servers' logs.
+    """
     running = []
+    folder = tmp_path_factory.mktemp("logs")
 
     def start(**environment):
         with socket.socket() as free:
             free.bind(("localhost", 0))
             port = free.getsockname()[1]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=REPOSITORY,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-        )
+        options = {"server.port": port, "logger.messageFormat": _LOG_FORMAT}
+        with (folder / f"{len(running)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "app.py",
+                 *[f"--{name}={value}" for name, value in options.items()]],
+                cwd=REPOSITORY, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log,
+            )  # fmt: skip
         running.append(process)
         address = f"http://localhost:{port}"
 
@@ -51,6 +74,8 @@ def start_server():
         process.terminate()  # it ends what it compiles
     for process in running:
         process.wait()
+    found = [t for path in sorted(folder.iterdir()) for t in troubles(path.read_text())]
+    assert not found, "the servers' logs hold trouble:\n" + "\n...\n".join(found[:10])
 
 
 @pytest.fixture(scope="session")
@@ -71,14 +96,22 @@ def chromium():
 
 @pytest.fixture
 def new_page(chromium):
-    """Function that opens an address in a fresh browser context and waits for the script."""
-    contexts = []
+    """Function that opens an address in a fresh browser context and waits for the script.
+
+    Nothing that the test does there may ask another host than this one.
+    """
+    contexts, foreign = [], []
+
+    def asked(request):
+        if urlsplit(request.url).hostname != "localhost" and urlsplit(request.url).scheme in _NET:
+            foreign.append(request.url)
 
     def open_page(address, scheme="light"):
         context = chromium.new_context(
             viewport={"width": 1440, "height": 1100}, color_scheme=scheme
         )
         context.set_default_timeout(PATIENCE_MS)
+        context.on("request", asked)
         contexts.append(context)
         page = context.new_page()
         page.goto(address)
@@ -88,3 +121,4 @@ def new_page(chromium):
     yield open_page
     for context in contexts:
         context.close()
+    assert not foreign

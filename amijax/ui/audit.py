@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -14,7 +12,7 @@ from amijax.audit.jobs import AuditJob, latest_audit, start_audit, stored_audit
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.comparison import Comparison
 from amijax.figures import audit_figure
-from amijax.ui import charts
+from amijax.ui import charts, numbers
 from amijax.ui.evaluation import Result
 
 _ABANDON_AFTER = 10.0  # seconds without a page that asks
@@ -90,16 +88,18 @@ def _say_on_page(audit: Audit) -> None:
     counts = {
         v: sum(e.verdict == v for e in audit.gradient) for v in ("right", "wrong", "unproven")
     }
-    columns = st.columns(5)
-    columns[0].metric("llh", audit.llh.verdict, help=f"{audit.llh.sentence} {audit.llh.cause}")
-    for column, (verdict, number) in zip(columns[1:4], counts.items(), strict=True):
-        column.metric(f"entries {verdict}", number, help=_HELP[verdict])
-    columns[4].metric(
-        "directions that agree",
-        f"{audit.directions.agree} of {audit.directions.tried}",
-        help="Random directions: the gradient as a whole against differences of llh that move all "
-        "parameters at once",
-    )
+    with numbers.row("audit_figures"):
+        numbers.figure(
+            "llh", audit.llh.verdict, help=_plain(f"{audit.llh.sentence} {audit.llh.cause}")
+        )
+        for verdict, number in counts.items():
+            numbers.figure(f"entries {verdict}", number, help=_HELP[verdict])
+        numbers.figure(
+            "directions that agree",
+            f"{audit.directions.agree} of {audit.directions.tried}",
+            help="Random directions: the gradient as a whole against differences of llh that move "
+            "all parameters at once",
+        )
 
 
 _HELP = {
@@ -113,7 +113,6 @@ _ORDER = {"wrong": 0, "unproven": 1, "right": 2}
 def _table(audit: Audit) -> None:
     quantities = [audit.llh, *audit.gradient]
     consistent = [np.nan, *audit.digits_self_consistent]
-    number = st.column_config.NumberColumn
     frame = pd.DataFrame(
         {
             "verdict": [e.verdict for e in quantities],
@@ -127,21 +126,25 @@ def _table(audit: Audit) -> None:
         },
         index=pd.Index([e.quantity for e in quantities], name="quantity"),
     )
-    columns: dict[str, Any] = {
-        "AMICI": number(format="%.10g", help="Log-likelihood, or gradient with respect to theta"),
-        "witness says": number(format="%.10g", help="The sharpest witness that is not AMICI"),
-        "±": number(format="%.1e", help="The truth is within, in 95 of 100 cases"),
-        "digits": number(format="%.1f", help="Confirmed by the witness"),
-        "self-consistent": number(
-            format="%.1f", help="In which AMICI agrees with itself at tight tolerances: no proof"
-        ),
-        "in words": st.column_config.TextColumn(width="large"),
-    }
     with st.container(key="audit_table"):
-        st.dataframe(
-            frame, column_config=columns, height=min(len(frame), 14) * 35 + 38, placeholder="—",
-            alt="Verdict on llh and every gradient entry",
+        numbers.grid(
+            frame,
+            {
+                "AMICI": "%.10g", "witness says": "%.10g", "±": "%.1e", "digits": "%.1f",
+                "self-consistent": "%.1f",
+            },
+            alt="Verdict on llh and every gradient entry", help=_COLUMN_HELP,
+            texts={"in words": 480},
         )  # fmt: skip
+
+
+_COLUMN_HELP = {
+    "AMICI": "Log-likelihood, or gradient with respect to theta",
+    "witness says": "The sharpest witness that is not AMICI",
+    "±": "The truth is within, in 95 of 100 cases",
+    "digits": "Confirmed by the witness",
+    "self-consistent": "In which AMICI agrees with itself at tight tolerances: no proof",
+}
 
 
 def _figure(audit: Audit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import streamlit as st
@@ -40,6 +40,11 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     cost = forecast(objective, evaluation, len(parameters))
     seconds = sum(cost[piece] for piece in with_needs(pieces))
 
+    def left(taken: Mapping[str, float]) -> float:
+        """Seconds for the pieces that have not run, by what the others took."""
+        rest = forecast(objective, evaluation, len(parameters), taken)
+        return sum(rest[piece] for piece in with_needs(pieces) if piece not in taken)
+
     def start() -> None:
         start_study(objective, theta, parameters=parameters, pieces=pieces)
 
@@ -51,7 +56,7 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     if job is None or job.state in ("cancelled", "failed"):
         _offer(job, seconds, start)
     elif not job.progress().is_over:
-        _watch(job, _n_pieces(job.progress()))
+        _watch(job, _n_pieces(job.progress()), left)
     if job is None:
         return None, False
     progress = job.progress()
@@ -106,7 +111,7 @@ def _offer(job: StudyJob | None, seconds: float, start: Callable[[], None]) -> N
 
 
 @st.fragment(run_every=0.5)
-def _watch(job: StudyJob, seen: int) -> None:
+def _watch(job: StudyJob, seen: int, left: Callable[[Mapping[str, float]], float]) -> None:
     progress = job.progress()
     if progress.is_over or _n_pieces(progress) != seen:
         st.rerun()
@@ -119,10 +124,18 @@ def _watch(job: StudyJob, seen: int) -> None:
         share = min((done + within) / len(progress.pieces), 1.0)
         text = (
             f"{LABELS[progress.piece]}: {progress.done} of {progress.total} evaluations, "
-            f"{progress.elapsed:.0f} s so far"
+            f"{_spent(progress, left)}"
         )
     st.progress(share, text)
     st.button("Cancel", key="cancel_study", icon=":material/cancel:", on_click=job.cancel)
+
+
+def _spent(progress: StudyProgress, left: Callable[[Mapping[str, float]], float]) -> str:
+    """Time so far and to go, corrected by what has run; longer than foretold is said."""
+    taken = (progress.study.seconds if progress.study is not None else None) or {}
+    to_go = left(taken) - max(progress.elapsed - sum(taken.values()), 0.0)
+    rest = f"about {_duration(to_go)} to go" if to_go > 1 else "longer than foretold"
+    return f"{progress.elapsed:.0f} s so far, {rest}"
 
 
 def _n_pieces(progress: StudyProgress) -> int:

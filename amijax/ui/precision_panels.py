@@ -21,7 +21,7 @@ from amijax.precision.curvature import UNIT_ROUNDOFF
 from amijax.precision.story import SOURCES, story, worst
 from amijax.precision.verdicts import LIMITS
 from amijax.precisions import Precision
-from amijax.ui import charts
+from amijax.ui import charts, numbers
 
 _NOT_FORETOLD = "What curvature foretells, and what it does not"
 
@@ -31,7 +31,6 @@ def summary(study: Study, precision: Precision) -> None:
     entries = study.verdicts[1:]
     if not entries:
         return
-    columns = st.columns([1, 1, 1, 1.4])
     shown = (
         ("digits_agreement", "JAX agrees with AMICI", "In float64, in the weakest entry"),
         ("digits_float32", "float32 agrees with float64", "In the weakest entry"),
@@ -41,24 +40,24 @@ def summary(study: Study, precision: Precision) -> None:
             "By witnesses other than AMICI, in the weakest entry that has one: see panel B",
         ),
     )
-    for column, (name, label, explanation) in zip(columns, shown, strict=False):
-        least = worst(entries, name)
-        column.metric(
-            label,
-            "—" if least is None else f"{getattr(least, name):.1f} digits",
-            delta=None if least is None else least.quantity,
-            delta_color="off", delta_arrow="off", help=explanation,
-        )  # fmt: skip
     counts = Counter(entry.limited_by for entry in entries)
     kind, number = counts.most_common(1)[0]
     known = study.reference is not None
-    columns[3].metric(
-        "Mostly limited by",
-        LIMITS[kind] if known else "—",
-        delta=f"{number} of {len(entries)} gradient entries" if known else "needs the reference",
-        delta_color="off", delta_arrow="off",
-        help="What costs float32 most of its digits, or even float64: see panel B",
-    )  # fmt: skip
+    with numbers.row("precision_figures"):
+        for name, label, explanation in shown:
+            least = worst(entries, name)
+            numbers.figure(
+                label,
+                "—" if least is None else f"{getattr(least, name):.1f} digits",
+                note=None if least is None else least.quantity,
+                help=explanation,
+            )
+        numbers.figure(
+            "Mostly limited by",
+            LIMITS[kind] if known else "—",
+            note=f"{number} of {len(entries)} gradient entries" if known else "needs the reference",
+            help="What costs float32 most of its digits, or even float64: see panel B",
+        )
     far = [entry for entry in entries if entry.is_far_from_accurate]
     if far:
         least = worst(far, "digits_right")
@@ -130,10 +129,9 @@ def truth(study: Study, precision: Precision) -> None:
         digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy"
     )
     with st.container(key="verdict_table"):
-        st.dataframe(
-            study.frame(), column_config=_verdict_columns(),
-            height=min(len(entries) + 1, 14) * 35 + 38, placeholder="—",
-            alt="Verdict for llh and every gradient entry",
+        numbers.grid(
+            study.frame(), _VERDICT_FORMATS, alt="Verdict for llh and every gradient entry",
+            help=_VERDICT_HELP, texts={"why": 360, "witnesses": 480},
         )  # fmt: skip
     if not reference.values.is_finite:
         st.caption(
@@ -203,9 +201,9 @@ def tolerances(study: Study) -> None:
     st.markdown("##### D · x64 is not accuracy: match the tolerance to the precision")
     _tolerances(study)
     st.caption(
-        "The error is that against the reference. From the circle on, a tighter rtol gains less "
-        "than a factor of two: in float32 rounding theta has taken over, so time spent on "
-        "tolerances is lost. In float64 the error follows rtol, down to the reference's own. "
+        "The error is that against the reference. From a circle on, a tighter rtol gains less "
+        "than a factor of two: time spent on tolerances is lost. There is none where even the "
+        "tightest rtol leaves less than a digit, or where the reference is too uncertain. "
         f"atol is {study.tolerances.atol:g} throughout; times are of one evaluation of llh and "
         "gradient on all cores."
     )
@@ -219,6 +217,7 @@ def _tolerances(study: Study) -> None:
         "Error of", options, key=f"tolerances_entry_{study.problem_id}", width=320
     )
     which: Any = {0: "median", 1: "worst"}.get(options.index(chosen), options.index(chosen) - 2)
+    st.markdown(study.tolerances.advice(which))
     charts.draw(tolerances_figure(study.tolerances, which), "tolerances_chart", "Error and time")
 
 
@@ -234,22 +233,20 @@ def curvature(study: Study) -> None:
     missed = ", ".join(f"{name}: {miss:.0e}" for name, miss in curvature.misses.items())
     _curvature(study)
     with st.expander("Numbers", key="curvature_numbers"):
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "predicted": curvature.predicted,
-                    "measured": curvature.measured,
-                    "condition number": curvature.condition,
-                    "bound, relative": curvature.condition * UNIT_ROUNDOFF,
-                    "outcome": curvature.outcomes,
-                },
-                index=pd.Index(study.parameter_ids, name="parameter"),
-            ),
-            column_config={
-                name: st.column_config.NumberColumn(name, format="%.2e")
-                for name in ("predicted", "measured", "condition number", "bound, relative")
+        frame = pd.DataFrame(
+            {
+                "predicted": curvature.predicted,
+                "measured": curvature.measured,
+                "condition number": curvature.condition,
+                "bound, relative": curvature.condition * UNIT_ROUNDOFF,
+                "outcome": curvature.outcomes,
             },
+            index=pd.Index(study.parameter_ids, name="parameter"),
         )
+        numbers.grid(
+            frame, dict.fromkeys(frame.columns.drop("outcome"), "%.2e"),
+            alt="Predicted and measured float32 error of each gradient entry",
+        )  # fmt: skip
     st.caption(
         "To first order the gradient moves by the Hessian times what float32 does to theta. The "
         f"Hessian comes from {curvature.method}, the better of two: along the direction of the "
@@ -287,19 +284,15 @@ def tell(study: Study) -> None:
             st.markdown(f"- [{text}]({address})")
 
 
-def _verdict_columns() -> dict[str, Any]:
-    digits = {
-        "agreement": "Digits in which AMICI and float64 JAX agree",
-        "float32": "Digits in which float32 and float64 JAX agree",
-        "accuracy": "Digits of the float64 value that a witness other than AMICI confirms",
-        "self-consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
-        "noise": "Significant digits when theta moves by its last bits",
-    }
-    number = st.column_config.NumberColumn
-    values = ("float64 value", "float32 value", "reference")
-    return {
-        **{name: number(name, format="%.1f", help=text) for name, text in digits.items()},
-        **{name: number(name, format="%.6g") for name in values},
-        "why": st.column_config.TextColumn("why", width="large"),
-        "witnesses": st.column_config.TextColumn("witnesses", width="large"),
-    }
+_VERDICT_HELP = {
+    "agreement": "Digits in which AMICI and float64 JAX agree",
+    "float32": "Digits in which float32 and float64 JAX agree",
+    "accuracy": "Digits of the float64 value that a witness other than AMICI confirms",
+    "self-consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
+    "noise": "Significant digits when theta moves by its last bits",
+    "reference": "The value at tight tolerances",
+}
+_VERDICT_FORMATS = {
+    **dict.fromkeys(("agreement", "float32", "accuracy", "self-consistent", "noise"), "%.1f"),
+    **dict.fromkeys(("float64 value", "float32 value", "reference"), "%.6g"),
+}

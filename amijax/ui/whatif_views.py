@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from amijax.digits import digits
 from amijax.figures import (
     prediction_figure,
     residuals_figure,
@@ -12,16 +13,20 @@ from amijax.figures import (
     states_figure,
     trajectories_figure,
 )
-from amijax.ui import charts, zoom
+from amijax.ui import charts, numbers, zoom
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.memo import is_remembered, point, remembered
+from amijax.ui.sliders import strongest_first
 from amijax.ui.whatif import WhatIf, prediction
-from amijax.whatif.slices import Slice, most_influential, parameter_slices
+from amijax.whatif.points import compare_shares
+from amijax.whatif.slices import Slice, parameter_slices
 from amijax.whatif.trajectories import Trajectories
 
 _AT_FIRST = 4  # observables
 _MOST_PANELS = 12
+_MOST_SHARES = 10  # rows without scrolling
+_SLICES_AT_FIRST = 3
 _SLICE_POINTS = 41
 _WIDTHS = {"bounds": None, "± 1": 1.0, "± 0.1": 0.1}  # on the parameter's scale
 _OWN = "own"
@@ -91,10 +96,11 @@ def step(context: Context, whatif: WhatIf) -> None:
     st.markdown(f"**{analysed.text}**")
     charts.draw(prediction_figure(analysed), "prediction_chart", "llh along the step")
     moved = analysed.frame(context.problem)
-    st.dataframe(
-        moved, alt="Each parameter's part of the prediction",
-        column_config={c: st.column_config.NumberColumn(c, format="%.6g") for c in moved},
-    )  # fmt: skip
+    with st.container(key="step_table"):
+        numbers.grid(
+            moved, dict.fromkeys(moved.columns, "%.6g"),
+            alt="Each parameter's part of the prediction",
+        )  # fmt: skip
     st.caption(
         f"Noise floor of the change: {analysed.noise:.1g} (the solver's scatter when theta moves "
         "in its last bits)."
@@ -104,9 +110,7 @@ def step(context: Context, whatif: WhatIf) -> None:
 def slices(context: Context, whatif: WhatIf) -> None:
     """Llh along single parameters, in one batch on all cores."""
     problem, name = context.problem, context.session.name
-    gradient = whatif.baseline.evaluation.gradient
-    assert gradient is not None
-    first = most_influential(problem, context.session.baseline, gradient, 3)
+    first = strongest_first(whatif)[0][:_SLICES_AT_FIRST]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = st.segmented_control(
             "Range", [*_WIDTHS, _OWN], default="bounds", required=True,
@@ -141,6 +145,10 @@ def slices(context: Context, whatif: WhatIf) -> None:
     if not (is_prompt or st.button(f"Evaluate (about {seconds:.0f} s)", key="run_slices")):
         return
     cut = remembered("slices", at, lambda: _cut(whatif, positions, width, derivative, seconds))
+    st.caption(
+        "Along each parameter alone: all others stay fixed at their current values. A profile, "
+        "which fits the others anew at each value, is never lower than its slice."
+    )
     charts.draw(slices_figure(cut, gradient=derivative), "slices_chart", "llh along parameters")
     failed = sum(failure is not None for entry in cut for failure in entry.failures)
     if failed:
@@ -183,29 +191,30 @@ def shares(whatif: WhatIf) -> None:
             whatif.simulator.simulate(theta, gradient=True)
             for theta in (whatif.theta, whatif.baseline.evaluation.theta)
         )
-    before = start.points
     for failure in everything.failures[:3]:
         st.error(str(failure))
+    now, before = everything.points, start.points
     by_observable, by_condition = st.columns(2)
     for column, table in (
-        (by_observable, everything.points.by_observable()),
-        (by_condition, everything.points.by_condition()),
+        (by_observable, compare_shares(now.by_observable(), before.by_observable())),
+        (by_condition, compare_shares(now.by_condition(), before.by_condition())),
     ):
         title = str(table.index.name)
-        old = before.by_observable() if title == "observable" else before.by_condition()
-        shown = table.assign(change=table["llh"] - old["llh"])[["llh", "change", "measurements"]]
         with column, st.container(key=f"shares_{title}"):
-            st.dataframe(
-                shown, height=min(len(shown), 10) * 35 + 38, alt=f"Share of llh by {title}",
-                column_config={
-                    "llh": st.column_config.NumberColumn("share of llh", format="%.6g"),
-                    "change": st.column_config.NumberColumn("change", format="%.3g"),
-                },
+            numbers.grid(
+                table.rename(columns={"llh": "share of llh"}),
+                {"share of llh": "%.6g", "change": "%.3g", "measurements": "%.0f"},
+                alt=f"Share of llh by {title}", rows=_MOST_SHARES,
+                help={"change": "Since the baseline"},
             )  # fmt: skip
+    st.caption(
+        "The largest change since the baseline first; a click on a column's head sorts anew."
+    )
     total = everything.points.llh.sum()
     st.caption(
         f"The shares add up to {total:.10g}, llh as on the first page: with sensitivities, for "
-        "which the solver takes other steps than for the number above, in about the 8th digit."
+        f"which the solver takes other steps. llh now, above, is {whatif.now.llh:.10g} without "
+        f"them; the two agree in {float(digits(total, whatif.now.llh)):.1f} digits."
         if np.isfinite(total)
         else "There is no sum: where a condition failed, its measurements have no share."
     )

@@ -74,13 +74,14 @@ def new_page(chromium):
     """Function that opens an address in a fresh browser context and waits for the script."""
     contexts = []
 
-    def open_page(address, scheme="light"):
+    def open_page(address, scheme="light", init_script=""):
         context = chromium.new_context(
             viewport={"width": 1440, "height": 1100}, color_scheme=scheme
         )
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(init_script)
         page.goto(address)
         idle(page)
         return page

@@ -44,7 +44,7 @@ if whatif:
         elif view == "Slices":
             whatif_views.slices(context, whatif)
         elif view == "Shares of llh":
-            whatif_views.shares(whatif)
+            whatif_views.shares(context, whatif)
         elif view == "Snapshots":
             snapshots.show(context, whatif)
         else:

@@ -12,7 +12,9 @@ from amijax.audit.jobs import AuditJob, latest_audit, start_audit, stored_audit
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.comparison import Comparison
 from amijax.figures import audit_figure
+from amijax.sharing.exports import point_in_words
 from amijax.ui import charts, numbers
+from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 
 _ABANDON_AFTER = 10.0  # seconds without a page that asks
@@ -48,8 +50,9 @@ def _wrong(audit: Audit) -> str:
     return f"{lead}{_plain(audit.summary)}"
 
 
-def page(result: Result, theta: np.ndarray) -> None:
+def page(context: Context, result: Result) -> None:
     """The audit entry by entry, drawn."""
+    theta = context.session.theta
     evaluation = result.settled.evaluation
     n = len(evaluation.theta)
     entries: Entries = "all" if _was_asked(result, theta) else "auto"
@@ -76,7 +79,7 @@ def page(result: Result, theta: np.ndarray) -> None:
             help="Differences of llh for every entry: some ten simulations each, on all cores.",
         )  # fmt: skip
     _table(audit)
-    _figure(audit)
+    _figure(context, audit)
     _details(audit)
 
 
@@ -147,7 +150,7 @@ _COLUMN_HELP = {
 }
 
 
-def _figure(audit: Audit) -> None:
+def _figure(context: Context, audit: Audit) -> None:
     known = [e for e in audit.gradient if e.claims]
     if not known:
         return
@@ -164,6 +167,7 @@ def _figure(audit: Audit) -> None:
         charts.draw(
             audit_figure(shown), "audit_chart",
             "AMICI's value and each witness with its uncertainty, an axis for each quantity",
+            (point_in_words(context.problem, audit.theta), str(audit.solver)),
         )  # fmt: skip
 
 
@@ -181,7 +185,7 @@ def _details(audit: Audit) -> None:
 def _started(result: Result, theta: np.ndarray, entries: Entries) -> AuditJob:
     objective = result.settled.objective
     job = latest_audit(objective, theta, entries=entries)
-    if job is None or (job.state == "cancelled" and entries == "auto"):
+    if job is None or job.is_abandoned:
         job = _start(result, theta, entries)
     return job
 

@@ -7,10 +7,18 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import streamlit as st
 
-from amijax.precision import PIECE_NAMES, PieceName, Study, forecast, with_needs
-from amijax.precision.jobs import StudyJob, StudyProgress, is_stored, latest_study, start_study
+from amijax.precision import (
+    PIECE_NAMES,
+    PieceName,
+    Study,
+    forecast,
+    stored_study,
+    with_needs,
+)
+from amijax.precision.jobs import StudyJob, StudyProgress, latest_study, start_study
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
+from amijax.ui.memo import point, remembered
 
 # Studies that take less than this start by themselves; of slower ones the page says the price.
 _AFFORDABLE = 20.0
@@ -49,7 +57,17 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
         start_study(objective, theta, parameters=parameters, pieces=pieces)
 
     job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
-    if job is None and (seconds < _AFFORDABLE or is_stored(objective, theta, parameters, pieces)):
+    if job is None:
+        # Shown at once: in the background it would wait for a busy machine.
+        at = point(context.problem, objective.solver, theta, view=(parameters, pieces))
+        stored = remembered(
+            "study", at,
+            lambda: stored_study(objective, theta, parameters=parameters, pieces=pieces),
+        )  # fmt: skip
+        if stored is not None:
+            return stored, True
+    # Nobody asked for a while: the window was hidden, or the machine busy. Nobody cancelled it.
+    if (job is None and seconds < _AFFORDABLE) or (job is not None and job.is_abandoned):
         job = start_study(
             objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER
         )

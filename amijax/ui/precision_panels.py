@@ -21,9 +21,19 @@ from amijax.precision.curvature import UNIT_ROUNDOFF
 from amijax.precision.story import SOURCES, story, worst
 from amijax.precision.verdicts import LIMITS
 from amijax.precisions import Precision
+from amijax.problems import Problem
+from amijax.sharing.exports import point_in_words
 from amijax.ui import charts, numbers
 
 _NOT_FORETOLD = "What curvature foretells, and what it does not"
+
+
+type State = tuple[str, ...]  # what an exported figure says of the state that it shows
+
+
+def state_of(study: Study, problem: Problem) -> State:
+    """The point and the settings that a study is of."""
+    return point_in_words(problem, study.theta), str(study.solver)
 
 
 def summary(study: Study, precision: Precision) -> None:
@@ -78,14 +88,14 @@ def summary(study: Study, precision: Precision) -> None:
         st.warning("float32 has no result at this point: see the error budget.")
 
 
-def budget(study: Study) -> None:
+def budget(study: Study, at: State) -> None:
     """Panel A."""
     if study.budget is None:
         return
     early = study.budget.enters_before_amici
     claim = "Nearly all of the float32 error enters before AMICI runs"
     st.markdown(f"##### A · {claim if early else 'Where the float32 error enters'}")
-    _budget(study)
+    _budget(study, at)
     check = "equals" if study.budget.bit_identical else "**does not equal**"
     st.caption(
         "Each stage is an evaluation with explicit casts, with the stages before it. AMICI itself "
@@ -101,7 +111,7 @@ def budget(study: Study) -> None:
 
 
 @st.fragment
-def _budget(study: Study) -> None:
+def _budget(study: Study, at: State) -> None:
     assert study.budget is not None
     shown = st.segmented_control(
         "Show", ["what each stage adds", "all up to a stage"], required=True,
@@ -110,10 +120,10 @@ def _budget(study: Study) -> None:
     figure = budget_figure(
         study.parameter_ids, study.budget, cumulative=shown == "all up to a stage"
     )
-    charts.draw(figure, "budget_chart", "Float32 error of each gradient entry by stage")
+    charts.draw(figure, "budget_chart", "Float32 error of each gradient entry by stage", at)
 
 
-def truth(study: Study, precision: Precision) -> None:
+def truth(study: Study, precision: Precision, at: State) -> None:
     """Panel B."""
     reference, noise = study.reference, study.noise
     if study.budget is None or reference is None:
@@ -126,7 +136,7 @@ def truth(study: Study, precision: Precision) -> None:
         "long and the coloured one short, both sides make the same error."
     )
     charts.draw(
-        digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy"
+        digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy", at
     )
     with st.container(key="verdict_table"):
         numbers.grid(
@@ -155,12 +165,12 @@ def truth(study: Study, precision: Precision) -> None:
     )
 
 
-def bits(study: Study) -> None:
+def bits(study: Study, at: State) -> None:
     """Panel C."""
     if study.bits is None or study.budget is None:
         return
     st.markdown("##### C · How many bits does this gradient need?")
-    _bits(study)
+    _bits(study, at)
     for form, names in zip(study.bits.formats, study.bits.out_of_range, strict=True):
         if names:
             st.caption(
@@ -179,7 +189,7 @@ def bits(study: Study) -> None:
 
 
 @st.fragment
-def _bits(study: Study) -> None:
+def _bits(study: Study, at: State) -> None:
     assert study.bits is not None
     assert study.budget is not None
     weakest = worst(study.verdicts[1:], "digits_float32")
@@ -189,17 +199,17 @@ def _bits(study: Study) -> None:
         key=f"bits_parameter_{study.problem_id}", width=320,
     )  # fmt: skip
     figure = bits_figure(ids, study.bits, study.noise, chosen, study.budget.float64.gradient)
-    charts.draw(figure, "bits_chart", "Relative gradient error against mantissa bits")
+    charts.draw(figure, "bits_chart", "Relative gradient error against mantissa bits", at)
 
 
-def tolerances(study: Study) -> None:
+def tolerances(study: Study, at: State) -> None:
     """Panel D."""
     if "tolerances" in study.impossible:
         st.info("Tolerances and curvature need a reference, and there is none at this point.")
     if study.tolerances is None:
         return
     st.markdown("##### D · x64 is not accuracy: match the tolerance to the precision")
-    _tolerances(study)
+    _tolerances(study, at)
     st.caption(
         "The error is that against the reference. From a circle on, a tighter rtol gains less "
         "than a factor of two: time spent on tolerances is lost. There is none where even the "
@@ -210,7 +220,7 @@ def tolerances(study: Study) -> None:
 
 
 @st.fragment
-def _tolerances(study: Study) -> None:
+def _tolerances(study: Study, at: State) -> None:
     assert study.tolerances is not None
     options = ["median of the gradient", "worst of the gradient", "llh", *study.parameter_ids]
     chosen = st.selectbox(
@@ -218,10 +228,13 @@ def _tolerances(study: Study) -> None:
     )
     which: Any = {0: "median", 1: "worst"}.get(options.index(chosen), options.index(chosen) - 2)
     st.markdown(study.tolerances.advice(which))
-    charts.draw(tolerances_figure(study.tolerances, which), "tolerances_chart", "Error and time")
+    charts.draw(
+        tolerances_figure(study.tolerances, which), "tolerances_chart",
+        f"Error and time against rtol, {chosen}", at,
+    )  # fmt: skip
 
 
-def curvature(study: Study) -> None:
+def curvature(study: Study, at: State) -> None:
     """Panel E."""
     if "curvature" in study.impossible and "tolerances" not in study.impossible:
         st.info("There is no prediction from curvature: float32 or the Hessian has no result here.")
@@ -231,7 +244,7 @@ def curvature(study: Study) -> None:
     foretold = 2 * curvature.outcomes.count("predicted") >= len(curvature.outcomes)
     st.markdown(f"##### E · {'Curvature foretells the error' if foretold else _NOT_FORETOLD}")
     missed = ", ".join(f"{name}: {miss:.0e}" for name, miss in curvature.misses.items())
-    _curvature(study)
+    _curvature(study, at)
     with st.expander("Numbers", key="curvature_numbers"):
         frame = pd.DataFrame(
             {
@@ -258,7 +271,7 @@ def curvature(study: Study) -> None:
 
 
 @st.fragment
-def _curvature(study: Study) -> None:
+def _curvature(study: Study, at: State) -> None:
     assert study.curvature is not None
     shown = st.segmented_control(
         "Error of", ["all of float32", "rounding theta alone"], required=True,
@@ -267,7 +280,7 @@ def _curvature(study: Study) -> None:
     figure = curvature_figure(
         study.parameter_ids, study.curvature, input_alone=shown == "rounding theta alone"
     )
-    charts.draw(figure, "curvature_chart", "Measured against predicted float32 error")
+    charts.draw(figure, "curvature_chart", "Measured against predicted float32 error", at)
 
 
 def tell(study: Study) -> None:

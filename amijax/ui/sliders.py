@@ -8,7 +8,6 @@ import streamlit as st
 
 from amijax.problems import Problem
 from amijax.scales import FloatArray
-from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.memo import is_remembered, point, remembered
 from amijax.ui.whatif import WhatIf
@@ -54,8 +53,7 @@ def strongest_first(whatif: WhatIf) -> tuple[tuple[int, ...], bool]:
     theta = whatif.baseline.evaluation.theta
     at = _tried_at(whatif)
     if _trying_takes(whatif) < _AFFORDABLE or is_remembered("changes", at):
-        with cluster_errors():
-            return most_influential(_changes(whatif), theta.size), True
+        return most_influential(_changes(whatif), theta.size), True
     gradient = whatif.baseline.evaluation.gradient
     assert gradient is not None
     problem = whatif.objective.problem
@@ -81,9 +79,8 @@ def _offer_trying(context: Context, whatif: WhatIf, key: str) -> None:
 
 def _changes(whatif: WhatIf) -> FloatArray:
     theta = whatif.baseline.evaluation.theta
-    return remembered(
-        "changes", _tried_at(whatif), lambda: standard_changes(whatif.objective, theta)
-    )
+    here = whatif.objective.with_executor(None)  # the page opens without a cluster, too
+    return remembered("changes", _tried_at(whatif), lambda: standard_changes(here, theta))
 
 
 def _tried_at(whatif: WhatIf) -> Hashable:

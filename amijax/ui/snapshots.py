@@ -18,7 +18,7 @@ from amijax.sharing.snapshots import (
     export_snapshots,
     import_snapshots,
 )
-from amijax.ui import numbers
+from amijax.ui import charts, numbers
 from amijax.ui.context import Context
 from amijax.ui.solver_settings import apply_choice
 from amijax.ui.whatif import WhatIf
@@ -172,11 +172,9 @@ def _compare(context: Context, whatif: WhatIf, here: list[Snapshot]) -> None:
     courses = [whatif.simulator.simulate(theta, conditions=[condition]) for theta in thetas]
     measured = np.unique(courses[1].points.observable)[:_MOST_PANELS]
     ids = [courses[1].observable_ids[i] for i in measured] or [courses[1].observable_ids[0]]
-    st.caption(f"Condition `{label}`: “{b.name}” strong, “{a.name}” dashed.")
-    st.plotly_chart(
-        trajectories_figure(courses[1], courses[0], ids), key="snapshots_chart",
-        config={"displaylogo": False}, alt="Time courses of two snapshots",
-    )  # fmt: skip
+    st.caption(f"Condition `{label}`.")
+    figure = trajectories_figure(courses[1], courses[0], ids, names=(b.name, a.name))
+    charts.draw(figure, "snapshots_chart", f"Time courses of snapshots {a.name} and {b.name}")
 
 
 def _files(context: Context) -> None:

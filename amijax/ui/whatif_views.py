@@ -13,6 +13,7 @@ from amijax.figures import (
     states_figure,
     trajectories_figure,
 )
+from amijax.sharing.exports import point_in_words
 from amijax.ui import charts, numbers, zoom
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
@@ -60,15 +61,18 @@ def trajectories(context: Context, whatif: WhatIf) -> None:
     course = current.conditions[0]
     if course.failure is not None:
         st.error(f"Now: {course.failure}")
+    measured: tuple[str, ...] = ()
     if states:
         ids, default = simulator.state_ids, simulator.state_ids[: _AT_FIRST - 1]
     else:
-        ids = _measured_first(current)
-        default = ids[:_AT_FIRST]
+        measured = current.measured
+        ids = (*measured, *(name for name in current.observable_ids if name not in measured))
+        default = (measured or ids)[:_AT_FIRST]
+    total = f"{len(ids)}" if states else f"{len(measured)} of {len(ids)} measured here"
     chosen = st.multiselect(
-        f"{what.capitalize()} ({len(ids)})", ids, default=list(default),
+        f"{what.capitalize()} ({total})", ids, default=list(default),
         max_selections=_MOST_PANELS, key=f"{what}_{name}_{condition}",
-        persist_state="session",
+        persist_state="session", wrap=True,
     )  # fmt: skip
     if not chosen:
         st.info(f"Choose some of the {what}.")
@@ -77,7 +81,12 @@ def trajectories(context: Context, whatif: WhatIf) -> None:
     figure = draw(current, baseline, chosen, log_time=log_time, log_value=log_value)
     view = (name, condition, what, tuple(chosen), log_time, log_value)
     zoom.keep(figure, "trajectories_chart", view)
-    charts.draw(figure, "trajectories_chart", f"Time courses of {', '.join(chosen)}")
+    charts.draw(
+        figure,
+        "trajectories_chart",
+        f"Time courses in {labels[condition]}",
+        at=_at(context, whatif),
+    )
     if course.preequilibration:
         st.caption(f"Preequilibrated in condition `{course.preequilibration}` before time 0.")
     if np.isinf(course.times).any():
@@ -94,7 +103,12 @@ def step(context: Context, whatif: WhatIf) -> None:
     with st.spinner("Following the step", show_time=True):
         analysed = prediction(whatif)
     st.markdown(f"**{analysed.text}**")
-    charts.draw(prediction_figure(analysed), "prediction_chart", "llh along the step")
+    charts.draw(
+        prediction_figure(analysed),
+        "prediction_chart",
+        "llh along the step",
+        at=_at(context, whatif),
+    )
     moved = analysed.frame(context.problem)
     with st.container(key="step_table"):
         numbers.grid(
@@ -128,7 +142,7 @@ def slices(context: Context, whatif: WhatIf) -> None:
         )
     chosen = st.multiselect(
         "Along", problem.parameter_ids, default=[problem.parameter_ids[i] for i in first],
-        key=f"slices_{name}", max_selections=_MOST_PANELS, persist_state="session",
+        key=f"slices_{name}", max_selections=_MOST_PANELS, persist_state="session", wrap=True,
     )  # fmt: skip
     positions = [problem.parameter_ids.index(parameter) for parameter in chosen]
     if not positions:
@@ -149,7 +163,12 @@ def slices(context: Context, whatif: WhatIf) -> None:
         "Along each parameter alone: all others stay fixed at their current values. A profile, "
         "which fits the others anew at each value, is never lower than its slice."
     )
-    charts.draw(slices_figure(cut, gradient=derivative), "slices_chart", "llh along parameters")
+    charts.draw(
+        slices_figure(cut, gradient=derivative),
+        "slices_chart",
+        "llh along parameters",
+        at=_at(context, whatif),
+    )
     failed = sum(failure is not None for entry in cut for failure in entry.failures)
     if failed:
         st.caption(f"{failed} points could not be simulated; they are gaps in the lines.")
@@ -183,7 +202,7 @@ def _cut(
     return cut
 
 
-def shares(whatif: WhatIf) -> None:
+def shares(context: Context, whatif: WhatIf) -> None:
     """Residuals, and what each observable and condition contributes to llh."""
     with st.spinner("Simulating", show_time=True):
         # With sensitivities, as on the first page: the shares are to add up to its llh.
@@ -218,7 +237,18 @@ def shares(whatif: WhatIf) -> None:
         if np.isfinite(total)
         else "There is no sum: where a condition failed, its measurements have no share."
     )
-    charts.draw(residuals_figure(everything), "residuals_chart", "Residuals against time")
+    charts.draw(
+        residuals_figure(everything), "residuals_chart", "Residuals against time",
+        at=_at(context, whatif),
+    )  # fmt: skip
+
+
+def _at(context: Context, whatif: WhatIf) -> tuple[str, ...]:
+    """What an exported figure says of the state that it shows."""
+    return (
+        f"{point_in_words(context.problem, whatif.theta)}; llh {whatif.now.llh:.9g}",
+        f"Baseline: {context.session.baseline_name}; {whatif.objective.solver}",
+    )
 
 
 def _baseline_courses(whatif: WhatIf, condition: int, states: bool) -> Trajectories:
@@ -230,11 +260,3 @@ def _baseline_courses(whatif: WhatIf, condition: int, states: bool) -> Trajector
         at,
         lambda: whatif.simulator.simulate(theta, conditions=[condition], states=states),
     )
-
-
-def _measured_first(current: Trajectories) -> tuple[str, ...]:
-    """Observables measured in the condition, then the others."""
-    measured = set(current.points.observable.tolist())
-    ids = current.observable_ids
-    first = [name for i, name in enumerate(ids) if i in measured]
-    return (*first, *(name for i, name in enumerate(ids) if i not in measured))

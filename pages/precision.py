@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import links, precision_panels
+from amijax.ui import links, precision_panels, precision_summary
 from amijax.ui.opening import evaluated
 from amijax.ui.page import begin
 from amijax.ui.precision import study_of
@@ -13,7 +13,7 @@ if result := evaluated(context, "Where the digits go:"):
     study, complete = study_of(context, result)
     if study:
         with summary:
-            precision_panels.summary(study, context.precision)
+            precision_summary.summary(study, context.precision)
         at = precision_panels.state_of(study, context.problem)
         precision_panels.budget(study, at)
         precision_panels.truth(study, context.precision, at)

@@ -35,7 +35,7 @@ if whatif:
     with right:
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view",
-            label_visibility="collapsed",
+            label_visibility="collapsed", wrap=True,
         )  # fmt: skip
         if view == "Trajectories":
             whatif_views.trajectories(context, whatif)

@@ -9,7 +9,8 @@ from html import escape
 import plotly.graph_objects as go
 
 _LINE = 17  # pixels of a line below the title
-_TITLE = 34
+_TITLE = 44
+_ABOVE = 18  # pixels above the title
 
 
 def web_page(figure: go.Figure, title: str, lines: tuple[str, ...], name: str) -> str:
@@ -48,13 +49,14 @@ def titled(figure: go.Figure, title: str, lines: tuple[str, ...]) -> go.Figure:
     more = _TITLE + _LINE * len(lines)
     top = int(figure.layout.margin.t) + more
     small = "".join(f"<br><span style='font-size:12px'>{escape(line)}</span>" for line in lines)
+    height = int(figure.layout.height) + more
     other.update_layout(
         title={
-            "text": f"<b>{escape(title)}</b>{small}", "font": {"size": 16}, "x": 0.0, "xref":
-            "container", "xanchor": "left", "pad": {"l": 10, "t": 10}, "y": 1.0, "yref":
-            "container", "yanchor": "top",
+            "text": f"<b>{escape(title)}</b>{small}", "font": {"size": 16},
+            "x": 0.0, "xref": "container", "xanchor": "left", "pad": {"l": 10},
+            "y": 1.0 - _ABOVE / height, "yref": "container", "yanchor": "top",
         },
-        height=int(figure.layout.height) + more,
+        height=height,
         margin={"t": top, "l": 20, "r": 20, "b": max(int(figure.layout.margin.b or 0), 40)},
         paper_bgcolor="white", template="plotly_white",
     )  # fmt: skip

@@ -28,7 +28,7 @@ def panels(names: Sequence[str], height: int, single: int | None = None) -> go.F
     drawn = rows * height + (rows - 1) * _BETWEEN
     figure = make_subplots(
         rows=rows, cols=min(len(names), COLUMNS), subplot_titles=[_fitting(name) for name in names],
-        vertical_spacing=_BETWEEN / drawn if rows > 1 else 0.0, horizontal_spacing=0.07,
+        vertical_spacing=_BETWEEN / drawn if rows > 1 else 0.0, horizontal_spacing=0.09,
     )  # fmt: skip
     figure.update_annotations(font={"size": 12})
     figure.update_layout(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, OTHER_COLOUR
+from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, OTHER_COLOUR, top_legend
 from amijax.figures.panels import name_each_once, panels, place
 from amijax.scales import FloatArray
 from amijax.whatif.trajectories import Trajectories
@@ -127,7 +127,9 @@ def residuals_figure(current: Trajectories) -> go.Figure:
                 hovertemplate="%{customdata} at %{x:.4g}: %{y:.3g} σ<extra>" + name + "</extra>",
             )  # fmt: skip
     figure.add_hrect(y0=-2, y1=2, fillcolor=OTHER_COLOUR, opacity=0.15, line_width=0)
-    figure.update_layout(height=420, margin={"l": 8, "r": 8, "t": 30, "b": 8})
+    figure.update_layout(
+        height=420, margin={"l": 8, "r": 8, "t": 60, "b": 8}, showlegend=True, legend=top_legend()
+    )
     figure.update_xaxes(title="time")
     figure.update_yaxes(title="residual, in σ of its noise model")
     return figure

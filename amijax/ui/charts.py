@@ -23,8 +23,7 @@ def draw(figure: Any, key: str, alt: str, at: tuple[str, ...] = ()) -> None:
         at: lines below that title: the point, the solver's settings.
     """
     height = int(figure.layout.height)
-    domains = [axis.domain or (0.0, 1.0) for axis in figure.select_xaxes()]
-    several = any(end - start < 0.6 for start, end in domains)  # panels side by side
+    several = len(list(figure.select_xaxes())) > 1
     with (
         st.container(height=_TALL if height > _TALL else "content", border=False),
         st.container(key=f"{style.SIDEWAYS}_{key}" if several else f"{key}_place"),

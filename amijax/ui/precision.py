@@ -98,7 +98,7 @@ def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Pi
     with st.expander("What is studied", expanded=costly, key="study_options"):
         chosen = st.multiselect(
             "Parameters", ids, default=_most_changed(result) if costly else ids,
-            key=f"study_parameters_{name}", help="Whose gradient entries are studied.",
+            key=f"study_parameters_{name}", help="Whose gradient entries are studied.", wrap=True,
         )  # fmt: skip
         cost = forecast(objective, evaluation, len(chosen))
         labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECE_NAMES}
@@ -106,6 +106,7 @@ def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Pi
             "Panels, and what each costs for these parameters",
             list(PIECE_NAMES), default=list(_ESSENTIAL if costly else PIECE_NAMES),
             selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}",
+            wrap=True,
             help="Roughly, on this machine. Results are kept on disk: the second time is free.",
         )  # fmt: skip
     return tuple(p for p in ids if p in set(chosen)), tuple(p for p in PIECE_NAMES if p in pieces)

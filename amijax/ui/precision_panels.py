@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from amijax.figures import (
 from amijax.precision import Study
 from amijax.precision.curvature import UNIT_ROUNDOFF
 from amijax.precision.story import SOURCES, story, worst
-from amijax.precision.verdicts import LIMITS
 from amijax.precisions import Precision
 from amijax.problems import Problem
 from amijax.sharing.exports import point_in_words
@@ -34,58 +32,6 @@ type State = tuple[str, ...]  # what an exported figure says of the state that i
 def state_of(study: Study, problem: Problem) -> State:
     """The point and the settings that a study is of."""
     return point_in_words(problem, study.theta), str(study.solver)
-
-
-def summary(study: Study, precision: Precision) -> None:
-    """The verdicts at a glance, and a warning where agreement misleads."""
-    entries = study.verdicts[1:]
-    if not entries:
-        return
-    shown = (
-        ("digits_agreement", "JAX agrees with AMICI", "In float64, in the weakest entry"),
-        ("digits_float32", "float32 agrees with float64", "In the weakest entry"),
-        (
-            "digits_accuracy",
-            "float64 is confirmed",
-            "By witnesses other than AMICI, in the weakest entry that has one: see panel B",
-        ),
-    )
-    counts = Counter(entry.limited_by for entry in entries)
-    kind, number = counts.most_common(1)[0]
-    known = study.reference is not None
-    with numbers.row("precision_figures"):
-        for name, label, explanation in shown:
-            least = worst(entries, name)
-            numbers.figure(
-                label,
-                "—" if least is None else f"{getattr(least, name):.1f} digits",
-                note=None if least is None else least.quantity,
-                help=explanation,
-            )
-        numbers.figure(
-            "Mostly limited by",
-            LIMITS[kind] if known else "—",
-            note=f"{number} of {len(entries)} gradient entries" if known else "needs the reference",
-            help="What costs float32 most of its digits, or even float64: see panel B",
-        )
-    far = [entry for entry in entries if entry.is_far_from_accurate]
-    if far:
-        least = worst(far, "digits_right")
-        assert least is not None
-        st.warning(
-            f"**Agreement is not accuracy.** AMICI and float64 JAX agree in "
-            f"{least.digits_agreement:.1f} digits on `{least.quantity}`: {least.float64:.4g}. "
-            + (
-                f"{least.audit} "
-                if least.limited_by == "amici"
-                else f"At tight tolerances it is {least.reference:.4g}: x64 does not help, a "
-                "smaller rtol does. "
-            )
-            + f"So it is for {len(far)} of {len(entries)} entries.",
-            icon=":material/warning:",
-        )
-    elif precision == "float32" and study.budget and study.budget.failed_stage is not None:
-        st.warning("float32 has no result at this point: see the error budget.")
 
 
 def budget(study: Study, at: State) -> None:
@@ -115,7 +61,7 @@ def _budget(study: Study, at: State) -> None:
     assert study.budget is not None
     shown = st.segmented_control(
         "Show", ["what each stage adds", "all up to a stage"], required=True,
-        default="what each stage adds", key="budget_mode", label_visibility="collapsed",
+        default="what each stage adds", key="budget_mode", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = budget_figure(
         study.parameter_ids, study.budget, cumulative=shown == "all up to a stage"
@@ -140,7 +86,8 @@ def truth(study: Study, precision: Precision, at: State) -> None:
     )
     with st.container(key="verdict_table"):
         numbers.grid(
-            study.frame(), _VERDICT_FORMATS, alt="Verdict for llh and every gradient entry",
+            _words_last(study.frame()), _VERDICT_FORMATS,
+            alt="Verdict for llh and every gradient entry",
             help=_VERDICT_HELP, texts={"why": 360, "witnesses": 480},
         )  # fmt: skip
     if not reference.values.is_finite:
@@ -275,7 +222,7 @@ def _curvature(study: Study, at: State) -> None:
     assert study.curvature is not None
     shown = st.segmented_control(
         "Error of", ["all of float32", "rounding theta alone"], required=True,
-        default="all of float32", key="curvature_mode", label_visibility="collapsed",
+        default="all of float32", key="curvature_mode", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = curvature_figure(
         study.parameter_ids, study.curvature, input_alone=shown == "rounding theta alone"
@@ -295,6 +242,12 @@ def tell(study: Study) -> None:
     with st.expander("Sources"):
         for text, address in SOURCES:
             st.markdown(f"- [{text}]({address})")
+
+
+def _words_last(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sentences on the right, where they push no number out of view."""
+    words = ["why", "witnesses"]
+    return frame[[*frame.columns.drop(words), *words]]
 
 
 _VERDICT_HELP = {

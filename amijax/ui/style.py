@@ -16,7 +16,7 @@ div:has(> [data-testid="stMultiSelectTagsContainer"]) { max-height: none; }
   background: light-dark(%(light)s, %(dark)s);
 }
 [class*="st-key-%(sideways)s_"] { overflow-x: auto; }
-[class*="st-key-%(sideways)s_"] [data-testid="stPlotlyChart"] { min-width: 640px; }
+[class*="st-key-%(sideways)s_"] > [data-testid="stElementContainer"] { min-width: 640px; }
 @media (max-width: 768px) {
   [data-testid="stLayoutWrapper"]:has(> .st-key-%(stays)s) { top: 3.7rem; }
 }

@@ -51,7 +51,7 @@ def trajectories(context: Context, whatif: WhatIf) -> None:
             )  # fmt: skip
         what = st.segmented_control(
             "Show", ["observables", "states"], default="observables", required=True,
-            key="trajectories_of", persist_state="session",
+            key="trajectories_of", persist_state="session", wrap=True,
         )  # fmt: skip
         log_time = st.toggle("log time", key="log_time", persist_state="session")
         log_value = st.toggle("log values", key="log_value", persist_state="session")
@@ -128,7 +128,7 @@ def slices(context: Context, whatif: WhatIf) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = st.segmented_control(
             "Range", [*_WIDTHS, _OWN], default="bounds", required=True,
-            key="slice_reach", persist_state="session",
+            key="slice_reach", persist_state="session", wrap=True,
             help="On the parameter's scale, about the current value",
         )  # fmt: skip
         own = 0.5

@@ -38,6 +38,13 @@ CUT_FIGURES = """() => [...document.querySelectorAll("[data-testid='stMetricValu
 OFF_SCREEN = """() => [...document.querySelectorAll("[data-testid='stMetricValue']")]
   .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth)
   .map((e) => e.textContent)"""
+HIDDEN = """(selector) => [...document.querySelectorAll(selector)]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
+  .map((e) => e.textContent)"""
+WIDE_ENOUGH = """() => {
+  const plot = document.querySelector(".st-key-trajectories_chart .main-svg");
+  return plot && plot.getBoundingClientRect().width >= 600;
+}"""
 # Two frames: what is laid out anew in the first is drawn by the second.
 FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 DRAWN = """(pattern) => window.amijaxDrawn.filter(([text]) => new RegExp(pattern).test(text))"""
@@ -79,9 +86,21 @@ def opened(new_page, address):
     return page
 
 
+def what_if_is_usable_on_a_phone(page):
+    """Chips and views are all seen, panels keep their width, the figures stay in view."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.wait_for_function(WIDE_ENOUGH)
+    assert page.evaluate(HIDDEN, "[data-testid='stMultiSelectTagsContainer']") == []
+    assert page.evaluate(HIDDEN, ".st-key-whatif_view [role='radiogroup']") == []
+    page.locator(".st-key-trajectories_chart_html").scroll_into_view_if_needed()
+    top = page.locator(".st-key-stays_in_view").bounding_box()["y"]
+    assert 0 <= top < 100
+
+
 def test_what_if(server, new_page):
     page = opened(new_page, f"{server}/whatif?problem={PROBLEM}&theta=k1:1e-9")
     page.locator(".st-key-trajectories_chart .main-svg").first.wait_for()
+    what_if_is_usable_on_a_phone(page)
     rerun(page, page.locator(".st-key-whatif_view").get_by_text("Shares of llh").click)
     page.locator(".st-key-shares_observable canvas").first.wait_for()
     whole_at_every_width(page, ["shares_observable", "shares_condition"])

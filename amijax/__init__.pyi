@@ -35,10 +35,11 @@ from .sharing.snapshots import import_snapshots as import_snapshots
 from .simulation.evaluation import Evaluation as Evaluation
 from .simulation.settings import SolverChoice as SolverChoice
 from .simulation.settings import SolverSettings as SolverSettings
+from .whatif.influence import most_influential as most_influential
+from .whatif.influence import standard_changes as standard_changes
 from .whatif.prediction import Prediction as Prediction
 from .whatif.prediction import predict_step as predict_step
 from .whatif.slices import Slice as Slice
-from .whatif.slices import most_influential as most_influential
 from .whatif.slices import parameter_slices as parameter_slices
 from .whatif.trajectories import Trajectories as Trajectories
 from .whatif.trajectories import TrajectorySimulator as TrajectorySimulator

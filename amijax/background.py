@@ -144,6 +144,12 @@ class WatchedJob[P: Progress](Job[P]):
         self._queue = queue
         self._abandon_after = abandon_after
         self._watched = time.monotonic()
+        self._is_abandoned = False
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether it ended because nobody asked about it, not because somebody cancelled it."""
+        return self._is_abandoned
 
     def progress(self) -> P:
         """How far the job is; asking counts as watching, unlike asking for its state."""
@@ -176,6 +182,7 @@ class WatchedJob[P: Progress](Job[P]):
         self._check_cancelled()
         unwatched = time.monotonic() - self._watched
         if self._abandon_after is not None and unwatched > self._abandon_after:
+            self._is_abandoned = True
             raise CancelledError
 
 

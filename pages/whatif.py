@@ -2,15 +2,18 @@
 
 import streamlit as st
 
-from amijax.ui import links, parameters, sharing, snapshots, trust, whatif_views
+from amijax.ui import links, parameters, sharing, snapshots, style, trust, whatif_views
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
-from amijax.ui.whatif import metrics, open_whatif, sliders, verdict
+from amijax.ui.sliders import sliders
+from amijax.ui.whatif import disagreement, metrics, open_whatif, verdict
 
 VIEWS = ("Trajectories", "Prediction", "Slices", "Shares of llh", "Snapshots", "Export")
 
 context = begin("What if")
+style.apply()
 st.markdown(f"#### What if: {context.problem.problem_id}")
+figures_slot = st.container(key=style.STAYS)
 summary_slot = st.container()
 left, right = st.columns([1, 2.4], gap="medium")
 with left:
@@ -23,14 +26,16 @@ with right:
 if whatif:
     with sliders_slot:
         sliders(context, whatif)
-    with summary_slot:
+    with figures_slot:
         metrics(context, whatif)
+    with summary_slot:
+        disagreement(whatif)
         verdict(whatif)
         trust.show(context, whatif.objective, whatif.theta)
     with right:
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view",
-            label_visibility="collapsed",
+            label_visibility="collapsed", wrap=True,
         )  # fmt: skip
         if view == "Trajectories":
             whatif_views.trajectories(context, whatif)
@@ -39,7 +44,7 @@ if whatif:
         elif view == "Slices":
             whatif_views.slices(context, whatif)
         elif view == "Shares of llh":
-            whatif_views.shares(whatif)
+            whatif_views.shares(context, whatif)
         elif view == "Snapshots":
             snapshots.show(context, whatif)
         else:

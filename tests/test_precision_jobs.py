@@ -7,8 +7,8 @@ import pytest
 from waiting import until
 
 from amijax.precision import jobs
-from amijax.precision.jobs import is_stored, latest_study, start_study
-from amijax.precision.study import Study
+from amijax.precision.jobs import latest_study, start_study
+from amijax.precision.study import Study, stored_study
 
 
 @pytest.fixture
@@ -61,8 +61,11 @@ def test_a_study_in_the_background_is_the_same_as_in_the_foreground(conversion, 
     for mine, other in zip(progress.study.verdicts, direct.verdicts, strict=True):
         assert mine.float32 == other.float32
         assert mine.digits_noise == other.digits_noise
-    assert is_stored(conversion, point, conversion.problem.parameter_ids, ("budget", "noise"))
-    assert not is_stored(conversion, point, ("k1",), ("budget",))
+    stored = stored_study(conversion, point, pieces=("budget", "noise"))
+    assert stored is not None
+    assert stored.budget is not None
+    assert stored.seconds is not None
+    assert stored_study(conversion, point, parameters=("k1",), pieces=("budget",)) is None
 
 
 def test_who_asks_for_the_same_gets_the_same_job(conversion, point, start, slow):
@@ -128,7 +131,13 @@ def test_a_study_that_nobody_watches_is_abandoned(conversion, point, start, monk
         yield
 
     monkeypatch.setattr(jobs, "studies", endless)
-    assert start(conversion, point, abandon_after=0.05).wait().state == "cancelled"
+    abandoned = start(conversion, point, abandon_after=0.05)
+    assert abandoned.wait().state == "cancelled"
+    assert abandoned.is_abandoned
+    cancelled = start(conversion, point)
+    cancelled.cancel()
+    assert cancelled.wait().state == "cancelled"
+    assert not cancelled.is_abandoned
 
 
 def test_what_breaks_is_told(conversion, point, start, monkeypatch):

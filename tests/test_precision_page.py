@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from amijax.precision.jobs import _jobs, latest_study
+from amijax.background import Registry
+from amijax.precision import study_precision
+from amijax.precision.jobs import _jobs
 
 REPOSITORY = Path(__file__).parents[1]
 TIMEOUT = 120
@@ -25,7 +27,8 @@ def opened(problem, page=None, **query):
 def finished(app):
     """The page after all studies under way are over."""
     for job in list(_jobs.values()):
-        job.wait(TIMEOUT)
+        while not job.progress().is_over:  # asking keeps it going
+            job.wait(1)
     return app.run()
 
 
@@ -51,9 +54,9 @@ def test_all_panels_are_there_with_the_story(page):
 
 def test_the_verdicts_are_those_of_the_library(page, objective_of):
     objective = objective_of("Robertson_Stiff")
-    job = latest_study(objective, objective.problem.nominal_theta)
+    study = study_precision(objective, objective.problem.nominal_theta)  # kept on disk
     table = next(e.value for e in page.dataframe if "limited by" in e.value)
-    entries = job.progress().study.verdicts
+    entries = study.verdicts
     assert list(table.index) == [entry.quantity for entry in entries]
     np.testing.assert_array_equal(table["accuracy"], [e.digits_accuracy for e in entries])
     assert list(table["verdict"]) == [entry.verdict for entry in entries]
@@ -89,7 +92,7 @@ def test_a_costly_study_names_its_price_and_waits(objective_of, monkeypatch):
 
     objective_of("Robertson_Stiff")
     monkeypatch.setattr(precision, "_AFFORDABLE", 0.001)
-    monkeypatch.setattr(precision, "is_stored", lambda *_: False)
+    monkeypatch.setattr(precision, "stored_study", lambda *_, **__: None)
     app = opened("Robertson_Stiff", "pages/precision.py", rtol="3e-9")
     assert "would take about" in text_of(app)
     chosen = app.multiselect(key="study_parameters_Robertson_Stiff").value
@@ -97,3 +100,32 @@ def test_a_costly_study_names_its_price_and_waits(objective_of, monkeypatch):
     assert "A · " not in text_of(app)
     app = finished(app.button(key="start_study").click().run())
     assert "A · " in text_of(app)
+
+
+def test_a_study_on_disk_is_there_at_once_without_a_job(page, monkeypatch):
+    """A busy machine hardly ever runs the background's threads, which are of low priority."""
+    assert page  # has studied
+    monkeypatch.setattr("amijax.precision.jobs._jobs", Registry())
+
+    def refused(*_, **__):
+        raise AssertionError("no job is needed")
+
+    monkeypatch.setattr("amijax.ui.precision.start_study", refused)
+    app = opened("Robertson_Stiff", "pages/precision.py")
+    assert not app.exception
+    assert "The whole story" in text_of(app)
+
+
+def test_a_study_that_was_abandoned_goes_on_when_somebody_looks_again(objective_of, monkeypatch):
+    objective_of("Robertson_Stiff")
+    monkeypatch.setattr("amijax.ui.precision._ABANDON_AFTER", 0.0)
+    monkeypatch.setattr("amijax.ui.precision.stored_study", lambda *_, **__: None)
+    app = opened("Robertson_Stiff", "pages/precision.py", rtol="4e-9")
+    jobs = list(_jobs.values())
+    (job,) = [job for job in jobs if job.wait(TIMEOUT) and job.is_abandoned]
+    assert job.state == "cancelled"
+    monkeypatch.setattr("amijax.ui.precision._ABANDON_AFTER", 30.0)
+    app.run()
+    assert "was cancelled" not in text_of(app)
+    app = finished(app)
+    assert "The whole story" in text_of(app)

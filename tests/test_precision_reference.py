@@ -94,7 +94,8 @@ def test_the_reference_converges_on_the_collection(objective_of, collection, pro
     theta = objective_of(problem_id).problem.nominal_theta
     objective = settle(objective_of(problem_id), theta, SolverChoice()).objective
     reference = at_nominal(find_reference, objective)
-    assert reference.converged
+    assert reference.converged == (problem_id != "Crauste_CellSystems2017")  # 1.9 digits
+    assert reference.converged == bool((reference.digits >= 4).all())
     assert reference.solver.rtol == 1e-13
     assert reference.solver.sensitivities == "forward"
     assert (reference.digits > 1.5).all()
@@ -194,13 +195,12 @@ def test_without_tolerances_that_work_there_is_no_reference():
     assert len(reference.failed) >= 8
 
 
-def test_a_reference_that_changes_as_much_as_what_it_measures_has_not_converged():
-    # Changes by 90 % of what is measured where the settings in question are rtol 1e-12.
-    reference, _ = fake_reference(solver=SolverSettings(rtol=1e-12), error=1e11)
-    assert reference.values.is_finite
-    assert not reference.converged
-    reference, _ = fake_reference(solver=SolverSettings(rtol=1e-8), error=1e11)
-    assert reference.converged  # 1e-4 of it
+def test_a_reference_that_does_not_keep_four_digits_has_not_converged():
+    for error, keeps in ((1e11, False), (1e9, False), (1e7, True)):
+        reference, _ = fake_reference(solver=SolverSettings(rtol=1e-8), error=error)
+        assert reference.values.is_finite
+        # However large the error is that it measures.
+        assert reference.converged == keeps == bool((reference.digits >= 4).all())
 
 
 def test_a_reference_without_a_partner_has_not_converged():

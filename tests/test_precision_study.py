@@ -456,6 +456,16 @@ def test_the_forecast_counts_the_evaluations_that_are_made(conversion, computed,
     assert seconds["curvature"] == pytest.approx(totals["curvature"], abs=2)
 
 
+def test_what_has_run_corrects_the_forecast_of_the_rest(boehm):
+    evaluation = boehm.evaluate(boehm.problem.nominal_theta)
+    at_first = forecast(boehm, evaluation, 9)
+    taken = {"budget": 10 * at_first["budget"], "audit": 10 * at_first["audit"]}
+    corrected = forecast(boehm, evaluation, 9, taken)
+    for piece in PIECE_NAMES:
+        assert corrected[piece] == pytest.approx(10 * at_first[piece])
+    assert forecast(boehm, evaluation, 9, {}) == at_first
+
+
 def test_only_the_latest_studies_of_a_problem_are_kept(conversion, folder, monkeypatch):
     monkeypatch.setattr("amijax.result_store._MOST_POINTS", 2)
     for i in range(4):

@@ -186,28 +186,59 @@ def test_progress_counts_tolerances(conversion):
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def returns_diminish_at(*errors):
-    n = len(errors)
-    sweep = ToleranceSweep(
-        np.logspace(-4, -3 - n, n), 1e-16, np.zeros((2, n, 1)), np.zeros(1), np.zeros((2, n))
+def sweep_of(float32, float64=None, uncertainty=0.0):
+    """A sweep whose llh has these errors."""
+    n = len(float32)
+    errors = np.array([float32, float64 or float32])[:, :, None]
+    return ToleranceSweep(
+        np.logspace(-4, -3 - n, n), 1e-16, errors, np.array([uncertainty]), np.zeros((2, n))
     )
-    return sweep.diminishing_returns(np.array(errors))
 
 
 @pytest.mark.parametrize(
     ("errors", "expected"),
     [
-        ((1.0, 0.1, 0.012, 0.01, 0.011), 2),  # within a factor of 2 of the best
+        ((1.0, 0.1, 0.012, 0.01, 0.011), 2),  # within a factor of 2 of the tightest's
         ((1.0, 0.1, 0.021, 0.01), 3),
-        ((0.02, 1.0, 0.01), 0),  # the largest rtol
+        ((0.01, 1.0, 0.01), 2),  # by chance at the largest rtol
+        ((0.015, 0.01, 0.01), 0),
         ((np.nan, 0.1, 0.015, np.nan, 0.01), 2),
         ((1.0, 0.1, 0.0), 2),
-        ((np.inf, 1.0), 1),
+        ((np.inf, 1.0), None),  # not one digit
+        ((265.0, 1000.0, 170.0, 557.0), None),  # Crauste_CellSystems2017
         ((np.nan, np.nan), None),
     ],
 )
-def test_where_returns_diminish(errors, expected):
-    assert returns_diminish_at(*errors) == expected
+def test_where_a_tolerance_is_enough(errors, expected):
+    assert sweep_of(errors).enough("float32", 0) == expected
+
+
+def test_nothing_is_enough_by_a_reference_that_can_t_tell():
+    float32, float64 = (1.0, 0.03, 0.03), (1.0, 0.013, 0.013)
+    sweep = sweep_of(float32, float64, uncertainty=0.013)
+    assert sweep.enough("float32", 0) == 1
+    assert sweep.enough("float64", 0) is None  # its errors are the reference's own
+    assert "can't be told" in sweep.advice(0)
+    assert sweep_of(float32, (1.0, 1e-5, 1e-5), uncertainty=1e-5).enough("float64", 0) == 1
+
+
+def test_advice_names_what_is_enough_and_why_nothing_is():
+    hopeless = sweep_of((265.0, 1000.0, 557.0), (400.0, 0.02, 0.01)).advice(0)
+    assert "no rtol is enough for float32" in hopeless.lower()
+    assert "6e+02" in hopeless
+    assert "rtol 1e-05 is enough for float64 (error 2e-02)" in hopeless
+    assert "no result" in sweep_of((np.nan,), (1e-3,)).advice(0)
+
+
+@pytest.mark.collection
+def test_no_claim_for_crauste_where_float32_is_hopeless(collection, objective_of):  # noqa: ARG001
+    objective = objective_of("Crauste_CellSystems2017")
+    sweep, reference = swept(objective, rtols=(1e-4, 1e-8, 1e-12, 1e-13))
+    assert not reference.converged  # 1.9 digits
+    assert np.nanmin(reference.digits) < 4
+    for which in ("median", "worst"):
+        assert sweep.enough("float32", which) is None
+        assert sweep.enough("float64", which) is None
 
 
 def test_one_number_for_each_tolerance():

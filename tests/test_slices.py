@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from amijax import SolverSettings
-from amijax.whatif.slices import most_influential, parameter_slices, slice_range, standard_steps
+from amijax.whatif.influence import standard_steps
+from amijax.whatif.slices import parameter_slices, slice_range
 
 
 def test_slices_in_closed_form(conversion):
@@ -91,39 +92,6 @@ def test_wrong_use_is_a_sentence(boehm, positions, ranges, sentence):
 
 def test_no_slices(boehm):
     assert parameter_slices(boehm, boehm.problem.nominal_theta, []) == ()
-
-
-def test_the_most_influential_are_those_whose_standard_step_changes_llh_most(conversion):
-    problem = conversion.problem
-    theta = problem.nominal_theta + 0.2
-    _, gradient = conversion.llh_and_gradient(theta)
-    order = most_influential(problem, theta, gradient, n=6)
-    assert sorted(order) == list(range(6))
-    # Independently: move each by a small part of its step, on linear scale, and look at llh.
-    small = 1e-3
-    scale_of = {
-        "log10": lambda v: v * 10.0 ** (0.1 * small),
-        "log": lambda v: v * 10 ** (0.1 * small),
-    }
-    change = []
-    for i, scale in enumerate(problem.scales):
-        p = problem.linear(theta)
-        value = p[i] * (1 + 0.1 * small) if scale == "lin" else scale_of[scale](p[i])
-        moved = problem.theta_from({problem.parameter_ids[i]: value}, linear=True, base=theta)
-        change.append(abs(conversion.llh(moved) - conversion.llh(theta)))
-    assert list(order) == list(np.argsort(change)[::-1])
-    # To first order; the second is some 1e-3 of it, and noise of llh some 1e-8 of 1e-2.
-    np.testing.assert_allclose(
-        np.array(change) / small, np.abs(gradient) * standard_steps(problem, theta), rtol=0.02
-    )
-    assert most_influential(problem, theta, gradient, n=2) == order[:2]
-
-
-def test_missing_gradient_entries_come_last_and_ties_keep_the_tables_order(conversion):
-    gradient = np.array([np.nan, 0.0, 0.0, 5.0, 0.0, np.nan])
-    theta = conversion.problem.nominal_theta
-    assert most_influential(conversion.problem, theta, gradient) == (3, 1, 2, 4, 0, 5)
-    assert (standard_steps(conversion.problem, theta) > 0).all()
 
 
 def test_infinite_bounds_leave_a_range_about_the_value(conversion):

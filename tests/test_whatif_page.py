@@ -54,15 +54,36 @@ def app(boehm):  # noqa: ARG001 - compiled
 
 
 def test_sliders_are_the_six_that_move_llh_most(app, boehm):
-    from amijax.whatif.slices import most_influential
+    from amijax.whatif.influence import most_influential, standard_changes
 
     nominal = boehm.problem.nominal_theta
-    gradient = boehm.llh_and_gradient(nominal)[1]
     expected = [
-        boehm.problem.parameter_ids[i] for i in most_influential(boehm.problem, nominal, gradient)
+        boehm.problem.parameter_ids[i] for i in most_influential(standard_changes(boehm, nominal))
     ]
+    assert "k_phos" in expected[:3]  # which its gradient, close to 0, does not say
     assert [s.key.removeprefix(f"slider_{BOEHM}_") for s in app.slider] == expected
     np.testing.assert_array_equal(session(app).theta, nominal)
+
+
+def test_slow_problems_try_each_parameter_when_asked(boehm, monkeypatch):  # noqa: ARG001
+    monkeypatch.setattr("amijax.ui.sliders._AFFORDABLE", 0.0)
+    app = opened(problem=BOEHM)
+    assert "Chosen by the gradient alone" in texts(app)
+    app.button(key="try_parameters").click().run()
+    assert not app.exception
+    assert "Chosen by the gradient alone" not in texts(app)
+    assert "k_phos" in app.multiselect(key=f"sliders_{BOEHM}").value[:3]
+
+
+def test_how_far_llh_depends_on_sensitivities_is_computed(app, boehm, monkeypatch):
+    nominal = boehm.problem.nominal_theta
+    there, here = boehm.llh_and_gradient(nominal)[0], boehm.llh(nominal)
+    shown = next(m for m in app.metric if m.label.startswith("llh at the baseline"))
+    assert f"{abs(there - here) / abs(there):.1e}" in shown.help
+    assert not app.warning
+    monkeypatch.setattr("amijax.ui.whatif._FEW_DIGITS", 12.0)
+    app.run()
+    assert any("they agree in 7." in w.value or "8." in w.value for w in app.warning)
 
 
 def test_a_slider_moves_theta_llh_and_the_prediction(app, boehm):
@@ -115,7 +136,7 @@ def test_shares_add_up_to_llh(app, boehm):
     first_page = boehm.llh_and_gradient(theta)[0]
     for table in tables:
         # Up to the order of summation; without sensitivities they would differ by 1e-8.
-        assert table["llh"].sum() == pytest.approx(first_page, rel=1e-12)
+        assert table["share of llh"].sum() == pytest.approx(first_page, rel=1e-12)
     assert sum(table["measurements"].sum() for table in tables) == 2 * 48
 
 

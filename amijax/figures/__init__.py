@@ -1,6 +1,7 @@
 """Records as plotly figures; plotly is imported nowhere else."""
 
 from amijax.figures.audit import audit_figure as audit_figure
+from amijax.figures.exported import web_page as web_page
 from amijax.figures.gradient import SignedScale as SignedScale
 from amijax.figures.gradient import gradient_figure as gradient_figure
 from amijax.figures.gradient import signed_scale as signed_scale

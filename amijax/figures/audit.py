@@ -19,7 +19,8 @@ _COLOURS = {
     "other sensitivities": OTHER_COLOUR,
     "tight tolerances": "#7A8CA3",
 }
-_ROW_HEIGHT = 58
+_ROW_HEIGHT, _BETWEEN = 34, 30  # pixels; ticks lie between the rows
+_TOP, _BOTTOM = 64, 36
 _MARGIN = 0.15  # of an axis, on both sides
 _WIDEST = 50.0  # an uncertainty that is wider than this many distances is cut
 
@@ -31,7 +32,8 @@ def audit_figure(quantities: Sequence[QuantityVerdict]) -> go.Figure:
         quantities: at least one, each with at least one claim.
     """
     rows = len(quantities)
-    figure = make_subplots(rows=rows, cols=1, vertical_spacing=min(0.4 / rows, 0.08))
+    drawn = rows * _ROW_HEIGHT + (rows - 1) * _BETWEEN
+    figure = make_subplots(rows=rows, cols=1, vertical_spacing=_BETWEEN / drawn if rows > 1 else 0)
     named: set[str] = set()
     for row, quantity in enumerate(quantities, start=1):
         claims = sorted(quantity.claims, key=lambda claim: claim.uncertainty)
@@ -59,7 +61,8 @@ def audit_figure(quantities: Sequence[QuantityVerdict]) -> go.Figure:
             row=row, col=1,
         )  # fmt: skip
         figure.update_xaxes(
-            range=_range(quantity), nticks=5, tickfont={"size": 10}, exponentformat="e",
+            range=_range(quantity), nticks=5, tickangle=0, tickfont={"size": 10},
+            exponentformat="e",
             row=row, col=1,
         )  # fmt: skip
         figure.update_yaxes(
@@ -68,9 +71,9 @@ def audit_figure(quantities: Sequence[QuantityVerdict]) -> go.Figure:
             range=[-0.9, len(claims) - 0.1], zeroline=False, showgrid=False, row=row, col=1,
         )  # fmt: skip
     figure.update_layout(
-        height=_ROW_HEIGHT * rows + 90,
-        margin={"l": 10, "r": 20, "t": 64, "b": 26},
-        legend={**top_legend(), "y": 1.0 + 24 / (_ROW_HEIGHT * rows)},
+        height=drawn + _TOP + _BOTTOM,
+        margin={"l": 10, "r": 20, "t": _TOP, "b": _BOTTOM},
+        legend={**top_legend(), "y": 1.0 + 24 / drawn},
     )
     figure.update_yaxes(automargin=True)
     return figure

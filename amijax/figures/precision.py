@@ -15,7 +15,7 @@ from amijax.precision.curvature import UNIT_ROUNDOFF, PredictedError
 from amijax.precision.noise import NoiseFloor
 from amijax.precision.tolerances import Measure, ToleranceSweep, combined
 from amijax.precision.verdicts import QuantityPrecision
-from amijax.precisions import Precision
+from amijax.precisions import PRECISIONS, Precision
 from amijax.scales import FloatArray
 
 # Okabe and Ito's palette, as in the gradient figure.
@@ -175,10 +175,11 @@ def tolerances_figure(sweep: ToleranceSweep, which: int | Measure) -> go.Figure:
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.62, 0.38]
     )
     lines = []
-    for i, (name, colour) in enumerate((("float32", JAX_COLOUR), ("float64", AMICI_COLOUR))):
+    for i, name in enumerate(PRECISIONS):
+        colour = (JAX_COLOUR, AMICI_COLOUR)[i]
         errors = combined(sweep.errors[i], which)
         lines.append(errors)
-        knee = sweep.diminishing_returns(errors)
+        knee = sweep.enough(name, which)
         figure.add_scatter(
             x=sweep.rtols, y=_positive(errors), mode="lines+markers", name=name,
             line={"color": colour, "width": 2.5},

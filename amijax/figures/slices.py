@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, NAN_COLOUR, OTHER_COLOUR, top_legend
+from amijax.figures.panels import name_each_once, panels, place
 from amijax.whatif.prediction import Prediction
 from amijax.whatif.slices import Slice
 
-_COLUMNS = 3
 _PANEL_HEIGHT = 250
 _PRECIPICE = 10.0  # times what half of the values span
 
@@ -57,23 +55,16 @@ def slices_figure(slices: Sequence[Slice], *, gradient: bool = False) -> go.Figu
         slices: at least one.
         gradient: the derivative instead of llh; slices without it are left out.
     """
-    rows = math.ceil(len(slices) / _COLUMNS)
-    figure = make_subplots(
-        rows=rows, cols=min(len(slices), _COLUMNS),
-        subplot_titles=[entry.parameter for entry in slices],
-        vertical_spacing=min(0.12, 0.5 / max(rows - 1, 1)) if rows > 1 else 0.0,
-        horizontal_spacing=0.07,
-    )  # fmt: skip
-    figure.update_annotations(font={"size": 12})
+    figure = panels([entry.parameter for entry in slices], _PANEL_HEIGHT)
     for k, entry in enumerate(slices):
-        place = {"row": k // _COLUMNS + 1, "col": k % _COLUMNS + 1}
+        where = place(k)
         values = entry.gradient if gradient else entry.llh
         if values is None:
             continue
         figure.add_scatter(
             x=entry.values, y=values, mode="lines", line={"color": AMICI_COLOUR, "width": 2},
-            name="∂llh/∂θ" if gradient else "llh", showlegend=k == 0,
-            hovertemplate=entry.parameter + " = %{x:.5g}: %{y:.7g}<extra></extra>", **place,
+            name="∂llh/∂θ" if gradient else "llh", legendgroup="line",
+            hovertemplate=entry.parameter + " = %{x:.5g}: %{y:.7g}<extra></extra>", **where,
         )  # fmt: skip
         marks = (("now", entry.current, NAN_COLOUR), ("nominal", entry.nominal, OTHER_COLOUR))
         for name, i, colour in marks:
@@ -85,17 +76,14 @@ def slices_figure(slices: Sequence[Slice], *, gradient: bool = False) -> go.Figu
                         "symbol": "diamond" if name == "now" else "circle-open",
                         "line": {"width": 2},
                     },
-                    showlegend=k == 0, hovertemplate=name + ": %{y:.7g}<extra></extra>", **place,
+                    legendgroup=name, hovertemplate=name + ": %{y:.7g}<extra></extra>", **where,
                 )  # fmt: skip
-        _focus(figure, values, place)
-    figure.update_layout(
-        height=70 + rows * _PANEL_HEIGHT, margin={"l": 8, "r": 8, "t": 70, "b": 8},
-        legend={"orientation": "h", "x": 0.0, "y": 0.995, "yanchor": "top", "yref": "container"},
-    )  # fmt: skip
+        _focus(figure, values, where)
+    name_each_once(figure)
     return figure
 
 
-def _focus(figure: go.Figure, values: np.ndarray, place: dict[str, int]) -> None:
+def _focus(figure: go.Figure, values: np.ndarray, where: dict[str, int]) -> None:
     """Leave the precipices out of the picture: far from nominal llh falls by many magnitudes."""
     finite = values[np.isfinite(values)]
     if finite.size < 3:
@@ -104,4 +92,4 @@ def _focus(figure: go.Figure, values: np.ndarray, place: dict[str, int]) -> None
     half = high - low  # what the better half of the values spans
     low -= half
     if high - finite.min() > _PRECIPICE * half:
-        figure.update_yaxes(range=[low, high + 0.08 * (high - low)], **place)
+        figure.update_yaxes(range=[low, high + 0.08 * (high - low)], **where)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, OTHER_COLOUR
+from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, OTHER_COLOUR, top_legend
+from amijax.figures.panels import name_each_once, panels, place
 from amijax.scales import FloatArray
 from amijax.whatif.trajectories import Trajectories
 
-_COLUMNS = 3
 _PANEL_HEIGHT = 250
-_SINGLE_HEIGHT = 420
+_SINGLE_HEIGHT = 340
 _REPLICATES = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 
 
@@ -27,6 +25,7 @@ def trajectories_figure(
     condition: int = 0,
     log_time: bool = False,
     log_value: bool = False,
+    names: tuple[str, str] = ("now", "baseline"),
 ) -> go.Figure:
     """Observables of one condition, a panel for each: now, the baseline behind, measurements.
 
@@ -40,34 +39,34 @@ def trajectories_figure(
         condition: position among the simulated conditions.
         log_time: logarithmic time axis; time 0 is left out.
         log_value: logarithmic value axis; what is not above 0 is left out.
+        names: of the current point and of the one compared with, for the legend.
     """
-    figure = _panels(observables)
+    figure = panels(observables, _PANEL_HEIGHT, _SINGLE_HEIGHT)
     course, points = current.conditions[condition], current.points
     for k, name in enumerate(observables):
         i = current.observable_ids.index(name)
-        place = {"row": k // _COLUMNS + 1, "col": k % _COLUMNS + 1}
-        first = k == 0
+        where = place(k)
         times = positions(course.times, course.times)
         y, sigma = course.observables[:, i], course.sigmas[:, i]
         known = np.isfinite(sigma)
         if known.sum() > 1:
             lower, upper = current.noise[i].band(y[known], sigma[known])
-            _band(figure, times[known], lower, upper, first, place)
+            _band(figure, times[known], lower, upper, where)
         if baseline is not None:
             other = baseline.conditions[condition]
             figure.add_scatter(
                 x=positions(other.times, other.times), y=other.observables[:, i],
-                mode=_mode(other.times), name="baseline",
+                mode=_mode(other.times), name=names[1],
                 line={"color": OTHER_COLOUR, "width": 2, "dash": "dash"},
-                legendgroup="baseline", showlegend=first, hoverinfo="skip", **place,
+                legendgroup="baseline", hoverinfo="skip", **where,
             )  # fmt: skip
         figure.add_scatter(
-            x=times, y=y, mode=_mode(course.times), name="now",
-            line={"color": AMICI_COLOUR, "width": 2.5}, legendgroup="now", showlegend=first,
-            hovertemplate=name + " at %{x:.4g}: %{y:.5g}<extra></extra>", **place,
+            x=times, y=y, mode=_mode(course.times), name=names[0],
+            line={"color": AMICI_COLOUR, "width": 2.5}, legendgroup="now",
+            hovertemplate=name + " at %{x:.4g}: %{y:.5g}<extra></extra>", **where,
         )  # fmt: skip
         here = (points.condition == condition) & (points.observable == i)
-        _measurements(figure, current, here, first, place)
+        _measurements(figure, current, here, where)
     _axes(figure, log_time, log_value, "time")
     return figure
 
@@ -80,6 +79,7 @@ def states_figure(
     condition: int = 0,
     log_time: bool = False,
     log_value: bool = False,
+    names: tuple[str, str] = ("now", "baseline"),
 ) -> go.Figure:
     """States of one condition, a panel for each, the baseline behind.
 
@@ -90,14 +90,15 @@ def states_figure(
         condition: position among the simulated conditions.
         log_time: logarithmic time axis.
         log_value: logarithmic value axis.
+        names: of the current point and of the one compared with, for the legend.
     """
-    figure = _panels(states)
+    figure = panels(states, _PANEL_HEIGHT, _SINGLE_HEIGHT)
     for k, name in enumerate(states):
         i = current.state_ids.index(name)
-        place = {"row": k // _COLUMNS + 1, "col": k % _COLUMNS + 1}
+        where = place(k)
         for label, source, line in (
-            ("baseline", baseline, {"color": OTHER_COLOUR, "width": 2, "dash": "dash"}),
-            ("now", current, {"color": AMICI_COLOUR, "width": 2.5}),
+            (names[1], baseline, {"color": OTHER_COLOUR, "width": 2, "dash": "dash"}),
+            (names[0], current, {"color": AMICI_COLOUR, "width": 2.5}),
         ):
             course = None if source is None else source.conditions[condition]
             if course is None or course.states is None:
@@ -105,8 +106,8 @@ def states_figure(
             figure.add_scatter(
                 x=positions(course.times, course.times), y=course.states[:, i],
                 mode=_mode(course.times), name=label,
-                line=line, legendgroup=label, showlegend=k == 0,
-                hovertemplate=name + " at %{x:.4g}: %{y:.5g}<extra></extra>", **place,
+                line=line, legendgroup=label,
+                hovertemplate=name + " at %{x:.4g}: %{y:.5g}<extra></extra>", **where,
             )  # fmt: skip
     _axes(figure, log_time, log_value, "time")
     return figure
@@ -126,7 +127,9 @@ def residuals_figure(current: Trajectories) -> go.Figure:
                 hovertemplate="%{customdata} at %{x:.4g}: %{y:.3g} σ<extra>" + name + "</extra>",
             )  # fmt: skip
     figure.add_hrect(y0=-2, y1=2, fillcolor=OTHER_COLOUR, opacity=0.15, line_width=0)
-    figure.update_layout(height=_SINGLE_HEIGHT, margin={"l": 8, "r": 8, "t": 30, "b": 8})
+    figure.update_layout(
+        height=420, margin={"l": 8, "r": 8, "t": 60, "b": 8}, showlegend=True, legend=top_legend()
+    )
     figure.update_xaxes(title="time")
     figure.update_yaxes(title="residual, in σ of its noise model")
     return figure
@@ -149,42 +152,23 @@ def _mode(times: FloatArray) -> str:
     return "lines" if np.isfinite(times).sum() > 1 and np.isfinite(times).all() else "lines+markers"
 
 
-def _panels(names: Sequence[str]) -> go.Figure:
-    rows = math.ceil(len(names) / _COLUMNS)
-    columns = min(len(names), _COLUMNS)
-    gap = min(0.09, 0.5 / max(rows - 1, 1))
-    figure = make_subplots(
-        rows=rows, cols=columns, subplot_titles=list(names),
-        vertical_spacing=gap if rows > 1 else 0.0, horizontal_spacing=0.06,
-    )  # fmt: skip
-    figure.update_annotations(font={"size": 12})
-    figure.update_layout(
-        height=70 + (_SINGLE_HEIGHT if rows == 1 else rows * _PANEL_HEIGHT),
-        margin={"l": 8, "r": 8, "t": 64, "b": 8},
-        legend={"orientation": "h", "x": 0.0, "y": 1.0, "yanchor": "bottom", "yref": "container"},
-    )
-    figure.update_layout(legend={"y": 0.995, "yanchor": "top"})
-    return figure
-
-
 def _band(
     figure: go.Figure,
     times: FloatArray,
     lower: FloatArray,
     upper: FloatArray,
-    first: bool,
-    place: dict[str, int],
+    where: dict[str, int],
 ) -> None:
     for values, fill in ((lower, None), (upper, "tonexty")):
         figure.add_scatter(
             x=times, y=values, mode="lines", line={"width": 0}, fill=fill,
             fillcolor="rgba(58, 143, 199, 0.16)", name="noise model, ± σ", legendgroup="band",
-            showlegend=first and fill is not None, hoverinfo="skip", **place,
+            showlegend=None if fill else False, hoverinfo="skip", **where,
         )  # fmt: skip
 
 
 def _measurements(
-    figure: go.Figure, current: Trajectories, here: np.ndarray, first: bool, place: dict[str, int]
+    figure: go.Figure, current: Trajectories, here: np.ndarray, where: dict[str, int]
 ) -> None:
     """Measured points with error bars; replicates have symbols of their own."""
     points = current.points
@@ -207,7 +191,7 @@ def _measurements(
             customdata=np.column_stack([points.residual[shown], points.llh[shown]]),
             hovertemplate="measured %{y:.5g} at %{x:.4g}<br>residual %{customdata[0]:.3g} σ, "
             "share of llh %{customdata[1]:.4g}<extra>" + name + "</extra>",
-            legendgroup=name, showlegend=first, **place,
+            legendgroup=name, **where,
         )  # fmt: skip
 
 
@@ -216,3 +200,4 @@ def _axes(figure: go.Figure, log_time: bool, log_value: bool, title: str) -> Non
     figure.update_yaxes(type="log" if log_value else "linear", exponentformat="power")
     figure.update_layout(hovermode="closest")
     figure.update_xaxes(title={"text": title, "standoff": 4})
+    name_each_once(figure)

@@ -16,6 +16,7 @@ from amijax.precision.pieces import with_needs as with_needs
 from amijax.precision.reference import Reference as Reference
 from amijax.precision.reference import find_reference as find_reference
 from amijax.precision.study import Study as Study
+from amijax.precision.study import stored_study as stored_study
 from amijax.precision.study import studies as studies
 from amijax.precision.study import study_precision as study_precision
 from amijax.precision.tolerances import ToleranceSweep as ToleranceSweep

@@ -13,7 +13,6 @@ from amijax.background import Progress, Registry, State, WatchedJob
 from amijax.objective import AmiciObjective
 from amijax.precision.pieces import PIECE_NAMES, PieceName, with_needs
 from amijax.precision.study import Study, studies
-from amijax.result_store import ResultStore
 from amijax.scales import FloatArray
 
 
@@ -136,19 +135,6 @@ def latest_study(
     """This process's latest job for a study, which may be over; None if there was none lately."""
     theta = np.array(theta, dtype=np.float64)
     return _jobs.latest(_key(objective, theta, parameters, pieces))
-
-
-def is_stored(
-    objective: AmiciObjective,
-    theta: ArrayLike,
-    parameters: Sequence[str],
-    pieces: Sequence[PieceName] = PIECE_NAMES,
-) -> bool:
-    """Whether all pieces of a study lie on disk, so that it takes no time."""
-    ids = objective.problem.parameter_ids
-    positions = np.array([i for i, name in enumerate(ids) if name in set(parameters)])
-    store = ResultStore.of("precision", objective, np.array(theta, dtype=np.float64), positions)
-    return all((store.folder / f"{piece}.json").exists() for piece in with_needs(pieces))
 
 
 def _key(

@@ -183,14 +183,21 @@ def with_needs(names: Sequence[PieceName]) -> tuple[PieceName, ...]:
 
 
 def forecast(
-    objective: AmiciObjective, evaluation: Evaluation, n_chosen: int
+    objective: AmiciObjective,
+    evaluation: Evaluation,
+    n_chosen: int,
+    taken: Mapping[str, float] | None = None,
 ) -> dict[PieceName, float]:
     """Seconds that each piece will take, roughly.
+
+    What has run so far corrects the rest: next to theta a model may be far harder than at it
+    (Crauste_CellSystems2017), and others may use the machine.
 
     Args:
         objective: the problem and its solver settings.
         evaluation: of its full gradient, for its duration.
         n_chosen: number of chosen parameters.
+        taken: seconds that finished pieces took, by name.
     """
     n = objective.problem.n_parameters
     # Measured for Bachmann_MSB2011, Raia_CancerResearch2011 and Zheng_PNAS2012: the share of the
@@ -204,4 +211,7 @@ def forecast(
         n_parameters=n,
         n_chosen=n_chosen,
     )
-    return {name: piece.forecast(seconds) for name, piece in PIECES.items()}
+    expected = {name: piece.forecast(seconds) for name, piece in PIECES.items()}
+    done = {name: taken[name] for name in expected if taken and name in taken}
+    slower = sum(done.values()) / sum(expected[name] for name in done) if done else 1.0
+    return {name: done.get(name, slower * expected[name]) for name in expected}

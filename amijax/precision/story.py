@@ -9,9 +9,7 @@ import numpy as np
 
 from amijax.precision.budget import STAGES
 from amijax.precision.study import Study
-from amijax.precision.tolerances import combined
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, in_words
-from amijax.precisions import PRECISIONS
 
 SOURCES: tuple[tuple[str, str], ...] = (
     (
@@ -164,17 +162,7 @@ def _bits(study: Study) -> str:
 def _tolerances(study: Study) -> str:
     if study.tolerances is None:
         return ""
-    sweep = study.tolerances
-    parts = []
-    for name, errors, seconds in zip(PRECISIONS, sweep.errors, sweep.seconds, strict=True):
-        medians = combined(errors, "median")
-        knee = sweep.diminishing_returns(medians)
-        if knee is not None:
-            parts.append(
-                f"at rtol {sweep.rtols[knee]:.0e} in {name} ({medians[knee]:.0e}, "
-                f"{seconds[knee] * 1e3:.0f} ms)"
-            )
-    return f"**Tolerance.** The median error stops falling {' and '.join(parts)}." if parts else ""
+    return f"**Tolerance.** By the median error: {study.tolerances.advice('median')}"
 
 
 def _curvature(study: Study) -> str:

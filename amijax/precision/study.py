@@ -152,6 +152,36 @@ def studies(
         yield study
 
 
+def stored_study(
+    objective: AmiciObjective,
+    theta: ArrayLike,
+    *,
+    parameters: Sequence[str] | None = None,
+    pieces: Sequence[PieceName] = PIECE_NAMES,
+) -> Study | None:
+    """The finished study if all of its pieces lie on disk, which takes no time; else None.
+
+    Args and errors are those of `studies`.
+    """
+    theta = objective.problem.checked(theta)
+    study = _empty_study(objective, theta, parameters)
+    positions = np.array(study.positions, dtype=np.intp)
+    store = ResultStore.of("precision", objective, theta, positions)
+    for name in with_needs(pieces):
+        if _lacks(study, name):
+            study = replace(study, impossible=(*study.impossible, name))
+            continue
+        result, seconds = store.load(name, PIECES[name].type)
+        if result is None:
+            return None
+        changes: dict[str, Any] = {
+            name: result,
+            "seconds": {**(study.seconds or {}), name: seconds},
+        }
+        study = replace(study, **changes)
+    return study
+
+
 def study_precision(objective: AmiciObjective, theta: ArrayLike, **options: Any) -> Study:
     """The finished study; arguments as for `studies`."""
     *_, study = studies(objective, theta, **options)

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from amijax.objective import AmiciObjective
 from amijax.precision.float32 import Float32Point, float32_gradient, float32_point
-from amijax.precision.reference import Reference
+from amijax.precision.reference import NEGLIGIBLE, Reference
 from amijax.precision.values import Report, silent
+from amijax.precisions import PRECISIONS, Precision
 from amijax.scales import FloatArray
 
 Measure = Literal["median", "worst"]
@@ -20,15 +21,17 @@ Measure = Literal["median", "worst"]
 RTOLS = tuple(10.0**-k for k in range(4, 14))
 _REPEATS = 3
 _REPEAT_BELOW = 0.1  # seconds; shorter simulations are timed several times
-# Tightening beyond the point whose error is within this factor of the best is not worth it.
+# Tightening beyond the point whose error is within this factor of the tightest's is not worth it.
 _GOOD_ENOUGH = 2.0
+_NOTHING_RIGHT = 0.1  # an error as large leaves less than a digit
+_UNCERTAIN = 0.5  # of an error: a reference that is less certain can't tell what is left of it
 
 
 @dataclass(frozen=True, eq=False)
 class ToleranceSweep:
     """Errors against the reference, and time, at several relative tolerances; atol is fixed.
 
-    Arrays have float32 first and float64 second; NaN where a simulation failed.
+    Arrays are in the order of `amijax.precisions.PRECISIONS`; NaN where a simulation failed.
 
     Attributes:
         rtols: shape (n_rtols,), from large to small.
@@ -47,16 +50,60 @@ class ToleranceSweep:
     uncertainty: FloatArray
     seconds: FloatArray
 
-    def diminishing_returns(self, errors: FloatArray) -> int | None:
-        """Position of the largest rtol whose error is within a factor of 2 of the best.
+    def enough(self, precision: Precision, which: int | Measure) -> int | None:
+        """Position of the largest rtol from which on a tighter one gains less than a factor of 2.
+
+        None where no tolerance can be called enough: even the tightest one leaves less than a
+        digit, or the reference itself is too uncertain to tell.
 
         Args:
-            errors: shape (n_rtols,); for example the medians over entries in one precision.
+            precision: whose errors.
+            which: an entry (0 is llh), or the median or the worst of the gradient's entries.
         """
-        finite = np.isfinite(errors)
-        if not finite.any():
+        errors = combined(self.errors[PRECISIONS.index(precision)], which)
+        uncertainty = float(combined(self.uncertainty[None], which)[0])
+        known = np.flatnonzero(np.isfinite(errors))
+        if not known.size:
             return None
-        return int(np.flatnonzero(finite & (errors <= _GOOD_ENOUGH * np.nanmin(errors)))[0])
+        floor = errors[known[-1]]  # what is left when the solver's error is as small as it gets
+        if floor >= _NOTHING_RIGHT:
+            return None
+        if not (uncertainty <= _UNCERTAIN * floor or uncertainty <= NEGLIGIBLE):
+            return None
+        good = errors[known] <= _GOOD_ENOUGH * floor
+        after_the_last_bad = int(np.flatnonzero(~good)[-1]) + 1 if not good.all() else 0
+        return int(known[after_the_last_bad])
+
+    def advice(self, which: int | Measure) -> str:
+        """Which rtol is enough for either precision, and why none is where none can be named.
+
+        Args:
+            which: see `enough`.
+        """
+        parts = []
+        for precision in PRECISIONS:
+            knee = self.enough(precision, which)
+            errors = combined(self.errors[PRECISIONS.index(precision)], which)
+            known = errors[np.isfinite(errors)]
+            if knee is not None:
+                parts.append(
+                    f"rtol {self.rtols[knee]:.0e} is enough for {precision} (error "
+                    f"{errors[knee]:.0e})"
+                )
+            elif not known.size:
+                parts.append(f"{precision} has no result at any of these tolerances")
+            elif known[-1] >= _NOTHING_RIGHT:
+                parts.append(
+                    f"no rtol is enough for {precision}: at the tightest one its error is still "
+                    f"{known[-1]:.0e}, relative"
+                )
+            else:
+                parts.append(
+                    f"what is enough for {precision} can't be told: the reference itself is "
+                    f"uncertain by {float(combined(self.uncertainty[None], which)[0]):.0e}"
+                )
+        text = "; ".join(parts)
+        return f"{text[0].upper()}{text[1:]}."
 
 
 def combined(errors: FloatArray, which: int | Measure) -> FloatArray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -16,7 +14,9 @@ from amijax.audit.record import Audit
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.comparison import Comparison
 from amijax.figures import audit_figure
-from amijax.ui import charts
+from amijax.sharing.exports import point_in_words
+from amijax.ui import charts, numbers
+from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 
 _ABANDON_AFTER = 10.0  # seconds without a page that asks
@@ -52,8 +52,9 @@ def _wrong(audit: Audit) -> str:
     return f"{lead}{_plain(audit.summary)}"
 
 
-def page(result: Result, theta: np.ndarray) -> None:
+def page(context: Context, result: Result) -> None:
     """The audit entry by entry, drawn."""
+    theta = context.session.theta
     evaluation = result.settled.evaluation
     n = len(evaluation.theta)
     entries: Entries = "all" if _was_asked(result, theta) else "auto"
@@ -82,7 +83,7 @@ def page(result: Result, theta: np.ndarray) -> None:
             "AMICI's JAX export, where it is installed, which takes a minute or more.",
         )  # fmt: skip
     _table(audit)
-    _figure(audit)
+    _figure(context, audit)
     _details(audit)
 
 
@@ -94,16 +95,18 @@ def _say_on_page(audit: Audit) -> None:
     counts = {
         v: sum(e.verdict == v for e in audit.gradient) for v in ("right", "wrong", "unproven")
     }
-    columns = st.columns(5)
-    columns[0].metric("llh", audit.llh.verdict, help=f"{audit.llh.sentence} {audit.llh.cause}")
-    for column, (verdict, number) in zip(columns[1:4], counts.items(), strict=True):
-        column.metric(f"entries {verdict}", number, help=_HELP[verdict])
-    columns[4].metric(
-        "directions that agree",
-        f"{audit.directions.agree} of {audit.directions.tried}",
-        help="Random directions: the gradient as a whole against differences of llh that move all "
-        "parameters at once",
-    )
+    with numbers.row("audit_figures"):
+        numbers.figure(
+            "llh", audit.llh.verdict, help=_plain(f"{audit.llh.sentence} {audit.llh.cause}")
+        )
+        for verdict, number in counts.items():
+            numbers.figure(f"entries {verdict}", number, help=_HELP[verdict])
+        numbers.figure(
+            "directions that agree",
+            f"{audit.directions.agree} of {audit.directions.tried}",
+            help="Random directions: the gradient as a whole against differences of llh that move "
+            "all parameters at once",
+        )
 
 
 _HELP = {
@@ -117,7 +120,6 @@ _ORDER = {"wrong": 0, "unproven": 1, "right": 2}
 def _table(audit: Audit) -> None:
     quantities = [audit.llh, *audit.gradient]
     consistent = [np.nan, *audit.digits_self_consistent]
-    number = st.column_config.NumberColumn
     frame = pd.DataFrame(
         {
             "verdict": [e.verdict for e in quantities],
@@ -131,24 +133,28 @@ def _table(audit: Audit) -> None:
         },
         index=pd.Index([e.quantity for e in quantities], name="quantity"),
     )
-    columns: dict[str, Any] = {
-        "AMICI": number(format="%.10g", help="Log-likelihood, or gradient with respect to theta"),
-        "witness says": number(format="%.10g", help="The sharpest witness that is not AMICI"),
-        "±": number(format="%.1e", help="The truth is within, in 95 of 100 cases"),
-        "digits": number(format="%.1f", help="Confirmed by the witness"),
-        "self-consistent": number(
-            format="%.1f", help="In which AMICI agrees with itself at tight tolerances: no proof"
-        ),
-        "in words": st.column_config.TextColumn(width="large"),
-    }
     with st.container(key="audit_table"):
-        st.dataframe(
-            frame, column_config=columns, height=min(len(frame), 14) * 35 + 38, placeholder="—",
-            alt="Verdict on llh and every gradient entry",
+        numbers.grid(
+            frame,
+            {
+                "AMICI": "%.10g", "witness says": "%.10g", "±": "%.1e", "digits": "%.1f",
+                "self-consistent": "%.1f",
+            },
+            alt="Verdict on llh and every gradient entry", help=_COLUMN_HELP,
+            texts={"in words": 480},
         )  # fmt: skip
 
 
-def _figure(audit: Audit) -> None:
+_COLUMN_HELP = {
+    "AMICI": "Log-likelihood, or gradient with respect to theta",
+    "witness says": "The sharpest witness that is not AMICI",
+    "±": "The truth is within, in 95 of 100 cases",
+    "digits": "Confirmed by the witness",
+    "self-consistent": "In which AMICI agrees with itself at tight tolerances: no proof",
+}
+
+
+def _figure(context: Context, audit: Audit) -> None:
     known = [e for e in audit.gradient if e.claims]
     if not known:
         return
@@ -165,6 +171,7 @@ def _figure(audit: Audit) -> None:
         charts.draw(
             audit_figure(shown), "audit_chart",
             "AMICI's value and each witness with its uncertainty, an axis for each quantity",
+            (point_in_words(context.problem, audit.theta), str(audit.solver)),
         )  # fmt: skip
 
 
@@ -184,7 +191,7 @@ def _details(audit: Audit) -> None:
 def _started(result: Result, theta: np.ndarray, entries: Entries) -> AuditJob:
     objective = result.settled.objective
     job = latest_audit(objective, theta, entries=entries)
-    if job is None or (job.state == "cancelled" and entries == "auto"):
+    if job is None or job.is_abandoned:
         job = _start(result, theta, entries)
     return job
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import streamlit as st
 
-from amijax.precision import PIECE_NAMES, PieceName, Study, forecast, with_needs
-from amijax.precision.jobs import StudyJob, StudyProgress, is_stored, latest_study, start_study
+from amijax.precision import (
+    PIECE_NAMES,
+    PieceName,
+    Study,
+    forecast,
+    stored_study,
+    with_needs,
+)
+from amijax.precision.jobs import StudyJob, StudyProgress, latest_study, start_study
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
+from amijax.ui.memo import point, remembered
 
 # Studies that take less than this start by themselves; of slower ones the page says the price.
 _AFFORDABLE = 20.0
@@ -40,18 +48,33 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     cost = forecast(objective, evaluation, len(parameters))
     seconds = sum(cost[piece] for piece in with_needs(pieces))
 
+    def left(taken: Mapping[str, float]) -> float:
+        """Seconds for the pieces that have not run, by what the others took."""
+        rest = forecast(objective, evaluation, len(parameters), taken)
+        return sum(rest[piece] for piece in with_needs(pieces) if piece not in taken)
+
     def start() -> None:
         start_study(objective, theta, parameters=parameters, pieces=pieces)
 
     job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
-    if job is None and (seconds < _AFFORDABLE or is_stored(objective, theta, parameters, pieces)):
+    if job is None:
+        # Shown at once: in the background it would wait for a busy machine.
+        at = point(context.problem, objective.solver, theta, view=(parameters, pieces))
+        stored = remembered(
+            "study", at,
+            lambda: stored_study(objective, theta, parameters=parameters, pieces=pieces),
+        )  # fmt: skip
+        if stored is not None:
+            return stored, True
+    # Nobody asked for a while: the window was hidden, or the machine busy. Nobody cancelled it.
+    if (job is None and seconds < _AFFORDABLE) or (job is not None and job.is_abandoned):
         job = start_study(
             objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER
         )
     if job is None or job.state in ("cancelled", "failed"):
         _offer(job, seconds, start)
     elif not job.progress().is_over:
-        _watch(job, _n_pieces(job.progress()))
+        _watch(job, _n_pieces(job.progress()), left)
     if job is None:
         return None, False
     progress = job.progress()
@@ -75,7 +98,7 @@ def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Pi
     with st.expander("What is studied", expanded=costly, key="study_options"):
         chosen = st.multiselect(
             "Parameters", ids, default=_most_changed(result) if costly else ids,
-            key=f"study_parameters_{name}", help="Whose gradient entries are studied.",
+            key=f"study_parameters_{name}", help="Whose gradient entries are studied.", wrap=True,
         )  # fmt: skip
         cost = forecast(objective, evaluation, len(chosen))
         labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECE_NAMES}
@@ -83,6 +106,7 @@ def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Pi
             "Panels, and what each costs for these parameters",
             list(PIECE_NAMES), default=list(_ESSENTIAL if costly else PIECE_NAMES),
             selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}",
+            wrap=True,
             help="Roughly, on this machine. Results are kept on disk: the second time is free.",
         )  # fmt: skip
     return tuple(p for p in ids if p in set(chosen)), tuple(p for p in PIECE_NAMES if p in pieces)
@@ -106,7 +130,7 @@ def _offer(job: StudyJob | None, seconds: float, start: Callable[[], None]) -> N
 
 
 @st.fragment(run_every=0.5)
-def _watch(job: StudyJob, seen: int) -> None:
+def _watch(job: StudyJob, seen: int, left: Callable[[Mapping[str, float]], float]) -> None:
     progress = job.progress()
     if progress.is_over or _n_pieces(progress) != seen:
         st.rerun()
@@ -119,10 +143,18 @@ def _watch(job: StudyJob, seen: int) -> None:
         share = min((done + within) / len(progress.pieces), 1.0)
         text = (
             f"{LABELS[progress.piece]}: {progress.done} of {progress.total} evaluations, "
-            f"{progress.elapsed:.0f} s so far"
+            f"{_spent(progress, left)}"
         )
     st.progress(share, text)
     st.button("Cancel", key="cancel_study", icon=":material/cancel:", on_click=job.cancel)
+
+
+def _spent(progress: StudyProgress, left: Callable[[Mapping[str, float]], float]) -> str:
+    """Time so far and to go, corrected by what has run; longer than foretold is said."""
+    taken = (progress.study.seconds if progress.study is not None else None) or {}
+    to_go = left(taken) - max(progress.elapsed - sum(taken.values()), 0.0)
+    rest = f"about {_duration(to_go)} to go" if to_go > 1 else "longer than foretold"
+    return f"{progress.elapsed:.0f} s so far, {rest}"
 
 
 def _n_pieces(progress: StudyProgress) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -19,74 +18,30 @@ from amijax.figures import (
 from amijax.precision import Study
 from amijax.precision.curvature import UNIT_ROUNDOFF
 from amijax.precision.story import SOURCES, story, worst
-from amijax.precision.verdicts import LIMITS
 from amijax.precisions import Precision
-from amijax.ui import charts
+from amijax.problems import Problem
+from amijax.sharing.exports import point_in_words
+from amijax.ui import charts, numbers
 
 _NOT_FORETOLD = "What curvature foretells, and what it does not"
 
 
-def summary(study: Study, precision: Precision) -> None:
-    """The verdicts at a glance, and a warning where agreement misleads."""
-    entries = study.verdicts[1:]
-    if not entries:
-        return
-    columns = st.columns([1, 1, 1, 1.4])
-    shown = (
-        ("digits_agreement", "JAX agrees with AMICI", "In float64, in the weakest entry"),
-        ("digits_float32", "float32 agrees with float64", "In the weakest entry"),
-        (
-            "digits_accuracy",
-            "float64 is confirmed",
-            "By witnesses other than AMICI, in the weakest entry that has one: see panel B",
-        ),
-    )
-    for column, (name, label, explanation) in zip(columns, shown, strict=False):
-        least = worst(entries, name)
-        column.metric(
-            label,
-            "—" if least is None else f"{getattr(least, name):.1f} digits",
-            delta=None if least is None else least.quantity,
-            delta_color="off", delta_arrow="off", help=explanation,
-        )  # fmt: skip
-    counts = Counter(entry.limited_by for entry in entries)
-    kind, number = counts.most_common(1)[0]
-    known = study.reference is not None
-    columns[3].metric(
-        "Mostly limited by",
-        LIMITS[kind] if known else "—",
-        delta=f"{number} of {len(entries)} gradient entries" if known else "needs the reference",
-        delta_color="off", delta_arrow="off",
-        help="What costs float32 most of its digits, or even float64: see panel B",
-    )  # fmt: skip
-    far = [entry for entry in entries if entry.is_far_from_accurate]
-    if far:
-        least = worst(far, "digits_right")
-        assert least is not None
-        st.warning(
-            f"**Agreement is not accuracy.** AMICI and float64 JAX agree in "
-            f"{least.digits_agreement:.1f} digits on `{least.quantity}`: {least.float64:.4g}. "
-            + (
-                f"{least.audit} "
-                if least.limited_by == "amici"
-                else f"At tight tolerances it is {least.reference:.4g}: x64 does not help, a "
-                "smaller rtol does. "
-            )
-            + f"So it is for {len(far)} of {len(entries)} entries.",
-            icon=":material/warning:",
-        )
-    elif precision == "float32" and study.budget and study.budget.failed_stage is not None:
-        st.warning("float32 has no result at this point: see the error budget.")
+type State = tuple[str, ...]  # what an exported figure says of the state that it shows
 
 
-def budget(study: Study) -> None:
+def state_of(study: Study, problem: Problem) -> State:
+    """The point and the settings that a study is of."""
+    return point_in_words(problem, study.theta), str(study.solver)
+
+
+def budget(study: Study, at: State) -> None:
     """Panel A."""
     if study.budget is None:
         return
     early = study.budget.enters_before_amici
     claim = "Nearly all of the float32 error enters before AMICI runs"
     st.markdown(f"##### A · {claim if early else 'Where the float32 error enters'}")
-    _budget(study)
+    _budget(study, at)
     check = "equals" if study.budget.bit_identical else "**does not equal**"
     st.caption(
         "Each stage is an evaluation with explicit casts, with the stages before it. AMICI itself "
@@ -102,19 +57,19 @@ def budget(study: Study) -> None:
 
 
 @st.fragment
-def _budget(study: Study) -> None:
+def _budget(study: Study, at: State) -> None:
     assert study.budget is not None
     shown = st.segmented_control(
         "Show", ["what each stage adds", "all up to a stage"], required=True,
-        default="what each stage adds", key="budget_mode", label_visibility="collapsed",
+        default="what each stage adds", key="budget_mode", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = budget_figure(
         study.parameter_ids, study.budget, cumulative=shown == "all up to a stage"
     )
-    charts.draw(figure, "budget_chart", "Float32 error of each gradient entry by stage")
+    charts.draw(figure, "budget_chart", "Float32 error of each gradient entry by stage", at)
 
 
-def truth(study: Study, precision: Precision) -> None:
+def truth(study: Study, precision: Precision, at: State) -> None:
     """Panel B."""
     reference, noise = study.reference, study.noise
     if study.budget is None or reference is None:
@@ -127,13 +82,13 @@ def truth(study: Study, precision: Precision) -> None:
         "long and the coloured one short, both sides make the same error."
     )
     charts.draw(
-        digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy"
+        digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy", at
     )
     with st.container(key="verdict_table"):
-        st.dataframe(
-            study.frame(), column_config=_verdict_columns(),
-            height=min(len(entries) + 1, 14) * 35 + 38, placeholder="—",
+        numbers.grid(
+            _words_last(study.frame()), _VERDICT_FORMATS,
             alt="Verdict for llh and every gradient entry",
+            help=_VERDICT_HELP, texts={"why": 360, "witnesses": 480},
         )  # fmt: skip
     if not reference.values.is_finite:
         st.caption(
@@ -157,12 +112,12 @@ def truth(study: Study, precision: Precision) -> None:
     )
 
 
-def bits(study: Study) -> None:
+def bits(study: Study, at: State) -> None:
     """Panel C."""
     if study.bits is None or study.budget is None:
         return
     st.markdown("##### C · How many bits does this gradient need?")
-    _bits(study)
+    _bits(study, at)
     for form, names in zip(study.bits.formats, study.bits.out_of_range, strict=True):
         if names:
             st.caption(
@@ -181,7 +136,7 @@ def bits(study: Study) -> None:
 
 
 @st.fragment
-def _bits(study: Study) -> None:
+def _bits(study: Study, at: State) -> None:
     assert study.bits is not None
     assert study.budget is not None
     weakest = worst(study.verdicts[1:], "digits_float32")
@@ -191,38 +146,42 @@ def _bits(study: Study) -> None:
         key=f"bits_parameter_{study.problem_id}", width=320,
     )  # fmt: skip
     figure = bits_figure(ids, study.bits, study.noise, chosen, study.budget.float64.gradient)
-    charts.draw(figure, "bits_chart", "Relative gradient error against mantissa bits")
+    charts.draw(figure, "bits_chart", "Relative gradient error against mantissa bits", at)
 
 
-def tolerances(study: Study) -> None:
+def tolerances(study: Study, at: State) -> None:
     """Panel D."""
     if "tolerances" in study.impossible:
         st.info("Tolerances and curvature need a reference, and there is none at this point.")
     if study.tolerances is None:
         return
     st.markdown("##### D · x64 is not accuracy: match the tolerance to the precision")
-    _tolerances(study)
+    _tolerances(study, at)
     st.caption(
-        "The error is that against the reference. From the circle on, a tighter rtol gains less "
-        "than a factor of two: in float32 rounding theta has taken over, so time spent on "
-        "tolerances is lost. In float64 the error follows rtol, down to the reference's own. "
+        "The error is that against the reference. From a circle on, a tighter rtol gains less "
+        "than a factor of two: time spent on tolerances is lost. There is none where even the "
+        "tightest rtol leaves less than a digit, or where the reference is too uncertain. "
         f"atol is {study.tolerances.atol:g} throughout; times are of one evaluation of llh and "
         "gradient on all cores."
     )
 
 
 @st.fragment
-def _tolerances(study: Study) -> None:
+def _tolerances(study: Study, at: State) -> None:
     assert study.tolerances is not None
     options = ["median of the gradient", "worst of the gradient", "llh", *study.parameter_ids]
     chosen = st.selectbox(
         "Error of", options, key=f"tolerances_entry_{study.problem_id}", width=320
     )
     which: Any = {0: "median", 1: "worst"}.get(options.index(chosen), options.index(chosen) - 2)
-    charts.draw(tolerances_figure(study.tolerances, which), "tolerances_chart", "Error and time")
+    st.markdown(study.tolerances.advice(which))
+    charts.draw(
+        tolerances_figure(study.tolerances, which), "tolerances_chart",
+        f"Error and time against rtol, {chosen}", at,
+    )  # fmt: skip
 
 
-def curvature(study: Study) -> None:
+def curvature(study: Study, at: State) -> None:
     """Panel E."""
     if "curvature" in study.impossible and "tolerances" not in study.impossible:
         st.info("There is no prediction from curvature: float32 or the Hessian has no result here.")
@@ -232,24 +191,22 @@ def curvature(study: Study) -> None:
     foretold = 2 * curvature.outcomes.count("predicted") >= len(curvature.outcomes)
     st.markdown(f"##### E · {'Curvature foretells the error' if foretold else _NOT_FORETOLD}")
     missed = ", ".join(f"{name}: {miss:.0e}" for name, miss in curvature.misses.items())
-    _curvature(study)
+    _curvature(study, at)
     with st.expander("Numbers", key="curvature_numbers"):
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "predicted": curvature.predicted,
-                    "measured": curvature.measured,
-                    "condition number": curvature.condition,
-                    "bound, relative": curvature.condition * UNIT_ROUNDOFF,
-                    "outcome": curvature.outcomes,
-                },
-                index=pd.Index(study.parameter_ids, name="parameter"),
-            ),
-            column_config={
-                name: st.column_config.NumberColumn(name, format="%.2e")
-                for name in ("predicted", "measured", "condition number", "bound, relative")
+        frame = pd.DataFrame(
+            {
+                "predicted": curvature.predicted,
+                "measured": curvature.measured,
+                "condition number": curvature.condition,
+                "bound, relative": curvature.condition * UNIT_ROUNDOFF,
+                "outcome": curvature.outcomes,
             },
+            index=pd.Index(study.parameter_ids, name="parameter"),
         )
+        numbers.grid(
+            frame, dict.fromkeys(frame.columns.drop("outcome"), "%.2e"),
+            alt="Predicted and measured float32 error of each gradient entry",
+        )  # fmt: skip
     st.caption(
         "To first order the gradient moves by the Hessian times what float32 does to theta. The "
         f"Hessian comes from {curvature.method}, the better of two: along the direction of the "
@@ -261,16 +218,16 @@ def curvature(study: Study) -> None:
 
 
 @st.fragment
-def _curvature(study: Study) -> None:
+def _curvature(study: Study, at: State) -> None:
     assert study.curvature is not None
     shown = st.segmented_control(
         "Error of", ["all of float32", "rounding theta alone"], required=True,
-        default="all of float32", key="curvature_mode", label_visibility="collapsed",
+        default="all of float32", key="curvature_mode", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = curvature_figure(
         study.parameter_ids, study.curvature, input_alone=shown == "rounding theta alone"
     )
-    charts.draw(figure, "curvature_chart", "Measured against predicted float32 error")
+    charts.draw(figure, "curvature_chart", "Measured against predicted float32 error", at)
 
 
 def tell(study: Study) -> None:
@@ -287,19 +244,21 @@ def tell(study: Study) -> None:
             st.markdown(f"- [{text}]({address})")
 
 
-def _verdict_columns() -> dict[str, Any]:
-    digits = {
-        "agreement": "Digits in which AMICI and float64 JAX agree",
-        "float32": "Digits in which float32 and float64 JAX agree",
-        "accuracy": "Digits of the float64 value that a witness other than AMICI confirms",
-        "self-consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
-        "noise": "Significant digits when theta moves by its last bits",
-    }
-    number = st.column_config.NumberColumn
-    values = ("float64 value", "float32 value", "reference")
-    return {
-        **{name: number(name, format="%.1f", help=text) for name, text in digits.items()},
-        **{name: number(name, format="%.6g") for name in values},
-        "why": st.column_config.TextColumn("why", width="large"),
-        "witnesses": st.column_config.TextColumn("witnesses", width="large"),
-    }
+def _words_last(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sentences on the right, where they push no number out of view."""
+    words = ["why", "witnesses"]
+    return frame[[*frame.columns.drop(words), *words]]
+
+
+_VERDICT_HELP = {
+    "agreement": "Digits in which AMICI and float64 JAX agree",
+    "float32": "Digits in which float32 and float64 JAX agree",
+    "accuracy": "Digits of the float64 value that a witness other than AMICI confirms",
+    "self-consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
+    "noise": "Significant digits when theta moves by its last bits",
+    "reference": "The value at tight tolerances",
+}
+_VERDICT_FORMATS = {
+    **dict.fromkeys(("agreement", "float32", "accuracy", "self-consistent", "noise"), "%.1f"),
+    **dict.fromkeys(("float64 value", "float32 value", "reference"), "%.6g"),
+}

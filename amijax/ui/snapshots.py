@@ -18,11 +18,13 @@ from amijax.sharing.snapshots import (
     export_snapshots,
     import_snapshots,
 )
+from amijax.ui import charts, numbers
 from amijax.ui.context import Context
 from amijax.ui.solver_settings import apply_choice
 from amijax.ui.whatif import WhatIf
 
 _MOST_PANELS = 6
+_MOST_ROWS = 8  # of a table, without scrolling
 
 
 def show(context: Context, whatif: WhatIf) -> None:
@@ -32,25 +34,21 @@ def show(context: Context, whatif: WhatIf) -> None:
     here = [s for s in session.snapshots if s.problem == session.name]
     if here:
         names = [snapshot.name for snapshot in here]
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "llh": [s.llh for s in here],
-                    "precision": [s.precision for s in here],
-                    "created": [s.created for s in here],
-                    "moved": [_moved(s, context.problem) for s in here],
-                },
-                index=pd.Index(names, name="snapshot"),
-            ),
-            alt="Snapshots of this problem",
-            column_config={
-                "snapshot": st.column_config.TextColumn("snapshot", width="medium"),
-                "llh": st.column_config.NumberColumn("llh", format="%.9g"),
-                "moved": st.column_config.NumberColumn(
-                    "moved", help="Parameters that differ from nominal"
+        with st.container(key="snapshots_table"):
+            numbers.grid(
+                pd.DataFrame(
+                    {
+                        "llh": [s.llh for s in here],
+                        "precision": [s.precision for s in here],
+                        "created": [s.created for s in here],
+                        "moved": [_moved(s, context.problem) for s in here],
+                    },
+                    index=pd.Index(names, name="snapshot"),
                 ),
-            },
-        )
+                {"llh": "%.9g", "moved": "%.0f"},
+                alt="Snapshots of this problem",
+                help={"moved": "Parameters that differ from nominal"},
+            )
         _one(context, here)
         if len(here) > 1:
             _compare(context, whatif, here)
@@ -160,13 +158,11 @@ def _compare(context: Context, whatif: WhatIf, here: list[Snapshot]) -> None:
         with right if i % 2 else left, st.container(key=f"difference_{i}"):
             st.markdown(title if len(table) else f"{title}: none")
             if len(table):
-                st.dataframe(
-                    table.astype(str) if title.startswith("Settings") else table,
-                    height=min(len(table), 8) * 35 + 38, alt=title,
-                    column_config={
-                        c: st.column_config.NumberColumn(c, format="%.6g")
-                        for c in table.columns if not title.startswith("Settings")
-                    },
+                is_text = title.startswith("Settings")
+                numbers.grid(
+                    table.astype(str) if is_text else table,
+                    {} if is_text else dict.fromkeys(table.columns, "%.6g"),
+                    alt=title, rows=_MOST_ROWS,
                 )  # fmt: skip
     labels = whatif.objective.condition_labels
     label = labels[0]
@@ -176,11 +172,9 @@ def _compare(context: Context, whatif: WhatIf, here: list[Snapshot]) -> None:
     courses = [whatif.simulator.simulate(theta, conditions=[condition]) for theta in thetas]
     measured = np.unique(courses[1].points.observable)[:_MOST_PANELS]
     ids = [courses[1].observable_ids[i] for i in measured] or [courses[1].observable_ids[0]]
-    st.caption(f"Condition `{label}`: “{b.name}” strong, “{a.name}” dashed.")
-    st.plotly_chart(
-        trajectories_figure(courses[1], courses[0], ids), key="snapshots_chart",
-        config={"displaylogo": False}, alt="Time courses of two snapshots",
-    )  # fmt: skip
+    st.caption(f"Condition `{label}`.")
+    figure = trajectories_figure(courses[1], courses[0], ids, names=(b.name, a.name))
+    charts.draw(figure, "snapshots_chart", f"Time courses of snapshots {a.name} and {b.name}")
 
 
 def _files(context: Context) -> None:

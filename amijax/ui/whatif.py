@@ -1,4 +1,4 @@
-"""The what-if page's state: baseline, sliders, and what changes with them."""
+"""The what-if page's state: baseline and current point, and how they differ."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import numpy as np
 import streamlit as st
 
 from amijax.auto import Settled, settle
+from amijax.digits import digits
 from amijax.models.lookup import CompiledModel, DamagedModelError
 from amijax.objective import AmiciObjective
-from amijax.problems import Problem, ProblemError
+from amijax.problems import ProblemError
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
+from amijax.ui import numbers
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.memo import point, remembered
 from amijax.ui.resources import objective_for, simulator_for
 from amijax.ui.results import number
 from amijax.whatif.prediction import Prediction, foretold, predict_step
-from amijax.whatif.slices import most_influential, slice_range
 from amijax.whatif.trajectories import TrajectorySimulator
 
-_MOST_SLIDERS = 6
 # A step is analysed at every change where its evaluations take less than this altogether.
 _PROMPT = 0.3  # seconds
 _STEP_EVALUATIONS = 50
+_FEW_DIGITS = 6.0  # fewer digits of llh than on the page
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,77 +121,50 @@ def _llh(objective: AmiciObjective, theta: FloatArray) -> Evaluation:
     return remembered("llh", at, lambda: objective.evaluate(theta, gradient=False), latest=8)
 
 
-def sliders(context: Context, whatif: WhatIf) -> None:
-    """Up to six sliders within bounds."""
-    session, problem = context.session, context.problem
-    gradient = whatif.baseline.evaluation.gradient
-    assert gradient is not None
-    default = [
-        problem.parameter_ids[i]
-        for i in most_influential(problem, session.baseline, gradient, _MOST_SLIDERS)
-    ]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Back to baseline", key="to_baseline", icon=":material/undo:",
-            on_click=session.move_to, args=(session.baseline,),
-        )  # fmt: skip
-        st.button(
-            "Make this the baseline", key="set_baseline", icon=":material/flag:",
-            help="Changes, predictions and the curves drawn behind are then relative to here.",
-            on_click=lambda: session.start_from(session.theta, "an earlier point"),
-        )  # fmt: skip
-    chosen = st.multiselect(
-        "Sliders", problem.parameter_ids, default=default, key=f"sliders_{session.name}",
-        max_selections=_MOST_SLIDERS,
-        help="At first the parameters that move llh most for a tenth of a decade (or of the "
-        "value, on linear scale).",
-    )  # fmt: skip
-    for name in chosen:
-        _slider(context, problem, problem.parameter_ids.index(name))
-
-
-def _slider(context: Context, problem: Problem, i: int) -> None:
-    session = context.session
-    name = problem.parameter_ids[i]
-    key = f"slider_{session.name}_{name}"
-    value = float(session.theta[i])
-    lower, upper = slice_range(problem, session.theta, i)
-    lower, upper = min(lower, value), max(upper, value)
-    if lower == upper:
-        st.caption(f"{name} has no room between its bounds.")
-        return
-
-    def moved() -> None:
-        theta = session.theta.copy()
-        theta[i] = min(max(st.session_state[key], lower), upper)  # its last step may overshoot
-        session.move_to(theta)
-
-    st.session_state[key] = value
-    scale = problem.scales[i]
-    st.slider(
-        f"{name} ({scale})" if scale != "lin" else name, lower, upper, key=key,
-        step=(upper - lower) / 1000, format="%.4g", on_change=moved,
-        help=f"{problem.parameter_names[i]}. Baseline {session.baseline[i]:.6g}, nominal "
-        f"{problem.nominal_theta[i]:.6g}, on its {scale} scale.",
-    )  # fmt: skip
-
-
 def metrics(context: Context, whatif: WhatIf) -> None:
     """Llh before and after, and what the gradient foretold."""
-    columns = st.columns(4)
-    columns[0].metric(
-        "llh now", number(whatif.now.llh, 9),
-        help="Without sensitivities: the solver's steps differ from those of the first page, "
-        "which computes the gradient as well, and so does llh, in about the 8th digit.",
-    )  # fmt: skip
-    columns[1].metric(f"llh at the baseline ({context.session.baseline_name})",
-                      number(whatif.before.llh, 9))  # fmt: skip
-    columns[2].metric("Change", _signed(whatif.actual))
-    columns[3].metric(
-        "Foretold by the gradient",
-        _signed(whatif.predicted),
-        help="Gradient at the baseline · step",
+    with numbers.row():
+        numbers.figure("llh now", number(whatif.now.llh, 9), help=_WITHOUT)
+        numbers.figure(
+            f"llh at the baseline ({context.session.baseline_name})",
+            number(whatif.before.llh, 9),
+            help=f"{_WITHOUT} {_with_sensitivities(whatif)}",
+        )
+        numbers.figure("Change", _signed(whatif.actual), help="Of llh, from the baseline to now")
+        numbers.figure(
+            "Foretold by the gradient", _signed(whatif.predicted),
+            help="Gradient at the baseline · step",
+        )  # fmt: skip
+
+
+_WITHOUT = "Log-likelihood, simulated without sensitivities: AMICI's fastest way."
+
+
+def _with_sensitivities(whatif: WhatIf) -> str:
+    other, here = whatif.baseline.evaluation.llh, whatif.before.llh
+    if other == here:
+        return "With sensitivities, as on the first page, it is the same to the last bit."
+    return (
+        f"With sensitivities, as on the first page, it is {number(other, 9)}: the solver takes "
+        f"other steps. The two differ by {abs(other - here) / abs(other):.1e}, relative."
     )
+
+
+def disagreement(whatif: WhatIf) -> None:
+    """Warn where llh itself depends on whether sensitivities are simulated."""
+    other, here = whatif.baseline.evaluation.llh, whatif.before.llh
+    agreed = float(digits(other, here))
+    if not agreed < _FEW_DIGITS:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.warning(
+            f"llh at the baseline is {number(here, 9)} without and {number(other, 9)} with "
+            f"sensitivities (the first page): they agree in {agreed:.1f} digits only. At these "
+            f"tolerances ({whatif.objective.solver}) no more of llh is settled, and smaller "
+            "changes mean nothing.",
+            icon=":material/warning:",
+        )
+        st.page_link("pages/audit.py", label="Which one is right?", icon=":material/fact_check:")
 
 
 def prediction(whatif: WhatIf) -> Prediction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from amijax.digits import digits
 from amijax.figures import (
     prediction_figure,
     residuals_figure,
@@ -12,16 +13,21 @@ from amijax.figures import (
     states_figure,
     trajectories_figure,
 )
-from amijax.ui import charts, zoom
+from amijax.sharing.exports import point_in_words
+from amijax.ui import charts, numbers, zoom
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.memo import is_remembered, point, remembered
+from amijax.ui.sliders import strongest_first
 from amijax.ui.whatif import WhatIf, prediction
-from amijax.whatif.slices import Slice, most_influential, parameter_slices
+from amijax.whatif.points import compare_shares
+from amijax.whatif.slices import Slice, parameter_slices
 from amijax.whatif.trajectories import Trajectories
 
 _AT_FIRST = 4  # observables
 _MOST_PANELS = 12
+_MOST_SHARES = 10  # rows without scrolling
+_SLICES_AT_FIRST = 3
 _SLICE_POINTS = 41
 _WIDTHS = {"bounds": None, "± 1": 1.0, "± 0.1": 0.1}  # on the parameter's scale
 _OWN = "own"
@@ -45,7 +51,7 @@ def trajectories(context: Context, whatif: WhatIf) -> None:
             )  # fmt: skip
         what = st.segmented_control(
             "Show", ["observables", "states"], default="observables", required=True,
-            key="trajectories_of", persist_state="session",
+            key="trajectories_of", persist_state="session", wrap=True,
         )  # fmt: skip
         log_time = st.toggle("log time", key="log_time", persist_state="session")
         log_value = st.toggle("log values", key="log_value", persist_state="session")
@@ -55,15 +61,18 @@ def trajectories(context: Context, whatif: WhatIf) -> None:
     course = current.conditions[0]
     if course.failure is not None:
         st.error(f"Now: {course.failure}")
+    measured: tuple[str, ...] = ()
     if states:
         ids, default = simulator.state_ids, simulator.state_ids[: _AT_FIRST - 1]
     else:
-        ids = _measured_first(current)
-        default = ids[:_AT_FIRST]
+        measured = current.measured
+        ids = (*measured, *(name for name in current.observable_ids if name not in measured))
+        default = (measured or ids)[:_AT_FIRST]
+    total = f"{len(ids)}" if states else f"{len(measured)} of {len(ids)} measured here"
     chosen = st.multiselect(
-        f"{what.capitalize()} ({len(ids)})", ids, default=list(default),
+        f"{what.capitalize()} ({total})", ids, default=list(default),
         max_selections=_MOST_PANELS, key=f"{what}_{name}_{condition}",
-        persist_state="session",
+        persist_state="session", wrap=True,
     )  # fmt: skip
     if not chosen:
         st.info(f"Choose some of the {what}.")
@@ -72,7 +81,12 @@ def trajectories(context: Context, whatif: WhatIf) -> None:
     figure = draw(current, baseline, chosen, log_time=log_time, log_value=log_value)
     view = (name, condition, what, tuple(chosen), log_time, log_value)
     zoom.keep(figure, "trajectories_chart", view)
-    charts.draw(figure, "trajectories_chart", f"Time courses of {', '.join(chosen)}")
+    charts.draw(
+        figure,
+        "trajectories_chart",
+        f"Time courses in {labels[condition]}",
+        at=_at(context, whatif),
+    )
     if course.preequilibration:
         st.caption(f"Preequilibrated in condition `{course.preequilibration}` before time 0.")
     if np.isinf(course.times).any():
@@ -89,12 +103,18 @@ def step(context: Context, whatif: WhatIf) -> None:
     with st.spinner("Following the step", show_time=True):
         analysed = prediction(whatif)
     st.markdown(f"**{analysed.text}**")
-    charts.draw(prediction_figure(analysed), "prediction_chart", "llh along the step")
+    charts.draw(
+        prediction_figure(analysed),
+        "prediction_chart",
+        "llh along the step",
+        at=_at(context, whatif),
+    )
     moved = analysed.frame(context.problem)
-    st.dataframe(
-        moved, alt="Each parameter's part of the prediction",
-        column_config={c: st.column_config.NumberColumn(c, format="%.6g") for c in moved},
-    )  # fmt: skip
+    with st.container(key="step_table"):
+        numbers.grid(
+            moved, dict.fromkeys(moved.columns, "%.6g"),
+            alt="Each parameter's part of the prediction",
+        )  # fmt: skip
     st.caption(
         f"Noise floor of the change: {analysed.noise:.1g} (the solver's scatter when theta moves "
         "in its last bits)."
@@ -104,13 +124,11 @@ def step(context: Context, whatif: WhatIf) -> None:
 def slices(context: Context, whatif: WhatIf) -> None:
     """Llh along single parameters, in one batch on all cores."""
     problem, name = context.problem, context.session.name
-    gradient = whatif.baseline.evaluation.gradient
-    assert gradient is not None
-    first = most_influential(problem, context.session.baseline, gradient, 3)
+    first = strongest_first(whatif)[0][:_SLICES_AT_FIRST]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = st.segmented_control(
             "Range", [*_WIDTHS, _OWN], default="bounds", required=True,
-            key="slice_reach", persist_state="session",
+            key="slice_reach", persist_state="session", wrap=True,
             help="On the parameter's scale, about the current value",
         )  # fmt: skip
         own = 0.5
@@ -124,7 +142,7 @@ def slices(context: Context, whatif: WhatIf) -> None:
         )
     chosen = st.multiselect(
         "Along", problem.parameter_ids, default=[problem.parameter_ids[i] for i in first],
-        key=f"slices_{name}", max_selections=_MOST_PANELS, persist_state="session",
+        key=f"slices_{name}", max_selections=_MOST_PANELS, persist_state="session", wrap=True,
     )  # fmt: skip
     positions = [problem.parameter_ids.index(parameter) for parameter in chosen]
     if not positions:
@@ -141,7 +159,16 @@ def slices(context: Context, whatif: WhatIf) -> None:
     if not (is_prompt or st.button(f"Evaluate (about {seconds:.0f} s)", key="run_slices")):
         return
     cut = remembered("slices", at, lambda: _cut(whatif, positions, width, derivative, seconds))
-    charts.draw(slices_figure(cut, gradient=derivative), "slices_chart", "llh along parameters")
+    st.caption(
+        "Along each parameter alone: all others stay fixed at their current values. A profile, "
+        "which fits the others anew at each value, is never lower than its slice."
+    )
+    charts.draw(
+        slices_figure(cut, gradient=derivative),
+        "slices_chart",
+        "llh along parameters",
+        at=_at(context, whatif),
+    )
     failed = sum(failure is not None for entry in cut for failure in entry.failures)
     if failed:
         st.caption(f"{failed} points could not be simulated; they are gaps in the lines.")
@@ -175,7 +202,7 @@ def _cut(
     return cut
 
 
-def shares(whatif: WhatIf) -> None:
+def shares(context: Context, whatif: WhatIf) -> None:
     """Residuals, and what each observable and condition contributes to llh."""
     with st.spinner("Simulating", show_time=True):
         # With sensitivities, as on the first page: the shares are to add up to its llh.
@@ -183,33 +210,45 @@ def shares(whatif: WhatIf) -> None:
             whatif.simulator.simulate(theta, gradient=True)
             for theta in (whatif.theta, whatif.baseline.evaluation.theta)
         )
-    before = start.points
     for failure in everything.failures[:3]:
         st.error(str(failure))
+    now, before = everything.points, start.points
     by_observable, by_condition = st.columns(2)
     for column, table in (
-        (by_observable, everything.points.by_observable()),
-        (by_condition, everything.points.by_condition()),
+        (by_observable, compare_shares(now.by_observable(), before.by_observable())),
+        (by_condition, compare_shares(now.by_condition(), before.by_condition())),
     ):
         title = str(table.index.name)
-        old = before.by_observable() if title == "observable" else before.by_condition()
-        shown = table.assign(change=table["llh"] - old["llh"])[["llh", "change", "measurements"]]
         with column, st.container(key=f"shares_{title}"):
-            st.dataframe(
-                shown, height=min(len(shown), 10) * 35 + 38, alt=f"Share of llh by {title}",
-                column_config={
-                    "llh": st.column_config.NumberColumn("share of llh", format="%.6g"),
-                    "change": st.column_config.NumberColumn("change", format="%.3g"),
-                },
+            numbers.grid(
+                table.rename(columns={"llh": "share of llh"}),
+                {"share of llh": "%.6g", "change": "%.3g", "measurements": "%.0f"},
+                alt=f"Share of llh by {title}", rows=_MOST_SHARES,
+                help={"change": "Since the baseline"},
             )  # fmt: skip
+    st.caption(
+        "The largest change since the baseline first; a click on a column's head sorts anew."
+    )
     total = everything.points.llh.sum()
     st.caption(
         f"The shares add up to {total:.10g}, llh as on the first page: with sensitivities, for "
-        "which the solver takes other steps than for the number above, in about the 8th digit."
+        f"which the solver takes other steps. llh now, above, is {whatif.now.llh:.10g} without "
+        f"them; the two agree in {float(digits(total, whatif.now.llh)):.1f} digits."
         if np.isfinite(total)
         else "There is no sum: where a condition failed, its measurements have no share."
     )
-    charts.draw(residuals_figure(everything), "residuals_chart", "Residuals against time")
+    charts.draw(
+        residuals_figure(everything), "residuals_chart", "Residuals against time",
+        at=_at(context, whatif),
+    )  # fmt: skip
+
+
+def _at(context: Context, whatif: WhatIf) -> tuple[str, ...]:
+    """What an exported figure says of the state that it shows."""
+    return (
+        f"{point_in_words(context.problem, whatif.theta)}; llh {whatif.now.llh:.9g}",
+        f"Baseline: {context.session.baseline_name}; {whatif.objective.solver}",
+    )
 
 
 def _baseline_courses(whatif: WhatIf, condition: int, states: bool) -> Trajectories:
@@ -221,11 +260,3 @@ def _baseline_courses(whatif: WhatIf, condition: int, states: bool) -> Trajector
         at,
         lambda: whatif.simulator.simulate(theta, conditions=[condition], states=states),
     )
-
-
-def _measured_first(current: Trajectories) -> tuple[str, ...]:
-    """Observables measured in the condition, then the others."""
-    measured = set(current.points.observable.tolist())
-    ids = current.observable_ids
-    first = [name for i, name in enumerate(ids) if i in measured]
-    return (*first, *(name for i, name in enumerate(ids) if i not in measured))

@@ -85,6 +85,20 @@ class MeasuredPoints:
         )
 
 
+def compare_shares(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """Shares of the log-likelihood and what became of them, the largest change first.
+
+    Args:
+        now: from `MeasuredPoints.by_observable` or `by_condition`.
+        before: likewise, at the point compared with.
+
+    Returns:
+        Columns llh, change (now - before) and measurements; ties in the problem's order.
+    """
+    table = now.assign(change=now["llh"] - before["llh"])[["llh", "change", "measurements"]]
+    return table.sort_values("change", key=np.abs, ascending=False, kind="stable")
+
+
 @dataclass(frozen=True, eq=False)
 class PointTable:
     """What does not depend on theta of a problem's measurements: ordered by condition.

@@ -35,7 +35,8 @@ class Prediction:
     """What a gradient foretold of a step, and what came of it.
 
     All llh here are values without sensitivities: those that come with a gradient belong to other
-    solver steps and differ in about the 8th digit, which would drown the change of a small step.
+    solver steps, and the difference (for Boehm in the 8th digit, for Raimundez_PCB2020 in the 4th)
+    would drown the change of a small step.
 
     Attributes:
         base, theta: both ends of the step, shape (n_parameters,), on the PEtab scale.

@@ -1,4 +1,4 @@
-"""Log-likelihood along single parameters, and which parameters move it most."""
+"""Log-likelihood along single parameters."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from numpy.typing import ArrayLike
 
 from amijax.objective import AmiciObjective
 from amijax.problems.problem import Problem
-from amijax.scales import LN10, FloatArray
+from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.failures import Failure
 
 POINTS = 41
-DECADE = 0.1  # standard step of a parameter on a logarithmic scale, in decades
-FRACTION = 0.1  # standard step of a parameter on linear scale, relative to its value
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,38 +106,6 @@ def slice_range(problem: Problem, theta: FloatArray, position: int) -> tuple[flo
     return (
         float(lower if np.isfinite(lower) else value - reach),
         float(upper if np.isfinite(upper) else value + reach),
-    )
-
-
-def most_influential(
-    problem: Problem, theta: FloatArray, gradient: FloatArray, n: int = 6
-) -> tuple[int, ...]:
-    """Positions of the parameters that move llh most, to first order, the strongest first.
-
-    Compared is |gradient| times a standard step: a tenth of a decade on a logarithmic scale; on
-    linear scale a tenth of the value, or of the nominal one if that is larger, or, where both
-    are 0, of the distance between the bounds. Missing entries come last, ties in the table's
-    order.
-
-    Args:
-        problem: gives scales, nominal values and bounds.
-        theta: the point, shape (n_parameters,), on the PEtab scale.
-        gradient: of llh there, with respect to theta.
-        n: how many, at most.
-    """
-    change = np.abs(gradient) * standard_steps(problem, theta)
-    change = np.where(np.isnan(change), -1.0, change)
-    return tuple(int(i) for i in np.argsort(-change, kind="stable")[:n])
-
-
-def standard_steps(problem: Problem, theta: FloatArray) -> FloatArray:
-    """The steps of `most_influential` on the PEtab scale, shape (n_parameters,)."""
-    size = np.maximum(np.abs(theta), np.abs(problem.nominal_theta))
-    width = problem.upper_theta - problem.lower_theta
-    size = np.where(size > 0, size, np.where(np.isfinite(width), width, 1.0))
-    steps = {"log10": DECADE, "log": DECADE * LN10}
-    return np.array(
-        [steps.get(scale, FRACTION * s) for scale, s in zip(problem.scales, size, strict=True)]
     )
 
 

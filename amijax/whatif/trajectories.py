@@ -111,6 +111,12 @@ class Trajectories:
         return pd.concat(parts, ignore_index=True)
 
     @property
+    def measured(self) -> tuple[str, ...]:
+        """Ids of the observables that were measured in a simulated condition, in their order."""
+        found = set(self.points.observable.tolist())
+        return tuple(name for i, name in enumerate(self.observable_ids) if i in found)
+
+    @property
     def failures(self) -> tuple[Failure, ...]:
         """Of all conditions that have one."""
         return tuple(c.failure for c in self.conditions if c.failure is not None)

@@ -10,7 +10,7 @@ from amijax.auto import settle
 from amijax.paths import collection_dir
 from amijax.precision import study_precision
 from amijax.simulation.settings import SolverChoice
-from pages import idle, no_traceback, rerun
+from pages import idle, no_traceback
 
 pytestmark = pytest.mark.browser
 
@@ -86,10 +86,12 @@ def test_panels_react_in_both_themes(server, new_page, misleading, scheme):
     page.locator(STORY).wait_for()
     for chart in ("budget", "digits", "bits", "tolerances", "curvature"):
         page.locator(f".st-key-{chart}_chart .main-svg").first.wait_for()
-    # While the script runs, a click can meet an element that is just being replaced.
-    rerun(page, lambda: page.get_by_text("all up to a stage").click())
+    # The study comes from the disk with the page: no run of the script replaces what is clicked.
+    idle(page)
+    page.get_by_text("all up to a stage").click()
     page.locator(".st-key-budget_chart").get_by_text("… to transform").first.wait_for()
-    rerun(page, lambda: page.locator(".st-key-x64 label").first.click())
+    idle(page)
+    page.locator(".st-key-x64 label").first.click()
     page.locator(".st-key-digits_chart").get_by_text("float32 is confirmed").first.wait_for()
     no_traceback(page)
 

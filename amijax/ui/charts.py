@@ -21,6 +21,11 @@ def draw(figure: Any, key: str, alt: str) -> None:
     tall = height > _TALL
     with st.container(height=_TALL if tall else "content", border=False):
         st.plotly_chart(figure, key=key, height=height, config={"displaylogo": False}, alt=alt)
+    download(figure, key)
+
+
+def download(figure: Any, key: str) -> None:
+    """A button that downloads a figure as an interactive web page."""
     st.download_button(
         "HTML", lambda: figure.to_html(include_plotlyjs=True, full_html=True),
         file_name=f"{key.removesuffix('_chart')}.html", mime="text/html", key=f"{key}_html",

@@ -19,6 +19,7 @@ PAGES = (
     ("pages/precision.py", "Precision", ":material/straighten:"),
     ("pages/audit.py", "Audit", ":material/fact_check:"),
     ("pages/collection.py", "Problems", ":material/library_books:"),
+    ("pages/glossary.py", "Glossary", ":material/dictionary:"),
     ("pages/about.py", "About", ":material/info:"),
 )
 
@@ -41,9 +42,7 @@ def begin(title: str) -> Context:
         query = links.read_address(session)
         name = picker.pick(session)
         about = st.container()
-        x64 = st.toggle(
-            "64-bit JAX (x64)", value=True, key="x64", bind="query-params", help=_X64_HELP
-        )
+        x64 = _choose_x64(query)
         settings = st.container()
         link_slot = st.container()
         st.divider()
@@ -60,6 +59,22 @@ def begin(title: str) -> Context:
         choice = choose(problem)
     precision: Precision = "float64" if x64 else "float32"
     return Context(session, problem, precision, choice, about_slot, link_slot)
+
+
+def _choose_x64(query: dict[str, str]) -> bool:
+    """JAX's precision: what was chosen on any page, else what the address says.
+
+    An address that says something but not this one means float64, as links always have; one that
+    says nothing is a newcomer's, who starts where AMICI's notebook does, in float32.
+    """
+    chosen = st.session_state.get("x64", st.session_state.get("amijax_x64"))
+    if chosen is None:
+        chosen = query.get("x64") != "false" if query else False
+    st.session_state["x64"] = chosen  # a page's toggle is a widget of its own
+    x64 = st.toggle("64-bit JAX (x64)", key="x64", help=_X64_HELP)
+    st.session_state["amijax_x64"] = x64
+    st.query_params["x64"] = "true" if x64 else "false"
+    return x64
 
 
 def _describe(problem: Problem) -> DeltaGenerator:

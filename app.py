@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import links, parameters
+from amijax.ui import lead, links, ordering, parameters, presets, summary, workbench
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
 
@@ -10,31 +10,52 @@ context = begin("AMICI against JAX")
 session, problem = context.session, context.problem
 
 st.markdown(f"#### {problem.problem_id}")
-summary = st.container()
-left, right = st.columns(2, gap="medium")
-with left:
-    parameters.edit(session, problem)
-with right:
+order = ordering.positions(session, problem)
+details = parameters.details(session, problem, order)
+places = workbench.lay_out(problem.n_parameters, details.width, session.version)
+with places.tools:
+    parameters.buttons(session, problem)
+    presets.choose(context)
+    run_jax = not parameters.amici_only()
+    ordering.choose(session, problem)
+with places.table:
+    complaints = parameters.edit(session, problem, order)
+with places.details:
+    parameters.details(session, problem, order).draw()
+with places.notes:
+    parameters.notes(session, problem, complaints)
+if not ordering.has_seen(session):  # later, the last numbers stay until the next are there
+    with places.lead.container():
+        lead.draw(context, None)
+    with places.summary.container():
+        summary.draw(None, context.precision)
+with places.chart:
     model = compiled_model(problem)
-    result = None
-    if model:
-        # AMICI, JAX and Plotly, which take longer to import than the table to appear.
-        from amijax.ui import audit, evaluation, failure, results, trust
+result = None
+if model:
+    # AMICI, JAX and Plotly, which take longer to import than the table to appear.
+    from amijax.ui import audit, evaluation, failure, results, trust
 
-        result = evaluation.evaluate(context, model)
-    if result:
-        chosen = result.comparisons[context.precision]
-        failure.settings_used(result)
+    with places.chart:
+        result = evaluation.evaluate(context, model, run_jax)
+if result:
+    chosen = result.comparisons[context.precision]
+    ordering.remember(session, chosen)
+    with places.lead.container(gap="xsmall"):
+        lead.draw(context, result.comparisons)
+    with places.summary.container():
+        summary.draw(result.comparisons, context.precision)
+    with places.chart:
         if chosen.failure:
             failure.show(context, result, chosen)
         else:
-            results.charts(result.comparisons, context.precision)
-if result:
-    with summary:
-        results.metrics(chosen)
+            results.charts_of(result.comparisons, context.precision, order, places.scrolls)
+    with places.verdict:
+        failure.settings_used(result)
         trust.show(context, result.settled.objective, chosen.theta)
         if not chosen.failure:
             audit.line(result, chosen)
-    results.prior(problem, chosen)
-    results.tables(result.comparisons, context.precision)
+    with places.values:
+        results.prior(problem, chosen)
+        results.tables(problem, result.comparisons, context.precision, order)
 links.draw(context, "")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,11 @@ from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, Scale
 from amijax.simulation.failures import Failure
 from amijax.simulation.settings import SolverSettings
+
+# What a relative difference is divided by: "magnitude" by |amici|; "notebook", as in AMICI's
+# notebook "AMICI & JAX", by amici for llh and by jax for the gradient, both with their signs.
+Convention = Literal["magnitude", "notebook"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 
 # One JAX program per objective: compiling it again costs more than most evaluations.
 _jax_objectives: weakref.WeakKeyDictionary[AmiciObjective, JaxObjective] = (
@@ -49,7 +54,8 @@ class Comparison:
     """Log-likelihood and gradient at a point, from AMICI and from AMICI inside JAX.
 
     Arrays have shape (n_parameters,), are float64 and follow `parameter_ids`. Gradients are with
-    respect to theta. `rel_diff` is (amici - jax) / |amici|, 0 where both are 0.
+    respect to theta. `rel_diff` is (amici - jax) / |amici|, 0 where both are 0, unless
+    `convention` says otherwise.
 
     Attributes:
         problem_id, parameter_ids, parameter_names, scales: of the problem.
@@ -63,6 +69,8 @@ class Comparison:
         failure_amici, failure_jax: why a side has no result; JAX's is not tried if AMICI's failed.
         solver: the settings that both sides used.
         timings: durations.
+        jax_was_run: whether JAX's side was tried; it is NaN if not.
+        convention: what the relative differences are divided by.
     """
 
     problem_id: str
@@ -83,6 +91,8 @@ class Comparison:
     failure_jax: Failure | None
     solver: SolverSettings
     timings: Timings
+    jax_was_run: bool = True
+    convention: Convention = "magnitude"
 
     @property
     def failure(self) -> Failure | None:
@@ -96,6 +106,26 @@ class Comparison:
         """
         size = np.nan_to_num(np.abs(self.gradient_rel_diff), nan=0.0, posinf=np.inf)
         return int(size.argmax()) if size.any() else None
+
+    def in_convention(self, convention: Convention) -> Comparison:
+        """The same comparison with its relative differences divided by something else.
+
+        Args:
+            convention: "magnitude" for (amici - jax) / |amici|; "notebook" for what AMICI's
+                notebook "AMICI & JAX" prints: (amici - jax) / amici for llh, and
+                (amici - jax) / jax for the gradient. 0 where both sides are 0.
+        """
+        llh_by, gradient_by = (
+            (self.llh_amici, self.gradient_jax)
+            if convention == "notebook"
+            else (abs(self.llh_amici), np.abs(self.gradient_amici))
+        )
+        return replace(
+            self,
+            llh_rel_diff=float(_divided(self.llh_amici, self.llh_jax, llh_by)),
+            gradient_rel_diff=_divided(self.gradient_amici, self.gradient_jax, gradient_by),
+            convention=convention,
+        )
 
     def llh_frame(self) -> pd.DataFrame:
         """The log-likelihood as a table of one row: amici, jax, rel_diff."""
@@ -122,7 +152,7 @@ class Comparison:
 
     def frame(self) -> pd.DataFrame:
         """Everything in one table: the log-likelihood's row, then the gradient's, each with
-        problem, precision, solver settings and durations in seconds.
+        problem, precision, what rel_diff is divided by, solver settings and durations in seconds.
         """
         table = pd.concat(
             [
@@ -132,6 +162,7 @@ class Comparison:
         ).reset_index()
         table["problem"] = self.problem_id
         table["precision"] = self.precision
+        table["rel_diff_convention"] = self.convention
         for name, value in self.solver.as_dict().items():
             table[name] = value
         for name, value in asdict(self.timings).items():
@@ -146,6 +177,7 @@ def compare(
     precision: Precision = "float64",
     *,
     amici: Evaluation | None = None,
+    run_jax: bool = True,
 ) -> Comparison:
     """Evaluate llh and gradient with AMICI alone and with AMICI inside JAX.
 
@@ -156,6 +188,7 @@ def compare(
         theta: shape (n_parameters,), on the PEtab scale.
         precision: what JAX computes in, from the transformation to the chain rule.
         amici: AMICI's side, if it is at hand; it must be of this objective at this theta.
+        run_jax: whether JAX's side is wanted, which costs one more simulation.
 
     Raises:
         PrecisionError: float64 was asked for, but JAX's 64-bit mode is off.
@@ -166,14 +199,18 @@ def compare(
     amici = amici or objective.evaluate(theta)
     inside = (
         jax_objective_of(objective).evaluate(amici.theta.astype(precision))
-        if amici.failure is None
+        if amici.failure is None and run_jax
         else None
     )
     return _record(objective.problem, precision, amici, inside)
 
 
 def compare_precisions(
-    objective: AmiciObjective, theta: ArrayLike, *, amici: Evaluation | None = None
+    objective: AmiciObjective,
+    theta: ArrayLike,
+    *,
+    amici: Evaluation | None = None,
+    run_jax: bool = True,
 ) -> dict[Precision, Comparison]:
     """`compare` in both precisions, against one and the same evaluation by AMICI.
 
@@ -181,6 +218,7 @@ def compare_precisions(
         objective: the problem and its solver settings.
         theta: shape (n_parameters,), on the PEtab scale.
         amici: AMICI's side, if it is at hand.
+        run_jax: whether JAX's side is wanted, which costs one more simulation for each precision.
 
     Raises:
         PrecisionError: JAX's 64-bit mode is off.
@@ -188,7 +226,8 @@ def compare_precisions(
     """
     amici = amici or objective.evaluate(theta)
     return {
-        precision: compare(objective, theta, precision, amici=amici) for precision in PRECISIONS
+        precision: compare(objective, theta, precision, amici=amici, run_jax=run_jax)
+        for precision in PRECISIONS
     }
 
 
@@ -201,9 +240,14 @@ def jax_objective_of(objective: AmiciObjective) -> JaxObjective:
 
 def rel_diff(amici: ArrayLike, jax: ArrayLike) -> FloatArray:
     """(amici - jax) / |amici|, elementwise; 0 where both are 0, infinite where only amici is."""
+    amici = np.asarray(amici, dtype=np.float64)
+    return _divided(amici, jax, np.abs(amici))
+
+
+def _divided(amici: ArrayLike, jax: ArrayLike, by: ArrayLike) -> FloatArray:
     amici, jax = np.asarray(amici, dtype=np.float64), np.asarray(jax, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((amici == 0) & (jax == 0), 0.0, (amici - jax) / np.abs(amici))
+        return np.where((amici == 0) & (jax == 0), 0.0, (amici - jax) / by)
 
 
 class _Weak:
@@ -259,6 +303,7 @@ def _record(
             jax_cpu=0.0 if host is None else host.cpu_seconds,
             jax_compile=0.0 if inside is None else inside.compile_seconds,
         ),
+        jax_was_run=inside is not None,
     )
 
 

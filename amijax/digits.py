@@ -1,4 +1,4 @@
-"""Digits of agreement between numbers."""
+"""Digits of agreement between numbers, and relative differences in words."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,3 +19,17 @@ def digits(a: ArrayLike, b: ArrayLike) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         agreed = np.where(a == b, ALL_DIGITS, -np.log10(np.abs(a - b) / larger))
     return np.clip(agreed, 0.0, ALL_DIGITS)
+
+
+def relative_text(value: float) -> str:
+    """A relative difference without its sign, in words that need no explanation."""
+    size = abs(value)
+    if np.isnan(size):
+        return "unknown"
+    if np.isinf(size):
+        return "infinite"
+    if size == 0:
+        return "0, exact"
+    if not 1e-3 <= size < 10:
+        return f"{size:.1e}"
+    return f"{100 * size:.0f} %" if size >= 0.1 else f"{100 * size:.2g} %"

@@ -3,28 +3,54 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from html_tables import read_tables
 from streamlit.testing.v1 import AppTest
+
+from amijax.comparison import compare_precisions
+from amijax.digits import relative_text
+from amijax.headline import headline
+from amijax.sharing.presets import list_presets
 
 REPOSITORY = Path(__file__).parents[1]
 TIMEOUT = 120
 
 
+def opened(**query):
+    """The first page under an address."""
+    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
+    page.query_params.update(query)
+    page.run()
+    assert not page.exception
+    return page
+
+
 @pytest.fixture
 def app(boehm):
-    """The first page on the Boehm model, which is compiled already."""
-    page = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT).run()
-    assert not page.exception
+    """The first page on the Boehm model, which is compiled already, in float64."""
+    page = opened(x64="true")
     assert page.session_state["amijax_session"].name == boehm.problem.problem_id
     return page
 
 
 def tables(page):
-    """The llh and the gradient table."""
-    frames = [element.value for element in page.dataframe]
-    llh = next(frame for frame in frames if list(frame.index) == ["llh"])
-    gradient = next(frame for frame in frames if "rel_diff" in frame and len(frame) > 1)
+    """The llh and the gradient table, their numbers."""
+
+    def frame(rows):
+        values = {title: {c: value for c, (value, _) in row.items()} for title, row in rows.items()}
+        return pd.DataFrame.from_dict(values, orient="index")
+
+    shown = [frame(rows) for rows in read_tables(page)]
+    llh = next(each for each in shown if list(each.index) == ["llh"])
+    gradient = next(each for each in shown if {"theta", "amici"} <= set(each))
     return llh, gradient
+
+
+def texts(page):
+    """All sentences on the page."""
+    kinds = ("markdown", "caption", "warning", "error", "info", "success")
+    return " ".join(e.value for kind in kinds for e in getattr(page, kind)).replace("\\", "")
 
 
 def type_value(page, row, text):
@@ -32,7 +58,7 @@ def type_value(page, row, text):
     session = page.session_state["amijax_session"]
     key = f"parameters_{session.name}_{session.version}"
     page.session_state[key] = {
-        "edited_rows": {row: {"value": text}},
+        "edited_rows": {row: {"value (log10)": text}},
         "added_rows": [],
         "deleted_rows": [],
     }
@@ -55,7 +81,7 @@ def test_toggle_changes_jax_and_not_amici(app):
     assert llh32.loc["llh", "amici"] == llh64.loc["llh", "amici"]
     np.testing.assert_array_equal(gradient32["amici"], gradient64["amici"])
     assert np.abs(gradient32["rel_diff"]).max() > 1e-3
-    assert any("float32" in metric.label for metric in app.metric)
+    assert "In float32 the gradient entry of k_phos differs" in texts(app)
 
 
 def test_an_edited_value_is_evaluated(app, boehm):
@@ -83,10 +109,15 @@ def test_the_first_edit_survives_reruns(app):
 @pytest.mark.parametrize(
     ("text", "sentence"), [("abc", "not a number"), ("7", "outside its bounds"), ("", "no value")]
 )
-def test_an_unusable_value_is_marked_and_not_simulated(app, boehm, text, sentence):
-    type_value(app, 5, text)
-    assert any(sentence in warning.value for warning in app.warning)
-    assert tables(app)[1].loc["k_phos", "theta"] == boehm.problem.nominal_theta[5]
+def test_an_unusable_value_leaves_the_last_usable_one(app, boehm, text, sentence):
+    nominal = boehm.problem.nominal_theta[5]
+    for typed, simulated in ((text, nominal), ("4.3", 4.3), (text, 4.3)):
+        type_value(app, 5, typed)
+        assert tables(app)[1].loc["k_phos", "theta"] == simulated
+    assert sentence in texts(app)
+    assert "The last usable value is simulated" in texts(app)
+    assert "1 of 9 parameters differ from nominal: k_phos" in texts(app)
+    assert "All parameters are at their nominal values" not in texts(app)
 
 
 def test_random_is_seeded_and_within_bounds(app, boehm):
@@ -96,15 +127,19 @@ def test_random_is_seeded_and_within_bounds(app, boehm):
     session = app.session_state["amijax_session"]
     np.testing.assert_array_equal(session.theta, random_theta(boehm.problem, 1))
     assert not app.exception
+    assert "seed 1" in texts(app)
+    app.text_area(key="paste_text").set_value("k_phos 4").run()
+    app.button(key="paste_apply").click().run()
+    assert "seed" not in texts(app)  # another point than the seed's
 
 
 def test_paste(app):
     app.text_area(key="paste_text").set_value("k_phos 4.0\nnonsense 1\nratio=2").run()
     app.button(key="paste_apply").click().run()
     assert tables(app)[1].loc["k_phos", "theta"] == 4.0
-    text = " ".join(warning.value for warning in app.warning)
-    assert "nonsense" in text
-    assert "ratio" in text
+    assert "nonsense" in texts(app)
+    assert "ratio" in texts(app)
+    assert app.session_state["paste"] is False  # closed
 
 
 def test_a_failure_is_a_sentence_in_place_of_the_chart(app):
@@ -142,8 +177,10 @@ def test_solver_settings_reach_the_result(app):
 
 def test_full_digits(app):
     app.toggle(key="full_digits").set_value(True).run()
-    llh, _ = tables(app)
-    assert len(llh.loc["llh", "amici"]) >= 17
+    (llh,) = [rows["llh"] for rows in read_tables(app) if list(rows) == ["llh"]]
+    value, text = llh["amici"]
+    assert float(text) == value
+    assert len(text) >= 17
 
 
 def test_other_problems(app, conversion):
@@ -154,7 +191,116 @@ def test_other_problems(app, conversion):
     )
 
 
-@pytest.mark.parametrize("page", ["pages/about.py"])
+def test_a_newcomer_begins_where_the_notebook_does(boehm):
+    page = opened()
+    assert not page.toggle(key="x64").value
+    comparisons = compare_precisions(boehm, boehm.problem.nominal_theta)
+    expected = headline(boehm.problem, comparisons, "float32")
+    assert expected.found in texts(page)
+    assert "k_phos" in expected.found
+    (summary,) = [rows for rows in read_tables(page) if "largest one of the gradient" in rows]
+    shown = list(summary["largest one of the gradient"].values())
+    worst = comparisons["float32"].gradient_rel_diff[comparisons["float32"].worst]
+    assert shown[1] == (worst, f"{relative_text(worst)} (k_phos)")
+    assert shown[2] == (0, "0, exact")
+
+
+@pytest.mark.parametrize(
+    ("query", "x64"),
+    [
+        ({"x64": "true"}, True),
+        ({"x64": "false"}, False),
+        ({"problem": "Boehm_JProteomeRes2014"}, True),  # as links always meant
+        ({"problem": "Boehm_JProteomeRes2014", "x64": "false"}, False),
+    ],
+)
+def test_an_address_says_the_precision(query, x64):
+    page = opened(**query)
+    assert page.toggle(key="x64").value is x64
+    page.switch_page("pages/about.py").run()
+    assert page.toggle(key="x64").value is x64
+
+
+def test_the_next_steps_are_taken(boehm):
+    page = opened()
+    page.button(key="step_parameter").click().run()
+    assert tables(page)[1].loc["k_phos", "theta"] == 4.0
+    assert "at k_phos = 4 (nominal 4.19774)" in texts(page)
+    page.button(key="step_precision").click().run()
+    assert page.toggle(key="x64").value
+    assert "In float64" in texts(page)
+    page.button(key="step_nominal").click().run()
+    assert not page.exception
+    assert (page.session_state["amijax_session"].theta == boehm.problem.nominal_theta).all()
+
+
+def test_instructive_points_are_gone_to(objective_of):
+    objective_of("Robertson_Stiff")
+    page = opened()
+    page.button(key="preset_off_the_optimum").click().run()
+    assert tables(page)[1].loc["k_phos", "theta"] == 4.0
+    assert list_presets()[1].look_at in texts(page)
+    page.toggle(key="x64").set_value(True).run()
+    assert list_presets()[1].look_at not in page.markdown[1].value
+    page.button(key="preset_signs_flip").click().run()
+    assert not page.exception
+    assert page.session_state["amijax_session"].name == "Robertson_Stiff"
+    assert not page.toggle(key="x64").value
+    assert "have another sign than AMICI's" in texts(page)
+    page.button(key="preset_at_the_optimum").click().run()
+    assert page.session_state["amijax_session"].name == "Boehm_JProteomeRes2014"
+
+
+def test_amici_only(app, boehm):
+    app.toggle(key="amici_only").set_value(True).run()
+    assert not app.exception
+    llh, gradient = tables(app)
+    assert llh.loc["llh", "amici"] == boehm.llh_and_gradient(boehm.problem.nominal_theta)[0]
+    assert llh.loc["llh", "jax"] == "not run"
+    assert set(gradient["jax"]) == {"not run"}
+    assert app.get("plotly_chart")
+    app.button(key="step_run_jax").click().run()
+    assert tables(app)[0].loc["llh", "rel_diff"] == 0
+    assert not app.toggle(key="amici_only").value
+
+
+def test_the_notebook_s_rel_diff(app):
+    app.toggle(key="x64").set_value(False).run()
+    ours = tables(app)[1]
+    app.toggle(key="notebook_convention").set_value(True).run()
+    llh, gradient = tables(app)
+    both = gradient["amici"] - gradient["jax"]
+    np.testing.assert_array_equal(gradient["rel_diff"], both / gradient["jax"])
+    assert (np.sign(gradient["rel_diff"]) == -np.sign(ours["rel_diff"])).sum() == 8
+    value = llh.loc["llh"]
+    assert value["rel_diff"] == (value["amici"] - value["jax"]) / value["amici"]
+
+
+def test_parameters_are_ordered(app):
+    app.toggle(key="x64").set_value(False).run()
+    type_value(app, 5, "4.1")
+    app.selectbox(key="order").set_value("relative difference").run()
+    assert not app.exception
+    gradient = tables(app)[1]
+    sizes = gradient["rel_diff"].abs().to_numpy()
+    assert (np.diff(sizes) <= 0).all()
+    assert gradient.loc["k_phos", "theta"] == 4.1  # the edit survives
+    first = gradient.index[0]
+    type_value(app, 0, "-1" if gradient["theta"].iloc[0] < 0 else "1")
+    assert abs(tables(app)[1].loc[first, "theta"]) == 1  # the first row is edited, whose it is
+
+
+def test_parameters_on_a_bound_are_counted(app, boehm):
+    type_value(app, 5, "5")
+    assert "2 sit on a bound (●): k_exp_hetero, k_phos" in texts(app)
+    (details,) = [rows for rows in read_tables(app) if "bounds" in rows.get("k_phos", {})]
+    assert details["k_phos"]["bounds"][0] == "-5 … 5●"
+    assert details["k_exp_hetero"]["bounds"][0] == "●-5 … 5"
+    assert details["k_imp_homo"]["bounds"][0] == "-5 … 5"
+    assert boehm.problem.parameter_names[5] in app.get("plotly_chart")[0].proto.spec
+
+
+@pytest.mark.parametrize("page", ["pages/about.py", "pages/glossary.py"])
 def test_every_page_opens_cold(page):
     opened = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=TIMEOUT)
     opened.switch_page(page).run()

@@ -97,6 +97,29 @@ def test_rel_diff_conventions():
     )
 
 
+def test_the_notebook_s_convention(boehm):
+    ours = compare(boehm, boehm.problem.nominal_theta, "float32")
+    notebook = ours.in_convention("notebook")
+    assert notebook.llh_rel_diff == (ours.llh_amici - ours.llh_jax) / ours.llh_amici
+    difference = ours.gradient_amici - ours.gradient_jax
+    np.testing.assert_array_equal(notebook.gradient_rel_diff, difference / ours.gradient_jax)
+    assert set(notebook.frame()["rel_diff_convention"]) == {"notebook"}
+    back = notebook.in_convention("magnitude")
+    assert back.llh_rel_diff == ours.llh_rel_diff
+    np.testing.assert_array_equal(back.gradient_rel_diff, ours.gradient_rel_diff)
+
+
+def test_jax_may_be_left_out(boehm):
+    for comparison in compare_precisions(
+        boehm, boehm.problem.nominal_theta, run_jax=False
+    ).values():
+        assert not comparison.jax_was_run
+        assert comparison.failure is None
+        assert np.isfinite(comparison.gradient_amici).all()
+        assert np.isnan(comparison.gradient_jax).all()
+        assert comparison.timings.jax_wall == 0
+
+
 def test_no_objective_is_kept_alive(tmp_path):
     import gc
     import weakref

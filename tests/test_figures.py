@@ -7,6 +7,7 @@ import pytest
 
 from amijax.comparison import Comparison, Timings, rel_diff
 from amijax.figures import gradient_figure, signed_scale
+from amijax.figures.gradient import ROW_HEIGHT
 from amijax.simulation.settings import SolverSettings
 
 
@@ -62,31 +63,73 @@ def test_signed_scale_keeps_sign_order_and_zero():
             np.testing.assert_allclose(scale(np.array([sign * size])), position, atol=1e-12)
 
 
+def bars(figure):
+    return [trace for trace in figure.data if trace.type == "bar"]
+
+
 def test_bars_hover_and_colours():
     figure = gradient_figure(both([1e-5, -2.0, 300.0], [2e-5, -2.0, 301.0]), "float32")
-    bars = [trace for trace in figure.data if trace.type == "bar"]
-    assert [bar.name for bar in bars] == ["AMICI", "JAX float32"]
-    assert bars[0].marker.color != bars[1].marker.color
-    assert list(bars[1].customdata) == ["2e-05", "-2", "301"]
+    amici, jax, *_ = bars(figure)
+    assert (amici.name, jax.name) == ("AMICI", "JAX float32")
+    assert amici.marker.color != jax.marker.color
+    assert [text for _, text in jax.customdata] == ["2e-05", "-2", "301"]
+    assert {bar.name for bar in bars(figure) if bar.showlegend is not False} == {
+        "AMICI", "JAX float32", "JAX float64",
+    }  # fmt: skip
+
+
+def test_both_precisions_part_on_a_log_axis():
+    figure = gradient_figure(both([1.0, 2.0, 0.0], [1.0, 2.2, 1.0]), "float64")
+    axis = figure.layout.xaxis2
+    exact = axis.tickvals[0]
+    assert axis.ticktext[0] == "exact"
+    float32, float64 = (bar for bar in bars(figure) if bar.base is not None)
+    assert (float32.name, float64.name) == ("JAX float32", "JAX float64")
+    np.testing.assert_array_equal(float64.x, 0)  # exact
+    ends = float32.base + np.array(float32.x)
+    assert ends[0] == exact
+    np.testing.assert_allclose(ends[1], np.log10(0.1))
+    np.testing.assert_allclose(ends[2], axis.range[1])  # infinite: up to the edge
+    diamonds = next(trace for trace in figure.data if trace.name == "float64, exact")
+    np.testing.assert_array_equal(diamonds.x, exact)
 
 
 def test_zeros_and_nan_are_marked():
     figure = gradient_figure(both([0.0, np.nan, 1.0], [0.0, np.nan, 1.0]), "float32")
-    marks = {trace.name: list(trace.y) for trace in figure.data if trace.type == "scatter"}
-    assert marks["exactly 0"] == ["p0"]
-    assert marks["not finite"] == ["p1"]
+    marks = {trace.name: trace for trace in figure.data if trace.type == "scatter"}
+    assert list(marks["exactly 0"].customdata) == ["p0"]
+    assert list(marks["not finite"].customdata) == ["p1"]
 
 
-def test_exact_agreement_has_its_own_tick():
-    figure = gradient_figure(both([1.0, 2.0], [1.0, 2.1]), "float64")
-    axis = figure.layout.xaxis2
-    assert axis.ticktext[0] == "exact"
-    strong = figure.data[-1]
-    assert strong.name == "float64"  # drawn last, over the other
-    np.testing.assert_array_equal(strong.x, axis.tickvals[0])
+def test_the_order_is_that_of_all_bars_and_names():
+    comparisons = both([1.0, 2.0, 3.0], [1.0, 2.2, 3.0])
+    figure = gradient_figure(comparisons, "float32", [1, 2, 0])
+    names = [note.text for note in figure.layout.annotations]
+    assert names == ["<b>p1</b>", "<b>p2</b>", "<b>p0</b>"]
+    np.testing.assert_array_equal(bars(figure)[0].x, [2.0, 3.0, 1.0])
+    assert bars(figure)[2].x[0] > 0
+
+
+def test_names_are_shown_and_not_taken_for_markup():
+    comparisons = both([1.0], [1.0])
+    named = {k: replace(c, parameter_names=("rate <b>k</b>",)) for k, c in comparisons.items()}
+    figure = gradient_figure(named, "float32")
+    assert figure.layout.annotations[0].text == "<b>p0</b>  rate &lt;b&gt;k&lt;/b&gt;"
 
 
 @pytest.mark.parametrize("n", [1, 9, 113])
-def test_height_grows_with_the_number_of_parameters(n):
-    figure = gradient_figure(both(np.ones(n), np.ones(n)), "float32")
-    assert figure.layout.height >= 17 * n
+@pytest.mark.parametrize("axis_on_top", [False, True])
+def test_rows_are_as_high_as_the_table_s(n, axis_on_top):
+    figure = gradient_figure(both(np.ones(n), np.ones(n)), "float32", axis_on_top=axis_on_top)
+    margin = figure.layout.margin
+    assert figure.layout.height - margin.t - margin.b == ROW_HEIGHT * n
+
+
+def test_jax_that_was_not_run_has_no_bars():
+    comparisons = {
+        name: replace(c, jax_was_run=False, gradient_jax=np.full(2, np.nan))
+        for name, c in both([1.0, 2.0], [np.nan, np.nan]).items()
+    }
+    figure = gradient_figure(comparisons, "float32")
+    assert not [bar for bar in bars(figure) if bar.base is not None]
+    assert not [trace for trace in figure.data if trace.name == "not finite"]

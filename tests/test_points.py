@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from amijax import load_problem
-from amijax.problems.points import random_theta, read_text, read_value
+from amijax.problems.points import on_bounds, random_theta, read_text, read_value
 
 PROBLEM = load_problem()
 
@@ -82,3 +82,32 @@ def test_unusable_text_gets_a_sentence_and_loses_nothing(text, sentence):
     assert any(sentence in complaint for complaint in reading.complaints)
     if text.startswith("k_"):
         assert reading.values == {"k_exp_homo": -2.0}
+
+
+def test_a_pasted_parameter_table_is_linear():
+    table = PROBLEM.petab_problem.parameter_df.reset_index()
+    table.loc[table["parameterId"] == "k_phos", "nominalValue"] = 100.0
+    columns = ["parameterId", "parameterName", "parameterScale", "nominalValue", "estimate"]
+    text = table[columns].to_csv(sep="\t", index=False)
+    for linear in (False, True):
+        reading = read_text(PROBLEM, text, linear=linear)
+        assert reading.complaints == ()
+        assert reading.values["k_phos"] == 2.0
+        assert len(reading.values) == PROBLEM.n_parameters
+    np.testing.assert_allclose(reading.values["k_exp_homo"], PROBLEM.nominal_theta[2])
+
+
+def test_an_odd_parameter_table_gets_sentences():
+    text = "parameterId nominalValue\nk_phos 100\nk_fos 1\nk_exp_homo x\nk_imp_homo"
+    reading = read_text(PROBLEM, text)
+    assert reading.values == {"k_phos": 2.0}
+    told = " ".join(reading.complaints)
+    for sentence in ("no such parameter", "“x” is not a number", "k_imp_homo has no nominalValue"):
+        assert sentence in told
+
+
+def test_which_parameters_sit_on_a_bound():
+    theta = PROBLEM.nominal_theta.copy()
+    assert list(np.flatnonzero(on_bounds(PROBLEM, theta))) == [1]  # k_exp_hetero, -4.9997
+    theta[5] = 5.0
+    np.testing.assert_array_equal(on_bounds(PROBLEM, theta)[[1, 5]], [-1, 1])

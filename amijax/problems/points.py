@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from petab.v1 import C
 
 from amijax.problems.problem import Problem, ProblemError
 from amijax.scales import FloatArray
@@ -41,6 +43,24 @@ def random_theta(problem: Problem, seed: int) -> FloatArray:
     return np.random.default_rng(seed).uniform(lower, upper)
 
 
+def on_bounds(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
+    """Which parameters sit on a bound: -1 on the lower, 1 on the upper one, else 0.
+
+    On it is what is nearer than a ten-thousandth of the distance between both bounds: optimizers
+    stop just before a bound.
+
+    Args:
+        problem: gives bounds on the PEtab scale.
+        theta: shape (n_parameters,), on the PEtab scale.
+    """
+    with np.errstate(invalid="ignore"):
+        near = 1e-4 * (problem.upper_theta - problem.lower_theta)
+        near = np.where(np.isfinite(near), near, 0.0)
+        upper = problem.upper_theta - theta <= near
+        lower = theta - problem.lower_theta <= near
+    return upper.astype(np.int8) - (lower & ~upper).astype(np.int8)
+
+
 def read_value(problem: Problem, parameter: str, text: str | None) -> float | str:
     """A typed value on the PEtab scale, or the sentence that says why it can't be used.
 
@@ -63,14 +83,18 @@ def read_text(problem: Problem, text: str, *, linear: bool = False) -> Reading:
     """Read many parameters at once.
 
     Understood are a JSON object, lines of an id and a value (separated by white space, a comma,
-    `=` or `:`), and the bare values of all parameters in the order of the parameter table.
+    `=` or `:`), the bare values of all parameters in the order of the parameter table, and a PEtab
+    parameter table, whose nominal values are on linear scale whatever `linear` says.
 
     Args:
         problem: gives ids, scales and bounds.
         text: what was pasted.
         linear: values are on linear scale, not on the PEtab scale.
     """
-    pairs, complaints = _pairs(problem, text)
+    from_table = _parameter_table(problem, text)
+    if from_table is not None:
+        linear = True
+    pairs, complaints = from_table or _pairs(problem, text)
     values: dict[str, float] = {}
     for parameter, shown in pairs:
         try:
@@ -91,6 +115,32 @@ def read_text(problem: Problem, text: str, *, linear: bool = False) -> Reading:
     if not pairs and not complaints:
         complaints.append("Nothing to read: paste lines such as “k_phos 4.2”, or all values.")
     return Reading(values, tuple(complaints))
+
+
+def _parameter_table(problem: Problem, text: str) -> tuple[list[tuple[str, str]], list[str]] | None:
+    """Ids and nominal values of a pasted PEtab parameter table; None if it is none.
+
+    Rows of parameters that are not estimated, here or there, are left out.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return None
+    separator = "\t" if "\t" in lines[0] else None
+    header = [cell.strip() for cell in lines[0].split(separator)]
+    if C.PARAMETER_ID not in header or C.NOMINAL_VALUE not in header:
+        return None
+    pairs: list[tuple[str, str]] = []
+    complaints = []
+    for line in lines[1:]:
+        cells = dict(zip(header, (cell.strip() for cell in line.split(separator)), strict=False))
+        name, value = cells.get(C.PARAMETER_ID, ""), cells.get(C.NOMINAL_VALUE, "")
+        if cells.get(C.ESTIMATE) in ("0", "0.0") or name in problem.fixed_parameters:
+            continue
+        if value:
+            pairs.append((name, value))
+        else:
+            complaints.append(f"The table's row of {name} has no {C.NOMINAL_VALUE}.")
+    return pairs, complaints
 
 
 def _pairs(problem: Problem, text: str) -> tuple[list[tuple[str, str]], list[str]]:

@@ -33,6 +33,18 @@ def draw(figure: Any, key: str, alt: str, at: tuple[str, ...] = ()) -> None:
             figure, key=key, height=height, alt=alt,
             config={"displaylogo": False, "modeBarButtonsToRemove": ["toImage"]},
         )  # fmt: skip
+    download(figure, key, alt, at)
+
+
+def download(figure: Any, key: str, alt: str, at: tuple[str, ...] = ()) -> None:
+    """A button that downloads a figure as an interactive web page.
+
+    Args:
+        figure: plotly's.
+        key: of the chart.
+        alt: what it shows: the exported figure's title.
+        at: lines below that title: the point, the solver's settings.
+    """
     name = key.removesuffix("_chart")
     title = f"{current().name}: {alt}"
     st.download_button(

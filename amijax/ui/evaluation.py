@@ -33,10 +33,15 @@ class Result:
     diagnosis: Diagnosis | None
 
 
-def evaluate(context: Context, model: CompiledModel) -> Result | None:
+def evaluate(context: Context, model: CompiledModel, run_jax: bool = True) -> Result | None:
     """Compare at the current point in both precisions, so that switching between them is instant.
 
     Where AMICI can't express the problem, say so and return None.
+
+    Args:
+        context: the page's.
+        model: of its problem.
+        run_jax: whether JAX's side is wanted; slow problems do without.
     """
     theta = context.session.theta
     links.keep(context)  # before what may take long: a reload meanwhile comes back to this point
@@ -45,12 +50,15 @@ def evaluate(context: Context, model: CompiledModel) -> Result | None:
         objective = objective_for(context.problem, model)
         with st.spinner("Simulating", show_time=True):
             settled = settle(objective, theta, context.choice)
-            comparisons = compare_precisions(settled.objective, theta, amici=settled.evaluation)
+            comparisons = compare_precisions(
+                settled.objective, theta, amici=settled.evaluation, run_jax=run_jax
+            )
             diagnosis = diagnose(settled.objective, theta) if settled.evaluation.failure else None
         return Result(comparisons, settled, diagnosis)
 
     try:
-        return remembered("result", point(context.problem, context.choice, theta), computed)
+        at = point(context.problem, context.choice, theta, view=(run_jax,))
+        return remembered("result", at, computed)
     except (DamagedModelError, ProblemError) as error:
         st.error(str(error))
         return None

@@ -56,7 +56,9 @@ def read_address(session: Session, page: str) -> None:
     if query.get("problem") in names:
         st.session_state["problem"] = query["problem"]
     if whole:
-        st.session_state["x64"] = query.get("x64") != "false"
+        # An address that says nothing is a newcomer's, who starts where AMICI's notebook does, in
+        # float32; one that says something, but not this, means float64, as links always have.
+        st.session_state["x64"] = bool(query) and query.get("x64") != "false"
         apply_choice(SolverChoice.read(query)[0])
     elif "theta" not in query and query["problem"] == session.name:
         session.asked = None  # a link to the problem that is open, where it is

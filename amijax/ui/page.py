@@ -22,6 +22,7 @@ PAGES = (
     ("pages/precision.py", "Precision", ":material/straighten:"),
     ("pages/audit.py", "Audit", ":material/fact_check:"),
     ("pages/collection.py", "Problems", ":material/library_books:"),
+    ("pages/glossary.py", "Glossary", ":material/dictionary:"),
     ("pages/about.py", "About", ":material/info:"),
 )
 

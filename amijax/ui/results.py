@@ -1,52 +1,46 @@
-"""The comparison on the page: metrics, figure, tables, downloads, failures."""
+"""The comparison on the page: figure, tables, downloads."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from amijax.comparison import Comparison
+from amijax.comparison import CONVENTIONS, Comparison, Convention
 from amijax.figures import gradient_figure
 from amijax.precisions import Precision
 from amijax.problems import Problem, log_prior
-from amijax.ui.charts import draw
+from amijax.sharing.exports import point_in_words
+from amijax.ui import charts, html_tables
+from amijax.ui.html_tables import Column, Number, Row
+from amijax.ui.summary import cell, duration
+
+_SCROLLED_FROM = 26  # rows of the gradient table
+_SCROLLED_HEIGHT = 760
+_REL_DIFF = {
+    "magnitude": "(amici − jax) / |amici|, 0 where both are 0",
+    "notebook": "(amici − jax) / amici for llh and (amici − jax) / jax for the gradient, as in "
+    "AMICI's notebook; 0 where both are 0",
+}
 
 
-def metrics(comparison: Comparison) -> None:
-    """One row of what matters."""
-    columns = st.columns([1.2, 1.2, 1, 1.3, 1])
-    columns[0].metric("llh, AMICI", number(comparison.llh_amici, 9), help="Log-likelihood")
-    columns[1].metric(f"llh, JAX {comparison.precision}", number(comparison.llh_jax, 9))
-    columns[2].metric(
-        "rel_diff of llh", _relative(comparison.llh_rel_diff), help="(amici − jax) / |amici|"
-    )
-    worst = comparison.worst
-    nothing = "—" if comparison.failure else "all exact"
-    columns[3].metric(
-        "worst gradient entry",
-        nothing if worst is None else _relative(comparison.gradient_rel_diff[worst]),
-        help="The gradient entry with the largest |rel_diff|",
-        delta=None if worst is None else comparison.parameter_ids[worst],
-        delta_color="off",
-        delta_arrow="off",
-    )
-    columns[4].metric(
-        "time, AMICI in JAX",
-        _duration(comparison.timings.jax_wall),
-        help="Value and gradient, one simulation, without JAX's compilation",
-    )
-
-
-def charts(comparisons: Mapping[Precision, Comparison], precision: Precision) -> None:
-    """Gradient bars and relative differences, scrollable where there are many parameters."""
-    draw(
-        gradient_figure(comparisons, precision),
-        "gradient_chart",
-        "Gradient entries from AMICI and JAX, and their relative differences",
+def charts_of(
+    comparisons: Mapping[Precision, Comparison],
+    precision: Precision,
+    order: Sequence[int],
+    axis_on_top: bool,
+) -> None:
+    """Gradient bars and both precisions' relative differences, a row for each parameter."""
+    figure = gradient_figure(comparisons, precision, order, axis_on_top=axis_on_top)
+    st.plotly_chart(
+        figure,
+        key="gradient_chart",
+        height=int(figure.layout.height),
+        config={"displaylogo": False, "displayModeBar": False},
+        alt="Gradient entries from AMICI and JAX, and their relative differences in float32 and "
+        "float64",
     )
 
 
@@ -60,13 +54,22 @@ def prior(problem: Problem, comparison: Comparison) -> None:
         )
 
 
-def tables(comparisons: Mapping[Precision, Comparison], precision: Precision) -> None:
-    """The llh and gradient tables of the notebook, full digits on demand, and the download."""
-    comparison = comparisons[precision]
-    both = pd.concat([each.frame() for each in comparisons.values()])
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("#### Values")
+def tables(
+    problem: Problem,
+    comparisons: Mapping[Precision, Comparison],
+    precision: Precision,
+    order: Sequence[int],
+) -> None:
+    """The llh and gradient tables of the notebook, full digits on demand, and the downloads."""
+    bar = st.container(horizontal=True, vertical_alignment="center")
+    with bar:
+        st.markdown("#### Values", width="content")
         full = st.toggle("Full digits", key="full_digits", help="All 17 significant digits")
+        convention = _choose_convention()
+    comparisons = {name: c.in_convention(convention) for name, c in comparisons.items()}
+    comparison = comparisons[precision]
+    with bar:
+        both = pd.concat([each.frame() for each in comparisons.values()])
         st.download_button(
             "CSV",
             both.to_csv(index=False),
@@ -78,30 +81,87 @@ def tables(comparisons: Mapping[Precision, Comparison], precision: Precision) ->
             help="Both tables in both precisions, with parameters, solver settings, durations; all "
             "digits",
         )
-    llh, gradient = st.columns([1, 2])
-    with llh:
-        st.markdown("Log-likelihood")
-        _grid(comparison.llh_frame(), "llh_table", full, "Log-likelihood from AMICI and JAX")
-        _timings(comparison)
-    with gradient:
-        st.markdown("Gradient with respect to the parameters on their scales")
-        _grid(comparison.gradient_frame(), "gradient_table", full, "Gradient from AMICI and JAX")
+        if not comparison.failure:
+            charts.download(
+                gradient_figure(comparisons, precision, order),
+                "gradient_chart",
+                "gradient from AMICI and JAX",
+                (point_in_words(problem, comparison.theta), str(comparison.solver)),
+            )
+    st.caption(
+        f"JAX in {precision}. rel_diff is {_REL_DIFF[convention]}. theta: the parameter on its "
+        "scale. The gradient is with respect to theta."
+    )
+    _llh_table(comparison, full)
+    _gradient_table(comparison, full, order)
+    _timings(comparison)
 
 
-def _grid(table: pd.DataFrame, key: str, full: bool, alt: str) -> None:
-    with st.container(key=key):
-        st.dataframe(
-            _readable(table, full),
-            column_config=_columns(full),
-            height=min(len(table), 16) * 35 + 38,
-            placeholder="—",
-            alt=alt,
-        )
+def _choose_convention() -> Convention:
+    notebook = st.toggle(
+        "Notebook's rel_diff",
+        key="notebook_convention",
+        help="AMICI's notebook “AMICI & JAX” divides llh's difference by AMICI's value and the "
+        "gradient's by JAX's, both with their signs: entries below 0 have the other sign there. "
+        "Off: divided by AMICI's value without its sign.",
+    )
+    return CONVENTIONS[1] if notebook else CONVENTIONS[0]
+
+
+def _llh_table(comparison: Comparison, full: bool) -> None:
+    rel_diff = _REL_DIFF[comparison.convention]
+    columns = [Column("amici", "AMICI alone"), Column("jax", _jax(comparison))]
+    columns.append(Column("rel_diff", rel_diff))
+    digits = 17 if full else 10
+    cells: list[Number | str] = [cell(comparison.llh_amici, digits, all_of_them=not full)]
+    if comparison.jax_was_run:
+        cells += [
+            cell(comparison.llh_jax, digits, all_of_them=not full),
+            _difference(comparison.llh_rel_diff, full),
+        ]
+    else:
+        cells += ["not run", "—"]
+    html_tables.draw("llh_table", "quantity", columns, [Row("llh", cells, "Log-likelihood")])
+
+
+def _gradient_table(comparison: Comparison, full: bool, order: Sequence[int]) -> None:
+    digits = 17 if full else 8
+    columns = [
+        Column("scale", "PEtab's parameterScale, on which the parameter is estimated"),
+        Column("theta", "The parameter's value on that scale"),
+        Column("linear", "The parameter's value as it enters the model"),
+        Column("amici", "∂llh/∂theta from AMICI alone"),
+        Column("jax", f"∂llh/∂theta from {_jax(comparison)}"),
+        Column("rel_diff", _REL_DIFF[comparison.convention]),
+    ]
+    frame = comparison.gradient_frame()
+    rows = []
+    for i in order:
+        row = frame.iloc[i]
+        cells: list[Number | str] = [row["scale"]]
+        cells += [cell(row[name], digits) for name in ("theta", "linear")]
+        cells.append(cell(row["amici"], digits, all_of_them=not full))
+        if comparison.jax_was_run:
+            cells += [
+                cell(row["jax"], digits, all_of_them=not full),
+                _difference(row["rel_diff"], full),
+            ]
+        else:
+            cells += ["not run", "—"]
+        name = comparison.parameter_names[i]
+        rows.append(Row(comparison.parameter_ids[i], cells, name))
+    tall = len(rows) >= _SCROLLED_FROM
+    with st.container(height=_SCROLLED_HEIGHT if tall else "content", border=False):
+        html_tables.draw("gradient_table", "parameter", columns, rows)
+
+
+def _jax(comparison: Comparison) -> str:
+    return f"AMICI inside JAX, in {comparison.precision}"
 
 
 def _timings(comparison: Comparison) -> None:
     def wall_and_cpu(wall: float, cpu: float) -> str:
-        return f"{_duration(wall)} (simulation {_duration(cpu)} CPU)" if wall else "not run"
+        return f"{duration(wall)} (simulation {duration(cpu)} CPU)" if wall else "not run"
 
     seconds = comparison.timings
     st.markdown("Time and solver")
@@ -109,47 +169,17 @@ def _timings(comparison: Comparison) -> None:
         {
             "AMICI": wall_and_cpu(seconds.amici_wall, seconds.amici_cpu),
             "AMICI in JAX": wall_and_cpu(seconds.jax_wall, seconds.jax_cpu),
-            "JAX's compilation": f"{_duration(seconds.jax_compile)}, first call only",
+            "JAX's compilation": f"{duration(seconds.jax_compile)}, first call only",
             "Solver": str(comparison.solver),
         },
         border="horizontal",
     )
 
 
-_NUMERIC = ("amici", "jax", "rel_diff", "theta", "linear")
-
-
-def _readable(table: pd.DataFrame, full: bool) -> pd.DataFrame:
-    """Numbers as text with all digits, where they are wanted: the grid itself rounds."""
-    if not full:
-        return table
-    return table.assign(
-        **{c: [f"{v:.17g}" for v in table[c]] for c in _NUMERIC if c in table.columns}
-    )
-
-
-def _columns(full: bool) -> dict[str, Any]:
-    if full:
-        return {name: st.column_config.TextColumn(name, alignment="right") for name in _NUMERIC}
-    formats = {"rel_diff": "%.2e"}
-    return {
-        name: st.column_config.NumberColumn(name, format=formats.get(name, "%.6g"))
-        for name in _NUMERIC
-    }
+def _difference(value: float, full: bool) -> Number:
+    return Number(value, f"{value:.17g}" if full else f"{value:.2e}")
 
 
 def number(value: float, digits: int) -> str:
     """A number with some significant digits; a dash for what is none."""
     return f"{value:.{digits}g}" if np.isfinite(value) else "—"
-
-
-def _duration(seconds: float) -> str:
-    if seconds == 0:
-        return "not run"
-    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def _relative(value: float) -> str:
-    if not np.isfinite(value):
-        return "—" if np.isnan(value) else "∞"
-    return "0 (exact)" if value == 0 else f"{value:.1e}"

@@ -39,15 +39,15 @@ _STYLE = """<style>
 .st-key-workbench [data-testid="stColumn"]:nth-child(3) {
   flex: 2 1 CHARTpx; min-width: min(100%, CHARTpx);
 }
-.st-key-details .amijax-table th:first-child { display: none; }
-.st-key-details .amijax-table tr { height: 35px; }
-.st-key-details .amijax-table thead tr { height: 37px; }
-.st-key-details .amijax-table th, .st-key-details .amijax-table td {
+.amijax-table .amijax-details th:first-child { display: none; }
+.amijax-table .amijax-details tr { height: 35px; }
+.amijax-table .amijax-details thead tr { height: 37px; }
+.amijax-table .amijax-details th, .amijax-table .amijax-details td {
   padding-top: 0; padding-bottom: 0; vertical-align: middle;
 }
 @container bench (max-width: BESIDEpx) {
   .st-key-workbench [data-testid="stColumn"]:nth-child(n) { flex-basis: 100%; max-width: 100%; }
-  .st-key-details .amijax-table th:first-child { display: table-cell; }
+  .amijax-table .amijax-details th:first-child { display: table-cell; }
 }
 </style>"""
 

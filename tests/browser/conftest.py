@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from waiting import until
 
-from pages import PATIENCE_MS, idle
+from pages import PATIENCE_MS, RECORD_CANVAS, idle
 
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -79,6 +79,7 @@ def new_page(chromium):
             viewport={"width": 1440, "height": 1100}, color_scheme=scheme
         )
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(f"({RECORD_CANVAS})()")
         contexts.append(context)
         page = context.new_page()
         page.goto(address)

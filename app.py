@@ -12,7 +12,7 @@ session, problem = context.session, context.problem
 st.markdown(f"#### {problem.problem_id}")
 order = ordering.positions(session, problem)
 details = parameters.details(session, problem, order)
-places = workbench.lay_out(problem.n_parameters, details.width, session.version)
+places = workbench.lay_out(problem.n_parameters, details.width, order)
 with places.tools:
     parameters.buttons(session, problem)
     presets.choose(context)

@@ -1,5 +1,6 @@
 """The pages' logic without a browser."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -297,7 +298,8 @@ def test_parameters_on_a_bound_are_counted(app, boehm):
     assert details["k_phos"]["bounds"][0] == "-5 … 5●"
     assert details["k_exp_hetero"]["bounds"][0] == "●-5 … 5"
     assert details["k_imp_homo"]["bounds"][0] == "-5 … 5"
-    assert boehm.problem.parameter_names[5] in app.get("plotly_chart")[0].proto.spec
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert boehm.problem.parameter_names[5] in figure["layout"]["annotations"][5]["text"]
 
 
 @pytest.mark.parametrize("page", ["pages/about.py", "pages/glossary.py"])

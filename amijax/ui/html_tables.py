@@ -81,14 +81,13 @@ def draw(
     """Draw a table.
 
     Args:
-        name: a word, which the container's key has as well.
+        name: a word; the table's class is this after `amijax-`.
         corner: what the rows are.
         columns: of the cells.
         rows: as many cells each as there are columns.
         cards: whether rows become cards where it is narrow; small tables do without.
     """
-    with st.container(key=name):
-        st.html(_table(name, corner, columns, rows, cards))
+    st.html(_table(name, corner, columns, rows, cards))
 
 
 def _table(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LISTED, BY_DIFFERENCE, BY_SIZE = "as listed", "relative difference", "size of the gradient"
 _CHOICES = (LISTED, BY_DIFFERENCE, BY_SIZE)
 _KEY = "order"
+_MANY = 10  # parameters from which on it is worth a button to find the worst
 _STORED, _SEEN = "amijax_order", "amijax_order_seen"
 
 
@@ -44,6 +45,15 @@ def choose(session: Session, problem: Problem) -> None:
     name, _ = st.session_state.get(_STORED, ("", ()))
     if name != session.name:
         st.session_state[_KEY] = LISTED
+    if problem.n_parameters >= _MANY:
+        st.button(
+            "Worst first",
+            key="worst_first",
+            icon=":material/vertical_align_top:",
+            on_click=_worst_first,
+            args=(session, problem),
+            help="Brings the gradient entries that differ most to the top",
+        )
     st.selectbox(
         "Order",
         _CHOICES,
@@ -58,8 +68,7 @@ def choose(session: Session, problem: Problem) -> None:
     )
 
 
-def worst_first(session: Session, problem: Problem) -> None:
-    """Bring the entries that differ most to the top; for callbacks."""
+def _worst_first(session: Session, problem: Problem) -> None:
     st.session_state[_KEY] = BY_DIFFERENCE
     _reorder(session, problem)
 

@@ -30,6 +30,7 @@ _LETTER = 6.7
 _CELL_PADDING = 19
 _PENCIL = 22  # the mark of a column that can be edited
 _PHONE = 324  # what a phone has room for
+_WIDEST_VALUE = 210  # of 26 digits
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ def _columns(
     text = st.column_config.TextColumn
     (value,) = [column for column in table if _is_value(column)]
     value_width = max(_width("", [*table[value], *typed]), _width(value, []) + _PENCIL)
+    value_width = min(value_width, _WIDEST_VALUE)  # whatever was typed
     first = _width(table.index.name, table.index, _LETTER + 0.3)
     return {
         # Rather an id without its end than a number without its last digits.

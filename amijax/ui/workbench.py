@@ -39,15 +39,15 @@ _STYLE = """<style>
 .st-key-workbench [data-testid="stColumn"]:nth-child(3) {
   flex: 2 1 CHARTpx; min-width: min(100%, CHARTpx);
 }
-.st-key-details .amijax-table th:first-child { display: none; }
-.st-key-details .amijax-table tr { height: 35px; }
-.st-key-details .amijax-table thead tr { height: 37px; }
-.st-key-details .amijax-table th, .st-key-details .amijax-table td {
+.amijax-table .amijax-details th:first-child { display: none; }
+.amijax-table .amijax-details tr { height: 35px; }
+.amijax-table .amijax-details thead tr { height: 37px; }
+.amijax-table .amijax-details th, .amijax-table .amijax-details td {
   padding-top: 0; padding-bottom: 0; vertical-align: middle;
 }
 @container bench (max-width: BESIDEpx) {
   .st-key-workbench [data-testid="stColumn"]:nth-child(n) { flex-basis: 100%; max-width: 100%; }
-  .st-key-details .amijax-table th:first-child { display: table-cell; }
+  .amijax-table .amijax-details th:first-child { display: table-cell; }
 }
 </style>"""
 
@@ -76,13 +76,13 @@ class Places:
     scrolls: bool
 
 
-def lay_out(n_parameters: int, details_width: int, version: int) -> Places:
+def lay_out(n_parameters: int, details_width: int, order: tuple[int, ...]) -> Places:
     """Make the places.
 
     Args:
         n_parameters: rows of the table.
         details_width: pixels that the details take.
-        version: another one scrolls back to the top.
+        order: of the parameters; another one scrolls back to the top.
     """
     beside = _TABLE + _GAP + details_width
     style = _STYLE.replace("TABLE", str(_TABLE)).replace("CHART", str(_CHART))
@@ -93,7 +93,9 @@ def lay_out(n_parameters: int, details_width: int, version: int) -> Places:
     scrolls = n_parameters >= _SCROLLED_FROM
     with st.container(key="workbench"):
         bench = st.container(
-            height=_SCROLLED_HEIGHT if scrolls else "content", border=False, key=f"bench_{version}"
+            height=_SCROLLED_HEIGHT if scrolls else "content",
+            border=False,
+            key=f"bench_{hash(order)}",
         )
         with bench:
             table, details, chart = st.columns(3, gap="small")

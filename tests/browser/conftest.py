@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from waiting import until
 
-from pages import PATIENCE_MS, idle
+from pages import PATIENCE_MS, RECORD_CANVAS, idle
 
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -112,6 +112,7 @@ def new_page(chromium):
         )
         context.set_default_timeout(PATIENCE_MS)
         context.on("request", asked)
+        context.add_init_script(f"({RECORD_CANVAS})()")
         contexts.append(context)
         page = context.new_page()
         page.add_init_script(init_script)

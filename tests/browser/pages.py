@@ -18,6 +18,137 @@ _COUNT_RUNS = """() => {
 }"""
 
 
+# Data grids are drawn on a canvas: what is drawn of their texts is recorded, with the part of the
+# canvas that was open for drawing. Run before any of the page's own scripts.
+RECORD_CANVAS = """() => {
+  const context = CanvasRenderingContext2D.prototype;
+  const open = new WeakMap(), saved = new WeakMap(), path = new WeakMap();
+  const whole = () => [-Infinity, Infinity];
+  const texts = new Map();
+  window.amijaxDrawn = () => [...texts.values()].filter((t) => t.canvas.isConnected).map((t) => ({
+    text: t.text, left: t.left, right: t.right, from: t.from,
+    to: Math.min(t.to, t.canvas.getBoundingClientRect().width),
+  }));
+  window.amijaxForget = () => texts.clear();
+  const wrap = (name, before) => {
+    const original = context[name];
+    context[name] = function (...args) {
+      before.apply(this, args);
+      return original.apply(this, args);
+    };
+  };
+  wrap('save', function () {
+    if (!saved.has(this)) saved.set(this, []);
+    saved.get(this).push(open.get(this) ?? whole());
+  });
+  wrap('restore', function () { open.set(this, saved.get(this)?.pop() ?? whole()); });
+  wrap('beginPath', function () { path.delete(this); });
+  wrap('rect', function (x, y, w) { path.set(this, [x, x + w]); });
+  wrap('clip', function () {
+    const now = open.get(this) ?? whole(), next = path.get(this);
+    if (next) open.set(this, [Math.max(now[0], next[0]), Math.min(now[1], next[1])]);
+  });
+  wrap('fillText', function (text, x, y) {
+    const size = this.measureText(text), [from, to] = open.get(this) ?? whole();
+    const width = size.width;
+    const left = this.textAlign === 'right' || this.textAlign === 'end' ? x - width
+      : this.textAlign === 'center' ? x - width / 2 : x;
+    if (this.canvas.isConnected) {
+      texts.set(`${Math.round(y)} ${Math.round(x)}`,
+        { text: String(text), left, right: left + width, from, to, canvas: this.canvas });
+    }
+  });
+}"""
+
+# Texts with a digit that reach beyond what shows them: an element that hides what overflows, or
+# the window. What one can scroll to from above to below is not cut.
+_CUT_TEXTS = """() => {
+  const cut = [];
+  const walker = document.createTreeWalker(
+    document.querySelector("[data-testid='stMain']"), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const text = node.textContent.trim(), parent = node.parentElement;
+    if (!/[0-9]/.test(text)) continue;
+    if (parent.closest('canvas, style, script, [aria-hidden=true]')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) {
+      if (!box.width) continue;
+      for (let e = parent; e && e !== document.body; e = e.parentElement) {
+        const style = getComputedStyle(e);
+        if (style.clip === 'rect(0px, 0px, 0px, 0px)') break;
+        const shown = e.getBoundingClientRect();
+        const hides = style.overflowX !== 'visible' && style.display !== 'inline';
+        if (hides && (box.left < shown.left - 1 || box.right > shown.right + 1)) cut.push(text);
+      }
+      if (box.left < -1 || box.right > innerWidth + 1) cut.push(text);
+    }
+  }
+  return cut;
+}"""
+
+
+def cut_numbers(page):
+    """Texts with a digit of which a part is not drawn, in the page's main part as it is now.
+
+    The page must have been opened with `RECORD_CANVAS` as its first script.
+    """
+    drawn = page.evaluate("window.amijaxDrawn()")
+    cut = [
+        each["text"]
+        for each in drawn
+        if any(letter.isdigit() for letter in each["text"])
+        and (each["left"] < each["from"] - 1 or each["right"] > each["to"] + 1)
+        and _is_number(each["text"])
+    ]
+    return sorted({*cut, *page.evaluate(_CUT_TEXTS)})
+
+
+def drawn_texts(page):
+    """The texts that data grids have drawn on their canvases."""
+    return {each["text"] for each in page.evaluate("window.amijaxDrawn()")}
+
+
+def resize(page, width, height=900):
+    """Give the window another size, and wait until its grids are drawn anew and at rest."""
+    page.evaluate("window.amijaxForget()")
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("width => innerWidth === width", arg=width)
+    last = []
+
+    def at_rest():
+        sizes = page.evaluate(
+            "[...document.querySelectorAll('canvas, .amijax-table, .main-svg')]"
+            ".map((e) => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width]; })"
+        )
+        last.append(sizes)
+        return len(last) > 3 and last[-1] == last[-2] == last[-3]
+
+    until(page, at_rest)
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+_HTML_TABLE = """name => Object.fromEntries(
+  [...document.querySelectorAll(`.amijax-${name} tbody tr`)].map((row) => [
+    row.querySelector('th').textContent,
+    Object.fromEntries([...row.querySelectorAll('td')].map((cell) => [
+      cell.dataset.label, { text: cell.innerText, value: cell.dataset.value ?? null },
+    ])),
+  ]))"""
+
+
+def html_table(page, name):
+    """An HTML table's cells as drawn, by row title and column, with the numbers behind them."""
+    return page.evaluate(_HTML_TABLE, name)
+
+
 def idle(page):
     """Wait until the script is not running."""
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")

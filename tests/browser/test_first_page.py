@@ -1,10 +1,22 @@
 """The first page as a user meets it: fresh server, cold cache, real browser."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 
-from pages import edit_cell, no_traceback, table, until
+from amijax.sharing.links import State, link_query
+from pages import (
+    cells,
+    cut_numbers,
+    drawn_texts,
+    edit_cell,
+    html_table,
+    no_traceback,
+    rerun,
+    resize,
+    until,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -25,31 +37,63 @@ def server(start_server, boehm):  # noqa: ARG001 - the model is in the cache of 
 
 
 def type_value(page, row, text):
-    """Type into the value column of the parameter table's row (0 is the first)."""
-    edit_cell(page, PARAMETERS, 2, row, text)
+    """Type into the parameter table's value column in a row (0 is the first)."""
+    header = until(page, lambda: cells(page, PARAMETERS))[0]
+    edit_cell(page, PARAMETERS, [h.split(" ")[0] for h in header].index("value"), row, text)
 
 
-def test_compile_edit_toggle(cold_server, new_page):
+def gradient(page, parameter):
+    """A row of the gradient table: column to the number behind it."""
+    row = html_table(page, "gradient_table").get(parameter, {})
+    return {name: cell["value"] and float(cell["value"]) for name, cell in row.items()}
+
+
+def changed(page, parameter, before):
+    row = gradient(page, parameter)
+    return row if row and row != before else None
+
+
+def test_results_leave_a_cell_that_is_being_edited_alone(cold_server, new_page):
     page = new_page(cold_server)
     page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for()
     page.reload()  # a reloaded page finds the running compile again
     page.get_by_text("Compiling Boehm_JProteomeRes2014").wait_for()
-    page.locator(CHART).wait_for()
-    no_traceback(page)
-    llh = until(page, lambda: table(page, "llh_table").get("llh"))
-    assert llh["amici"].startswith("-138.22")
-    before = until(page, lambda: table(page, "gradient_table").get("k_phos"))
-    assert float(before["rel_diff"]) == 0
+    page.locator(".amijax-summary_table").wait_for()
 
-    page.locator(".st-key-x64 label").first.click()
+    grid = page.locator(f"{PARAMETERS} .dvn-scroller")
+    place = grid.bounding_box()
+    grid.dblclick(position={"x": 240, "y": 35 * 6.5})
+    editor = page.locator("#portal textarea")
+    editor.fill("4.1977")
+    page.locator(CHART).wait_for()
+    page.locator(".st-key-next_steps").wait_for()
+    assert grid.bounding_box() == place
+    assert editor.input_value() == "4.1977"
+    rerun(page, lambda: editor.press("Enter"))
+    until(page, lambda: gradient(page, "k_phos").get("theta") == 4.1977)
+    no_traceback(page)
+
+
+def test_a_newcomer_is_led_from_float32_to_float64(server, new_page):
+    page = new_page(server)
+    page.locator(CHART).wait_for()
+    llh = until(page, lambda: html_table(page, "llh_table").get("llh"))
+    assert llh["amici"]["text"].startswith("-138.22")
+    before = until(page, lambda: gradient(page, "k_phos"))
+    assert abs(before["rel_diff"]) > 1e-4  # a newcomer's address: float32
+    page.get_by_text("In float32 the gradient entry of k_phos differs by").wait_for()
+
+    page.get_by_role("button", name="Switch x64 on").click()
     row = until(page, lambda: changed(page, "k_phos", before))
     assert row["amici"] == before["amici"]
-    assert abs(float(row["rel_diff"])) > 1e-4
-    assert "float32" in page.locator("[data-testid='stMetric']").all_inner_texts()[1]
+    assert row["rel_diff"] == 0
+    assert "x64=true" in page.url
+    page.reload()  # the address says float64
+    page.get_by_text("In float64 llh and gradient agree").wait_for()
 
     type_value(page, 5, "4")
     row = until(page, lambda: changed(page, "k_phos", row))
-    assert float(row["theta"]) == 4
+    assert row["theta"] == 4
     assert row["amici"] != before["amici"]
     assert "1 of 9 parameters differ" in page.locator("body").inner_text()
     no_traceback(page)
@@ -62,13 +106,8 @@ def test_cancel_and_compile_again(start_server, tmp_path, new_page):
     type_value(page, 0, "-0.5")  # parameters can be edited without a model
     page.get_by_role("button", name="Compile").click()
     page.locator(CHART).wait_for()
-    until(page, lambda: table(page, "gradient_table").get("k1", {}).get("theta") == "-0.5")
+    until(page, lambda: gradient(page, "k1").get("theta") == -0.5)
     no_traceback(page)
-
-
-def changed(page, parameter, before):
-    row = table(page, "gradient_table").get(parameter)
-    return row if row and row != before else None
 
 
 def test_an_unusable_value_gets_a_sentence(server, new_page):
@@ -82,20 +121,22 @@ def test_an_unusable_value_gets_a_sentence(server, new_page):
 def test_reset_of_one_parameter(server, new_page):
     page = new_page(server)
     page.locator(CHART).wait_for()
-    before = until(page, lambda: table(page, "gradient_table").get("k_phos"))
+    before = until(page, lambda: gradient(page, "k_phos"))
     type_value(page, 5, "4")
     until(page, lambda: changed(page, "k_phos", before))
     page.locator(".st-key-nominal button").first.click()
-    until(page, lambda: table(page, "gradient_table").get("k_phos") == before)
+    until(page, lambda: gradient(page, "k_phos") == before)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("address", ["/", "/about", "/?x64=false"])
+@pytest.mark.parametrize("address", ["/", "/about", "/glossary", "/?x64=true"])
 def test_pages_open_cold_in_both_themes(server, new_page, scheme, address):
     page = new_page(server + address, scheme)
     page.locator(".st-key-problem").wait_for()
     if "about" in address:
         page.get_by_text("About amijax").wait_for()
+    elif "glossary" in address:
+        page.get_by_text("log-likelihood").first.wait_for()
     else:
         page.locator(CHART).wait_for()
     no_traceback(page)
@@ -110,9 +151,71 @@ def test_113_parameters_are_readable(server, new_page, collection):  # noqa: ARG
 
     get_model(load_problem("Bachmann_MSB2011"))
     page = new_page(server + "/?problem=Bachmann_MSB2011&sensitivities=forward")
-    page.locator(CHART).wait_for()
+    page.locator(f"{CHART} .annotation").first.wait_for()
+    assert page.locator(f"{CHART} .annotation").count() == 113
+    assert cut_numbers(page) == []
+    until(page, lambda: rows_part_by(page, "CISEqc") < 20)
+    page.locator(".st-key-order").get_by_role("combobox").click()
+    page.get_by_role("option", name="relative difference").click()
+    first = until(page, lambda: [k for k in html_table(page, "gradient_table") if k != "CISEqc"])[0]
+    until(page, lambda: rows_part_by(page, first) < 20)
     no_traceback(page)
-    until(page, lambda: page.locator(f"{CHART} .ytick").count() == 113)
+
+
+def rows_part_by(page, parameter):
+    """Pixels between the first rows of chart and details; many if they are not the parameter's."""
+    name = page.locator(f"{CHART} .annotation").first
+    row = page.locator(".amijax-details tbody tr").first
+    if parameter not in name.text_content() or parameter not in row.text_content():
+        return 1000
+    chart, details = name.bounding_box(), row.bounding_box()
+    return abs(chart["y"] - details["y"])
+
+
+WIDTHS = (360, 390, 500, 640, 768, 853, 960, 1024, 1280, 1440, 1920, 2560)  # 853: 1280 at 150 %
+
+
+def test_no_number_is_cut_at_any_width(server, new_page, boehm):
+    problem = boehm.problem
+    theta = problem.theta_from({"sd_pSTAT5A_rel": -4.123456789012345, "k_phos": -4.87654321})
+    llh = boehm.llh_and_gradient(theta)[0]
+    assert llh < -1e8  # a large one
+    query = link_query(State(problem.problem_id, theta, "float32"), problem)
+    page = new_page(f"{server}/?{urlencode(query)}")
+    page.locator(CHART).wait_for()
+    for full in (False, True):
+        if full:
+            rerun(page, page.locator(".st-key-full_digits label").first.click)
+        for width in WIDTHS:
+            resize(page, width)
+            assert cut_numbers(page) == [], (full, width)
+            assert page.evaluate(
+                "document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth"
+            ), width
+    shown = html_table(page, "llh_table")["llh"]["amici"]
+    assert float(shown["text"]) == float(shown["value"]) == llh
+    resize(page, 1280)
+    assert {"-4.1234568", "-4.8765432"} <= drawn_texts(page)
+    resize(page, 250)  # narrower than any telephone: here the test has to see what it looks for
+    assert "-4.1234568" in cut_numbers(page)
+
+
+def test_a_laptop_shows_what_matters_without_scrolling(server, new_page):
+    page = new_page(server)
+    page.locator(f"{CHART} .annotation").first.wait_for()
+    resize(page, 1280, 800)
+    for selector in (
+        ".st-key-next_steps",
+        ".amijax-summary_table table",
+        f"{PARAMETERS} canvas",
+        ".amijax-details table",
+        f"{CHART} .barlayer",
+    ):
+        box = page.locator(selector).first.bounding_box()
+        assert box["x"] >= 300, selector
+        assert box["x"] + box["width"] <= 1280, selector
+        assert box["y"] + box["height"] <= 800, selector
+    no_traceback(page)
 
 
 def test_the_problem_of_an_address_stays_on_other_pages(server, new_page):

@@ -88,3 +88,16 @@ def test_the_story_has_this_problem_s_numbers(study):
     assert f"`{weakest.quantity}`" in text
     assert "rtol 1e-13" in text
     assert all(address.startswith("https://") for _, address in SOURCES)
+
+
+def test_labels_of_neighbours_stand_apart(study):
+    bits = bits_figure(
+        study.parameter_ids, study.bits, study.noise, "k_phos", study.budget.float64.gradient
+    )
+    heights = {a.text: a.yshift for a in bits.layout.annotations}
+    assert heights["float16"] != heights["bfloat16"]  # 10 and 7 bits
+    drawn = curvature_figure(study.parameter_ids, study.curvature)
+    for points in (t for t in drawn.data if t.mode == "markers+text"):
+        order = np.argsort(np.array(points.x, float))
+        sides = np.array(points.textposition)[order]
+        assert (sides[1:] != sides[:-1]).all()

@@ -146,8 +146,8 @@ def bits_figure(
             name=f"noise floor of {highlighted}",
             line={"color": NAN_COLOUR, "width": 1.5, "dash": "dot"}, hoverinfo="skip",
         )  # fmt: skip
-    for form, errors in zip(sweep.formats, sweep.format_errors, strict=True):
-        _vertical(figure, form.mantissa_bits, form.name, to_the="left")
+    for i, (form, errors) in enumerate(zip(sweep.formats, sweep.format_errors, strict=True)):
+        _vertical(figure, form.mantissa_bits, form.name, to_the="left", level=i % 2)
         if errors[chosen + 1] > 0 and np.isfinite(errors[chosen + 1]):
             figure.add_scatter(
                 x=[form.mantissa_bits], y=[errors[chosen + 1]], mode="markers",
@@ -155,9 +155,7 @@ def bits_figure(
                 name="real formats", showlegend=form.name == "float32",
                 hovertemplate=f"{form.name}, its own exponents: " + "%{y:.1e}<extra></extra>",
             )  # fmt: skip
-    figure.update_xaxes(
-        title="mantissa bits of theta and of the linear parameters", range=[56, 5.5]
-    )
+    figure.update_xaxes(title="mantissa bits", range=[56, 5.5])
     shown = [errors for errors in (sweep.errors[:, 1:], np.array([2.0**-53, 1.0])) if errors.size]
     _log_axis(figure, np.concatenate([np.ravel(x) for x in shown]), "relative error", "y", 1e-17)
     figure.update_layout(height=440, margin={"l": 8, "r": 8, "t": 40, "b": 8}, legend=top_legend())
@@ -247,7 +245,7 @@ def curvature_figure(
             figure.add_scatter(
                 x=_positive(predicted[where]), y=_positive(measured[where]),
                 mode="markers+text" if few else "markers", name=label,
-                text=names, textposition="top center", textfont={"size": 11},
+                text=names, textposition=_around(predicted[where]), textfont={"size": 11},
                 customdata=curvature.condition[where],
                 marker={"color": colour, "symbol": symbol, "size": 11},
                 hovertemplate="%{text}: predicted %{x:.2e}, measured %{y:.2e}, condition number "
@@ -259,18 +257,29 @@ def curvature_figure(
     return figure
 
 
+def _around(values: FloatArray) -> list[str]:
+    """Where the labels of points stand: neighbours' in turn above, below, left and right."""
+    turns = ("top center", "bottom center", "middle left", "middle right")
+    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+    return [turns[rank % len(turns)] for rank in ranks]
+
+
 def _positive(values: FloatArray) -> FloatArray:
     """What a logarithmic axis can draw; 0 and NaN leave a gap."""
     return np.where(np.isfinite(values) & (values > 0), values, np.nan)
 
 
-def _vertical(figure: go.Figure, x: float, label: str, to_the: str = "right") -> None:
-    """A dotted line with a label at its lower end; a float lies on a logarithmic axis."""
+def _vertical(
+    figure: go.Figure, x: float, label: str, to_the: str = "right", level: int = 0
+) -> None:
+    """A dotted line with a label at its lower end, lines higher where neighbours are close; a
+    float lies on a logarithmic axis.
+    """
     figure.add_vline(x=x, line={"color": OTHER_COLOUR, "width": 1, "dash": "dot"})
     side = {"right": {"xanchor": "left", "xshift": 3}, "left": {"xanchor": "right", "xshift": -3}}
     figure.add_annotation(
         x=x if isinstance(x, int) else np.log10(x), y=0.0, yref="paper", yanchor="bottom",
-        text=label, showarrow=False, font={"size": 11}, **side[to_the],
+        text=label, showarrow=False, font={"size": 11}, yshift=16 * level, **side[to_the],
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -64,7 +65,13 @@ class Settled:
     sensitivities: SensitivityMeasurement | None
 
 
-def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) -> Settled:
+def settle(
+    objective: AmiciObjective,
+    theta: ArrayLike,
+    choice: SolverChoice,
+    *,
+    on_chunk: Callable[[int], None] | None = None,
+) -> Settled:
     """Evaluate llh and gradient with the first settings of the choice that work.
 
     Tolerances: AMICI's defaults first, then the ladder (`simulation.settings.LADDER`), each under
@@ -76,6 +83,8 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
         objective: the problem; its own settings don't matter.
         theta: shape (n_parameters,), on the PEtab scale.
         choice: what is given and what is left open.
+        on_chunk: called several times a second while the conditions of a problem with several are
+            simulated, in the calling thread; what it raises ends the simulation.
 
     Raises:
         ValueError: theta has the wrong shape.
@@ -91,7 +100,10 @@ def settle(objective: AmiciObjective, theta: ArrayLike, choice: SolverChoice) ->
         if measurement is not None:
             settings = replace(settings, sensitivities=measurement.chosen)
         tried = objective.with_solver(settings)
-        evaluation = tried.evaluate(theta)
+        if on_chunk is None or len(tried.condition_labels) == 1:
+            evaluation = tried.evaluate(theta)
+        else:
+            (evaluation,) = tried.evaluate_batch(np.array([theta]), on_chunk=on_chunk)
         if evaluation.failure is None:
             if _is_open(choice) and measurement is None:
                 measurement = _measure(tried, evaluation)

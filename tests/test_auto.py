@@ -128,3 +128,22 @@ def test_steady_state_settings_reach_a_problem_with_preequilibration():
     ).evaluate(theta)
     assert newton.failure is None
     assert newton.llh == pytest.approx(objective.evaluate(theta).llh, rel=1e-6)
+
+
+def test_settling_can_be_ended_between_conditions(conversion):
+    """A page ends a simulation whose parameters were edited meanwhile; else nothing changes."""
+    objective = conversion
+    assert len(objective.condition_labels) > 1
+    theta = objective.problem.nominal_theta
+    calls = []
+    whole = settle(objective, theta, SolverChoice())
+    watched = settle(objective, theta, SolverChoice(), on_chunk=calls.append)
+    assert calls
+    assert watched.evaluation.llh == whole.evaluation.llh
+    np.testing.assert_array_equal(watched.evaluation.gradient, whole.evaluation.gradient)
+
+    def edited(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        settle(objective, theta, SolverChoice(), on_chunk=edited)

@@ -9,6 +9,8 @@ import pytest
 from streamlit.elements.lib import policies
 from streamlit.testing.v1 import AppTest
 
+from amijax.auto import settle
+from amijax.comparison import compare
 from amijax.problems.bundle import open_bundle
 
 REPOSITORY = Path(__file__).parents[1]
@@ -217,3 +219,29 @@ def test_odd_solver_settings_never_end_a_page():
     app.sidebar.button(key="solver_reset").click().run()
     assert not app.sidebar.warning
     np.testing.assert_array_equal([shared(app)[key] for key in ("rtol", "atol")], ["", ""])
+
+
+def test_an_interrupted_run_keeps_what_was_finished(monkeypatch):
+    """A rerun at the same point, for example for the other precision, doesn't begin again."""
+    from amijax.ui import evaluation
+
+    points, order = [], []
+
+    def counted_settle(objective, theta, choice, **more):
+        points.append(theta.tobytes())
+        return settle(objective, theta, choice, **more)
+
+    def breaking_compare(objective, theta, precision, **more):
+        order.append(precision)
+        if len(order) == 2:
+            raise RuntimeError("as if the page were left here")
+        return compare(objective, theta, precision, **more)
+
+    monkeypatch.setattr(evaluation, "settle", counted_settle)
+    monkeypatch.setattr(evaluation, "compare", breaking_compare)
+    app = opened(problem=CONVERSION, theta="k1:-0.5", x64="false")
+    assert app.exception
+    app.run()
+    assert not app.exception
+    assert len(points) == 1
+    assert order == ["float32", "float64", "float64"]  # the chosen one first

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
 from amijax.auto import Settled, settle
-from amijax.comparison import Comparison, compare_precisions
+from amijax.comparison import Comparison, compare
 from amijax.diagnosis import Diagnosis, diagnose
 from amijax.models.lookup import CompiledModel, DamagedModelError
-from amijax.precisions import Precision
-from amijax.problems import ProblemError
+from amijax.precisions import PRECISIONS, Precision
+from amijax.problems import Problem, ProblemError
 from amijax.ui import links
 from amijax.ui.context import Context
-from amijax.ui.memo import point, remembered
+from amijax.ui.memo import latest, point, remembered
 from amijax.ui.resources import objective_for
+
+_SLOW = 1.0  # seconds of AMICI's for a gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +50,71 @@ def evaluate(context: Context, model: CompiledModel, run_jax: bool = True) -> Re
     theta = context.session.theta
     links.keep(context)  # before what may take long: a reload meanwhile comes back to this point
 
-    def computed() -> Result:
-        objective = objective_for(context.problem, model)
-        with st.spinner("Simulating", show_time=True):
-            settled = settle(objective, theta, context.choice)
-            comparisons = compare_precisions(
-                settled.objective, theta, amici=settled.evaluation, run_jax=run_jax
-            )
-            diagnosis = diagnose(settled.objective, theta) if settled.evaluation.failure else None
-        return Result(comparisons, settled, diagnosis)
-
+    at = point(context.problem, context.choice, theta)
     try:
-        at = point(context.problem, context.choice, theta, view=(run_jax,))
-        return remembered("result", at, computed)
+        return remembered("result", (at, run_jax), lambda: _computed(context, model, at, run_jax))
     except (DamagedModelError, ProblemError) as error:
         st.error(str(error))
         return None
+
+
+def _computed(context: Context, model: CompiledModel, at: Hashable, run_jax: bool) -> Result:
+    """Simulate, and say meanwhile what of: each sentence is where a newer edit ends this run.
+
+    What is finished by then is remembered, for a rerun at the same point.
+    """
+    theta = context.session.theta
+    objective = objective_for(context.problem, model)
+    status, first = st.empty(), st.empty()
+
+    def say(what: str) -> None:
+        status.caption(f":material/hourglass_top: At these parameters: {what} …")
+
+    def inside(precision: Precision) -> Comparison:
+        return compare(
+            settled.objective, theta, precision, amici=settled.evaluation, run_jax=run_jax
+        )
+
+    with st.spinner("Simulating", show_time=True):
+        say("llh and gradient, AMICI")
+        if (before := latest("settled")) is not None and _is_slow(before, context.problem):
+            (value,) = before.objective.evaluate_batch(
+                theta[None], gradient=False, on_chunk=lambda _: say("llh, AMICI")
+            )
+            if value.failure is None:
+                first.metric(
+                    "llh, AMICI, without sensitivities", f"{value.llh:.9g}",
+                    help="The gradient takes longer. With it, the solver takes other steps.",
+                )  # fmt: skip
+        settled = remembered(
+            "settled",
+            at,
+            lambda: settle(
+                objective, theta, context.choice, on_chunk=lambda _: say("gradient, AMICI")
+            ),
+        )
+        comparisons = {}
+        for precision in sorted(PRECISIONS, key=lambda each: each != context.precision):
+            if run_jax:
+                say(f"llh and gradient, AMICI inside JAX in {precision}")
+            comparisons[precision] = remembered(
+                f"comparison_{precision}", (at, run_jax), partial(inside, precision)
+            )
+        say("what is left")
+        diagnosis = diagnose(settled.objective, theta) if settled.evaluation.failure else None
+    status.empty()
+    first.empty()
+    return Result({each: comparisons[each] for each in PRECISIONS}, settled, diagnosis)
+
+
+def _is_slow(before: Settled, problem: Problem) -> bool:
+    """Whether a person waits for a problem's gradient long enough to want llh first."""
+    evaluation = before.evaluation
+    return (
+        before.objective.problem is problem
+        and evaluation.failure is None
+        and evaluation.cpu_seconds > _SLOW
+    )
 
 
 def describe_point(context: Context, result: Result) -> None:

@@ -52,6 +52,12 @@ def is_remembered(name: str, at: Hashable) -> bool:
     return at in _results(name)
 
 
+def latest(name: str) -> Any:
+    """What was computed last under a name, for whichever point; None if there is nothing."""
+    results = _results(name)
+    return results[next(reversed(results))] if results else None
+
+
 def _results(name: str) -> dict[Hashable, Any]:
     results: dict[Hashable, Any] = st.session_state.setdefault(f"amijax_latest_{name}", {})
     return results

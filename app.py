@@ -19,7 +19,7 @@ with places.tools:
     run_jax = not parameters.amici_only()
     ordering.choose(session, problem)
 with places.table:
-    complaints = parameters.edit(session, problem, order)
+    complaints = parameters.edit_table(session, problem, order)
 with places.details:
     parameters.details(session, problem, order).draw()
 with places.notes:

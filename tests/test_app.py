@@ -59,7 +59,7 @@ def type_value(page, row, text):
     session = page.session_state["amijax_session"]
     key = f"parameters_{session.name}_{session.version}"
     page.session_state[key] = {
-        "edited_rows": {row: {"value (log10)": text}},
+        "edited_rows": {row: {"value": text}},
         "added_rows": [],
         "deleted_rows": [],
     }

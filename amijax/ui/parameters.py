@@ -20,7 +20,7 @@ from amijax.ui.session import Session
 ROW_HEIGHT = 35
 HEADER_HEIGHT = 37
 AMICI_ONLY = "amici_only"
-_RESET = "reset"
+_VALUE, _RESET = "value", "reset"
 _PASTE = "paste"
 _ON_BOUND = "●"
 _NAMED = 4  # parameters that are named; of more only the number is said
@@ -50,7 +50,17 @@ class Details:
         html_tables.draw("details", "parameter", self.columns, self.rows, cards=False)
 
 
-def edit(session: Session, problem: Problem, order: tuple[int, ...]) -> list[str]:
+def edit(session: Session, problem: Problem) -> None:
+    """Buttons, table, details and sentences together, for pages that have no places for them."""
+    order = tuple(range(problem.n_parameters))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        buttons(session, problem)
+    complaints = edit_table(session, problem, order)
+    details(session, problem, order).draw()
+    notes(session, problem, complaints)
+
+
+def edit_table(session: Session, problem: Problem, order: tuple[int, ...]) -> list[str]:
     """Draw the table; set `session.theta` to what it says.
 
     Args:
@@ -72,7 +82,7 @@ def edit(session: Session, problem: Problem, order: tuple[int, ...]) -> list[str
         table,
         key=key,
         num_rows="fixed",
-        disabled=[column for column in table.columns if not _is_value(column)],
+        disabled=[column for column in table.columns if column != _VALUE],
         height=len(table) * ROW_HEIGHT + HEADER_HEIGHT,
         row_height=ROW_HEIGHT,
         alt="Parameters of the problem: value on the parameter's scale, and name",
@@ -115,12 +125,8 @@ def _edited_rows(key: str) -> dict[int, str | None]:
         int(row): text
         for row, cells in (state["edited_rows"] if state else {}).items()
         for column, text in cells.items()
-        if _is_value(column)
+        if column == _VALUE
     }
-
-
-def _is_value(column: str) -> bool:
-    return column.split(" ")[0] == "value"
 
 
 def _apply_edits(
@@ -151,9 +157,7 @@ def _table(session: Session, problem: Problem, order: tuple[int, ...]) -> pd.Dat
     scales = set(problem.scales)
     one_scale = len(scales) == 1
     columns: dict[str, Any] = {
-        f"value ({problem.scales[0]})" if one_scale else "value": [
-            f"{session.base[i]:.8g}" for i in order
-        ],
+        _VALUE: [f"{session.base[i]:.8g}" for i in order],
         # Of one type even if all are empty: the editor forgets its edits when a type changes.
         _RESET: pd.array(
             [":material/undo:" if changed[i] else None for i in order], dtype="string"
@@ -208,8 +212,8 @@ def _columns(
         session.move_to(theta)
 
     text = st.column_config.TextColumn
-    (value,) = [column for column in table if _is_value(column)]
-    value_width = max(_width("", [*table[value], *typed]), _width(value, []) + _PENCIL)
+    value = _VALUE if "scale" in table else f"{_VALUE} ({problem.scales[0]})"
+    value_width = max(_width("", [*table[_VALUE], *typed]), _width(value, []) + _PENCIL)
     value_width = min(value_width, _WIDEST_VALUE)  # whatever was typed
     first = _width(table.index.name, table.index, _LETTER + 0.3)
     return {
@@ -217,7 +221,7 @@ def _columns(
         "parameter": text(
             "parameter", pinned=True, disabled=True, width=min(first, _PHONE - value_width)
         ),
-        value: text(
+        _VALUE: text(
             value,
             width=value_width,
             alignment="right",

@@ -1,7 +1,6 @@
 """A fresh server on a free port, and a real headless Chromium."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from server_log import troubles
 from waiting import until
 
 from pages import PATIENCE_MS, RECORD_CANVAS, idle
@@ -19,19 +19,10 @@ REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
 
-# What no server's log may hold, whatever the tests did.
-_TROUBLE = re.compile(r"Traceback|\b(WARNING|ERROR|CRITICAL|FATAL)\b|\w(Warning|Error|Exception)\b")
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 _NET = ("http", "https", "ws", "wss")
-
-
-def troubles(log):
-    """The lines of a log that tell of trouble, each with those around it."""
-    lines = log.splitlines()
-    hits = [i for i, line in enumerate(lines) if _TROUBLE.search(line)]
-    return ["\n".join(lines[max(i - 3, 0) : i + 12]) for i in hits]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from amijax.audit.jobs import AuditJob, latest_audit, start_audit, stored_audit
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.comparison import Comparison
 from amijax.figures import audit_figure
-from amijax.sharing.exports import point_in_words
+from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result

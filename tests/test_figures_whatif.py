@@ -9,7 +9,7 @@ import pytest
 from amijax.figures import states_figure, trajectories_figure, web_page
 from amijax.figures.exported import titled
 from amijax.figures.panels import COLUMNS, name_each_once, panels, place
-from amijax.sharing.exports import point_in_words
+from amijax.sharing.points import point_in_words
 from amijax.whatif.trajectories import simulate_trajectories
 
 TEXT = 15  # pixels of a line of ticks or of a title

@@ -14,7 +14,7 @@ from amijax.audit.record import Audit
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.comparison import Comparison
 from amijax.figures import audit_figure
-from amijax.sharing.exports import point_in_words
+from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result

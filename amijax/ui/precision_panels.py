@@ -20,7 +20,7 @@ from amijax.precision.curvature import UNIT_ROUNDOFF
 from amijax.precision.story import SOURCES, story, worst
 from amijax.precisions import Precision
 from amijax.problems import Problem
-from amijax.sharing.exports import point_in_words
+from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers
 
 _NOT_FORETOLD = "What curvature foretells, and what it does not"

@@ -13,7 +13,7 @@ from amijax.figures import (
     states_figure,
     trajectories_figure,
 )
-from amijax.sharing.exports import point_in_words
+from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers, zoom
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context

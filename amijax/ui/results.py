@@ -12,7 +12,7 @@ from amijax.comparison import CONVENTIONS, Comparison, Convention
 from amijax.figures import gradient_figure
 from amijax.precisions import Precision
 from amijax.problems import Problem, log_prior
-from amijax.sharing.exports import point_in_words
+from amijax.sharing.points import point_in_words
 from amijax.ui import charts, html_tables
 from amijax.ui.html_tables import Column, Number, Row
 from amijax.ui.summary import cell, duration

@@ -1,7 +1,5 @@
 """The first page: AMICI against JAX at a point."""
 
-import streamlit as st
-
 from amijax.ui import lead, links, ordering, parameters, presets, summary, workbench
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.page import begin
@@ -9,7 +7,6 @@ from amijax.ui.page import begin
 context = begin("AMICI against JAX")
 session, problem = context.session, context.problem
 
-st.markdown(f"#### {problem.problem_id}")
 order = ordering.positions(session, problem)
 details = parameters.details(session, problem, order)
 places = workbench.lay_out(problem.n_parameters, details.width, order)
@@ -50,8 +47,9 @@ if result:
             failure.show(context, result, chosen)
         else:
             results.charts_of(result.comparisons, context.precision, order, places.scrolls)
-    with places.verdict:
+    with places.notes:
         failure.settings_used(result)
+    with places.verdict.container():
         trust.show(context, result.settled.objective, chosen.theta)
         if not chosen.failure:
             audit.line(result, chosen)

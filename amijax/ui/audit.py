@@ -24,7 +24,7 @@ _DRAWN = 24  # entries at once
 
 
 def line(result: Result, comparison: Comparison) -> None:
-    """One line below the first page's figures: whether they are confirmed, or what is wrong."""
+    """One line below the first page's numbers: whether they are confirmed, or what is wrong."""
     job = _started(result, comparison.theta, "auto")
     progress = job.progress()
     if progress.state == "failed":
@@ -36,13 +36,14 @@ def line(result: Result, comparison: Comparison) -> None:
 
 
 def _say(audit: Audit) -> None:
+    """In one line, whatever the verdict, so that what is below stays where it is."""
     with st.container(key="audit_line", horizontal=True, vertical_alignment="center"):
         if audit.anything_wrong:
-            st.error(_wrong(audit), icon=":material/gpp_bad:")
+            st.markdown(f":red-background[:material/gpp_bad: {_wrong(audit)}]", width="content")
         elif audit.llh.verdict == "right" or any(e.verdict == "right" for e in audit.gradient):
-            st.success(_plain(audit.summary), icon=":material/verified:")
+            st.markdown(f":green[:material/verified: {_plain(audit.summary)}]", width="content")
         else:
-            st.info(_plain(audit.summary), icon=":material/help:")
+            st.markdown(f":orange[:material/help: {_plain(audit.summary)}]", width="content")
         st.page_link("pages/audit.py", label="Entry by entry", icon=":material/fact_check:")
 
 

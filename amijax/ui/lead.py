@@ -31,7 +31,8 @@ WAITING = (
 
 
 def draw(context: Context, comparisons: Mapping[Precision, Comparison] | None) -> None:
-    """Draw sentences and next steps; without comparisons, what will be compared."""
+    """Draw problem, sentences and next steps; without comparisons, what will be compared."""
+    st.markdown(f"**{_plain(context.problem.problem_id)}**")
     if comparisons is None:
         st.markdown(WAITING)
         return

@@ -55,18 +55,21 @@ def edit(session: Session, problem: Problem) -> None:
     order = tuple(range(problem.n_parameters))
     with st.container(horizontal=True, vertical_alignment="center"):
         buttons(session, problem)
-    complaints = edit_table(session, problem, order)
+    complaints = edit_table(session, problem, order, with_names=True)
     details(session, problem, order).draw()
     notes(session, problem, complaints)
 
 
-def edit_table(session: Session, problem: Problem, order: tuple[int, ...]) -> list[str]:
+def edit_table(
+    session: Session, problem: Problem, order: tuple[int, ...], *, with_names: bool = False
+) -> list[str]:
     """Draw the table; set `session.theta` to what it says.
 
     Args:
         session: of the browser.
         problem: the open one.
         order: positions of the parameters from top to bottom.
+        with_names: whether the parameters' names have a column, where nothing else shows them.
 
     Returns:
         Sentences about cells that can't be used.
@@ -76,7 +79,7 @@ def edit_table(session: Session, problem: Problem, order: tuple[int, ...]) -> li
         session.base = session.theta.copy()  # edits made before another page was visited
     edited = _edited_rows(key)
     complaints = _apply_edits(session, problem, order, edited)
-    table = _table(session, problem, order)
+    table = _table(session, problem, order, with_names)
     typed = [text or "" for text in edited.values()]
     st.data_editor(
         table,
@@ -152,7 +155,9 @@ def _apply_edits(
     return complaints
 
 
-def _table(session: Session, problem: Problem, order: tuple[int, ...]) -> pd.DataFrame:
+def _table(
+    session: Session, problem: Problem, order: tuple[int, ...], with_names: bool
+) -> pd.DataFrame:
     changed = session.theta != problem.nominal_theta
     scales = set(problem.scales)
     one_scale = len(scales) == 1
@@ -165,7 +170,7 @@ def _table(session: Session, problem: Problem, order: tuple[int, ...]) -> pd.Dat
     }
     if not one_scale:
         columns["scale"] = [problem.scales[i] for i in order]
-    if problem.parameter_names != problem.parameter_ids:
+    if with_names and problem.parameter_names != problem.parameter_ids:
         columns["name"] = [problem.parameter_names[i] for i in order]
     ids = [problem.parameter_ids[i] for i in order]
     return pd.DataFrame(columns, index=pd.Index(ids, name="parameter"))

@@ -18,13 +18,15 @@ _TABLE, _CHART, _GAP = 328, 304, 16  # pixels: what they need at least, and betw
 # narrower; the height of what comes with the results, above the table; rows of the details as high
 # as the table's.
 _STYLE = """<style>
-.stMainBlockContainer { padding: 1.2rem clamp(1rem, 2.5vw, 5rem) 4rem; }
-.st-key-lead { min-height: 8.4rem; }
+.stMainBlockContainer { padding: 0.6rem clamp(1rem, 2.5vw, 5rem) 4rem; }
+.st-key-lead { min-height: 10.4rem; }
 .st-key-summary { min-height: 7.5rem; }
-@media (max-width: 1150px) { .st-key-lead { min-height: 11.6rem; } }
+.st-key-verdict { min-height: 2.5rem; }
+@media (max-width: 1150px) { .st-key-lead { min-height: 13.6rem; } }
 @media (max-width: 768px) { .stMainBlockContainer { padding-top: 3.6rem; } }
 @media (max-width: 640px) {
-  .st-key-lead { min-height: 21rem; } .st-key-summary { min-height: 15.5rem; }
+  .st-key-lead { min-height: 23rem; } .st-key-summary { min-height: 15.5rem; }
+  .st-key-verdict { min-height: 6rem; }
 }
 .st-key-workbench { container: bench / inline-size; }
 .st-key-workbench [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) {
@@ -57,21 +59,21 @@ class Places:
     """Where things go.
 
     Attributes:
-        lead, summary: above the table, as high without results as with them.
+        lead, summary, verdict: above the table, as high without results as with them.
         tools: the row above the table.
         table, details, chart: beside each other.
-        notes, verdict, values: below them.
+        notes, values: below them.
         scrolls: whether table and chart scroll together.
     """
 
     lead: DeltaGenerator
     summary: DeltaGenerator
+    verdict: DeltaGenerator
     tools: DeltaGenerator
     table: DeltaGenerator
     details: DeltaGenerator
     chart: DeltaGenerator
     notes: DeltaGenerator
-    verdict: DeltaGenerator
     values: DeltaGenerator
     scrolls: bool
 
@@ -89,6 +91,7 @@ def lay_out(n_parameters: int, details_width: int, order: tuple[int, ...]) -> Pl
     st.html(style.replace("DETAILS", str(details_width)).replace("BESIDE", str(beside)))
     lead = st.container(key="lead").empty()
     summary = st.container(key="summary").empty()
+    verdict = st.container(key="verdict").empty()
     tools = st.container(key="tools", horizontal=True, vertical_alignment="center", gap="small")
     scrolls = n_parameters >= _SCROLLED_FROM
     with st.container(key="workbench"):
@@ -102,5 +105,5 @@ def lay_out(n_parameters: int, details_width: int, order: tuple[int, ...]) -> Pl
     if scrolls:
         table.space(_AXIS_SPACE)
         details.space(_AXIS_SPACE)
-    notes, verdict, values = st.container(), st.container(key="verdict"), st.container()
-    return Places(lead, summary, tools, table, details, chart, notes, verdict, values, scrolls)
+    notes, values = st.container(), st.container()
+    return Places(lead, summary, verdict, tools, table, details, chart, notes, values, scrolls)

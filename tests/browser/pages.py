@@ -30,6 +30,17 @@ RECORD_CANVAS = """() => {
     to: Math.min(t.to, t.canvas.getBoundingClientRect().width),
   }));
   window.amijaxForget = () => texts.clear();
+  // A canvas that gets another size is empty: what was drawn on it is no more.
+  for (const side of ['width', 'height']) {
+    const size = Object.getOwnPropertyDescriptor(HTMLCanvasElement.prototype, side);
+    Object.defineProperty(HTMLCanvasElement.prototype, side, {
+      ...size,
+      set(value) {
+        for (const [key, text] of texts) if (text.canvas === this) texts.delete(key);
+        size.set.call(this, value);
+      },
+    });
+  }
   const wrap = (name, before) => {
     const original = context[name];
     context[name] = function (...args) {

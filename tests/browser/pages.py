@@ -236,6 +236,13 @@ def edit_cell(page, selector, column, row, text):
     until(page, lambda: cell(column).text_content() == text)
 
 
+def type_value(page, row, text):
+    """Type into the value column of the parameter table's row (0 is the first)."""
+    grid = "[class*='st-key-parameters_']"
+    header = until(page, lambda: cells(page, grid))[0]
+    edit_cell(page, grid, [title.split(" ")[0] for title in header].index("value"), row, text)
+
+
 def no_traceback(page):
     """There is no exception on the page."""
     assert page.locator("[data-testid='stException']").count() == 0

@@ -7,14 +7,13 @@ import pytest
 
 from amijax.sharing.links import State, link_query
 from pages import (
-    cells,
     cut_numbers,
     drawn_texts,
-    edit_cell,
     html_table,
     no_traceback,
     rerun,
     resize,
+    type_value,
     until,
 )
 
@@ -34,12 +33,6 @@ def cold_server(start_server, tmp_path_factory):
 def server(start_server, boehm):  # noqa: ARG001 - the model is in the cache of the tests
     """A server that finds the tests' compiled models."""
     return start_server()
-
-
-def type_value(page, row, text):
-    """Type into the parameter table's value column in a row (0 is the first)."""
-    header = until(page, lambda: cells(page, PARAMETERS))[0]
-    edit_cell(page, PARAMETERS, [h.split(" ")[0] for h in header].index("value"), row, text)
 
 
 def gradient(page, parameter):

@@ -10,7 +10,7 @@ from amijax.auto import settle
 from amijax.paths import collection_dir
 from amijax.precision import study_precision
 from amijax.simulation.settings import SolverChoice
-from pages import idle, no_traceback
+from pages import idle, no_traceback, resize
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +49,7 @@ def test_the_verdict_can_be_read_at_a_glance(server, new_page, misleading):
     metric = page.locator("[data-testid='stMetric']").last.inner_text()
     assert limit in metric
     assert entries in metric
+    resize(page, 2560)  # the sentences stand to the right of the numbers
     table = page.locator(".st-key-verdict_table")
     table.scroll_into_view_if_needed()  # a grid that is out of sight has no cells
     table.locator("table[role='grid'] td").first.wait_for(state="attached")

@@ -5,13 +5,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pages import edit_cell, idle, no_traceback, rerun, table, until
+from pages import html_table, idle, no_traceback, rerun, type_value, until
 
 pytestmark = pytest.mark.browser
 
 EMBEDDED = Path(__file__).parents[2] / "amijax" / "problems" / "embedded"
 CHART = ".st-key-gradient_chart"
-PARAMETERS = "[class*='st-key-parameters_']"
 PAGES = {
     "AMICI against JAX": "Values", "What if": "What if: ", "Precision": "Where the digits go: ",
     "Problems": "Your own problem",
@@ -53,20 +52,21 @@ def open_solver(page):
 
 
 def theta_of(page, parameter="k1"):
-    return until(page, lambda: table(page, "gradient_table").get(parameter, {}).get("theta"))
+    """A parameter in the gradient table, as the number that is shown."""
+    row = until(page, lambda: html_table(page, "gradient_table").get(parameter))
+    return row["theta"]["text"]
 
 
 def test_nothing_is_lost_on_other_pages_nor_by_a_reload(server, new_page):
     """More orders of pages are in tests/test_state.py, without a browser."""
-    page = new_page(server)
+    page = new_page(server)  # a newcomer's address: float32
     rerun(page, lambda: pick(page, "Conversion_Reaction"))
-    rerun(page, lambda: page.locator(".st-key-x64 label").first.click())
     open_solver(page)
     rtol = page.locator(".st-key-rtol input")
     rtol.fill("1e-09")
     rerun(page, lambda: rtol.press("Enter"))
     page.locator(CHART).first.wait_for()
-    edit_cell(page, PARAMETERS, 2, 0, "-0.5")
+    type_value(page, 0, "-0.5")
     until(page, lambda: "theta=k1" in page.url)
     expected = state(page)
     assert expected["problem"] == expected["address problem"] == "Conversion_Reaction"
@@ -91,9 +91,9 @@ def test_back_undoes_an_edit_and_forward_redoes_it(server, new_page):
     page = new_page(server + "/?problem=Conversion_Reaction")
     page.locator(CHART).first.wait_for()
     nominal = theta_of(page)
-    edit_cell(page, PARAMETERS, 2, 0, "-0.5")
+    type_value(page, 0, "-0.5")
     until(page, lambda: "theta=k1%3A-0.5~" in page.url)
-    edit_cell(page, PARAMETERS, 2, 0, "-0.6")
+    type_value(page, 0, "-0.6")
     until(page, lambda: "theta=k1%3A-0.6~" in page.url)
     for step, theta in ((page.go_back, "-0.5"), (page.go_back, nominal),
                         (page.go_forward, "-0.5"), (page.go_forward, "-0.6")):  # fmt: skip
@@ -109,7 +109,7 @@ def test_an_upload_survives_a_reload(server, new_page):
     page.get_by_text("finds nothing to object to").wait_for()
     page.locator(".st-key-open_problem a").click()
     page.locator(CHART).first.wait_for()
-    edit_cell(page, PARAMETERS, 2, 0, "-0.5")
+    type_value(page, 0, "-0.5")
     until(page, lambda: "theta=k1" in page.url)
     before = state(page)
     assert "(upload " in before["problem"]

@@ -5,18 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 STAYS = "stays_in_view"  # key of a container that stays in view while the page scrolls below it
+SIDES = "clamp(1rem, 2.5vw, 5rem)"  # room beside a page's contents
 SIDEWAYS = "sideways"  # how keys of containers begin whose chart scrolls sideways where it must
 
 # A multiselect hides what is beyond its third line. On a narrow screen Streamlit's header lies
 # above the page.
 _SHEET = """<style>
+.stMainBlockContainer { padding-left: %(sides)s; padding-right: %(sides)s; }
 div:has(> [data-testid="stMultiSelectTagsContainer"]) { max-height: none; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-%(stays)s) {
   position: sticky; top: 0; z-index: 90; padding: 0.4rem 0;
   background: light-dark(%(light)s, %(dark)s);
 }
 [class*="st-key-%(sideways)s_"] { overflow-x: auto; }
-[class*="st-key-%(sideways)s_"] > [data-testid="stElementContainer"] { min-width: 640px; }
+[class*="st-key-%(sideways)s_"] > [data-testid="stElementContainer"] { min-width: 610px; }
 @media (max-width: 768px) {
   [data-testid="stLayoutWrapper"]:has(> .st-key-%(stays)s) { top: 3.7rem; }
 }
@@ -28,4 +30,4 @@ def apply() -> None:
     colours = {
         scheme: st.get_option(f"theme.{scheme}.backgroundColor") for scheme in ("light", "dark")
     }
-    st.html(_SHEET % {"stays": STAYS, "sideways": SIDEWAYS, **colours})
+    st.html(_SHEET % {"stays": STAYS, "sideways": SIDEWAYS, "sides": SIDES, **colours})

@@ -21,7 +21,7 @@ with places.details:
     parameters.details(session, problem, order).draw()
 with places.notes:
     parameters.notes(session, problem, complaints)
-if not ordering.has_seen(session):  # later, the last numbers stay until the next are there
+if not ordering.has_seen(session):  # later, old numbers vanish where the next take long
     with places.lead.container():
         lead.draw(context, None)
     with places.summary.container():

@@ -103,7 +103,9 @@ def settle(
         if on_chunk is None or len(tried.condition_labels) == 1:
             evaluation = tried.evaluate(theta)
         else:
-            (evaluation,) = tried.evaluate_batch(np.array([theta]), on_chunk=on_chunk)
+            # On one core, as `evaluate`: its time stands beside that of JAX's side.
+            one_core = tried.with_num_threads(1)
+            (evaluation,) = one_core.evaluate_batch(np.array([theta]), on_chunk=on_chunk)
         if evaluation.failure is None:
             if _is_open(choice) and measurement is None:
                 measurement = _measure(tried, evaluation)

@@ -147,3 +147,17 @@ def test_settling_can_be_ended_between_conditions(conversion):
 
     with pytest.raises(KeyboardInterrupt):
         settle(objective, theta, SolverChoice(), on_chunk=edited)
+
+
+def test_a_watched_simulation_takes_one_core(conversion, monkeypatch):
+    """Its time stands beside an unwatched one's, and AMICI's CPU time is that of all threads."""
+    cores = []
+    batch = AmiciObjective.evaluate_batch
+
+    def counted(objective, *args, **options):
+        cores.append(objective.batch_threads)
+        return batch(objective, *args, **options)
+
+    monkeypatch.setattr(AmiciObjective, "evaluate_batch", counted)
+    settle(conversion, conversion.problem.nominal_theta, SolverChoice(), on_chunk=lambda _: None)
+    assert cores[0] == 1

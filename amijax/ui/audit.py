@@ -18,6 +18,7 @@ from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
+from amijax.ui.markdown import plain
 
 _ABANDON_AFTER = 10.0  # seconds without a page that asks
 _DRAWN = 24  # entries at once
@@ -41,16 +42,16 @@ def _say(audit: Audit) -> None:
         if audit.anything_wrong:
             st.markdown(f":red-background[:material/gpp_bad: {_wrong(audit)}]", width="content")
         elif audit.llh.verdict == "right" or any(e.verdict == "right" for e in audit.gradient):
-            st.markdown(f":green[:material/verified: {_plain(audit.summary)}]", width="content")
+            st.markdown(f":green[:material/verified: {plain(audit.summary)}]", width="content")
         else:
-            st.markdown(f":orange[:material/help: {_plain(audit.summary)}]", width="content")
+            st.markdown(f":orange[:material/help: {plain(audit.summary)}]", width="content")
         st.page_link("pages/audit.py", label="Entry by entry", icon=":material/fact_check:")
 
 
 def _wrong(audit: Audit) -> str:
     causes = {audit.directions.cause, *(entry.cause for entry in audit.gradient)}
     lead = "**Agreement is not accuracy.** " if TOLERANCE in causes else ""
-    return f"{lead}{_plain(audit.summary)}"
+    return f"{lead}{plain(audit.summary)}"
 
 
 def page(context: Context, result: Result) -> None:
@@ -92,13 +93,13 @@ def _say_on_page(audit: Audit) -> None:
     if audit.anything_wrong:
         st.error(_wrong(audit), icon=":material/gpp_bad:")
     else:
-        st.success(_plain(audit.summary), icon=":material/verified:")
+        st.success(plain(audit.summary), icon=":material/verified:")
     counts = {
         v: sum(e.verdict == v for e in audit.gradient) for v in ("right", "wrong", "unproven")
     }
     with numbers.row("audit_figures"):
         numbers.figure(
-            "llh", audit.llh.verdict, help=_plain(f"{audit.llh.sentence} {audit.llh.cause}")
+            "llh", audit.llh.verdict, help=plain(f"{audit.llh.sentence} {audit.llh.cause}")
         )
         for verdict, number in counts.items():
             numbers.figure(f"entries {verdict}", number, help=_HELP[verdict])
@@ -224,8 +225,3 @@ def _watch(job: AuditJob) -> None:
         ":material/hourglass_empty: Auditing these numbers in the background, by witnesses other "
         "than AMICI …"
     )
-
-
-def _plain(text: str) -> str:
-    """Text whose ids are not taken for Markdown."""
-    return text.replace("_", r"\_").replace("*", r"\*")

@@ -10,6 +10,7 @@ import streamlit as st
 from amijax.precisions import Precision
 from amijax.sharing.presets import list_presets
 from amijax.ui.context import Context
+from amijax.ui.markdown import plain
 from amijax.ui.parameters import AMICI_ONLY
 from amijax.ui.presets import is_at
 
@@ -32,7 +33,7 @@ WAITING = (
 
 def draw(context: Context, comparisons: Mapping[Precision, Comparison] | None) -> None:
     """Draw problem, sentences and next steps; without comparisons, what will be compared."""
-    st.markdown(f"**{_plain(context.problem.problem_id)}**")
+    st.markdown(f"**{plain(context.problem.problem_id)}**")
     if comparisons is None:
         st.markdown(WAITING)
         return
@@ -40,9 +41,9 @@ def draw(context: Context, comparisons: Mapping[Precision, Comparison] | None) -
 
     line = headline(context.problem, comparisons, context.precision)
     look_at = [p.look_at for p in list_presets() if is_at(p, context)]
-    st.markdown(_plain(" ".join([line.compared, line.found])))
+    st.markdown(plain(" ".join([line.compared, line.found])))
     if look_at:
-        st.markdown(f":material/lightbulb: {_plain(look_at[0])}")
+        st.markdown(f":material/lightbulb: {plain(look_at[0])}")
     with st.container(horizontal=True, vertical_alignment="center", key="next_steps"):
         for step in line.steps:
             _step(context, step)
@@ -72,8 +73,3 @@ def _take(context: Context, step: Step) -> None:
         )
     else:
         context.session.move_to(context.problem.nominal_theta)
-
-
-def _plain(text: str) -> str:
-    """Text whose ids are not taken for Markdown."""
-    return text.replace("_", r"\_").replace("*", r"\*").replace("~", r"\~").replace("$", r"\$")

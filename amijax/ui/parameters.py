@@ -14,6 +14,7 @@ from amijax.problems import Problem
 from amijax.problems.points import on_bounds, random_theta, read_text, read_value
 from amijax.ui import html_tables
 from amijax.ui.html_tables import Column, Number, Row, needed_width
+from amijax.ui.markdown import plain
 from amijax.ui.session import Session
 
 # A chart beside the table has rows as high (amijax/figures/gradient.py).
@@ -118,7 +119,7 @@ def notes(session: Session, problem: Problem, complaints: list[str]) -> None:
         more = ", …" if at.size > _NAMED else ""
         sit = "sits" if at.size == 1 else "sit"
         text += f" {at.size} {sit} on a bound ({_ON_BOUND}): {', '.join(named)}{more}."
-    st.caption(text.replace("_", r"\_"))
+    st.caption(plain(text))
 
 
 def _edited_rows(key: str) -> dict[int, str | None]:

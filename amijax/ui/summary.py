@@ -43,7 +43,7 @@ def draw(comparisons: Mapping[Precision, Comparison] | None, precision: Precisio
         Row(
             "relative difference of llh",
             ["—", *([_relative(c, c.llh_rel_diff) for c in every] or dots)],
-            "(AMICI − JAX) / AMICI. 0.01 or 1 % means: two digits agree.",
+            "(AMICI − JAX) / |AMICI|. 0.01 or 1 % means: two digits agree.",
         ),
         Row(
             "largest one of the gradient",

@@ -31,8 +31,10 @@ from amijax.whatif.trajectories import simulate_trajectories
 ROOT = Path(__file__).parents[1]
 SPOILT = "Spoilt_Decay"
 
-# An algebraic rule that nobody solves: AMICI 1.1 ends with signal 11 where a simulation of it with
-# adjoint sensitivities fails before its first step. The initial values fulfil it.
+# An algebraic rule that nobody solves: AMICI 1.1 writes outside of its memory where a simulation of
+# it with adjoint sensitivities fails before its first step. The initial values fulfil it. By what
+# lies there, that is noticed at once (signal 11) or when memory is freed (signal 6).
+_ENDS = r"ends AMICI's process: signal (11 \(segmentation fault\)|6 \(aborted\))"
 _ALGEBRAIC_RULE = """
 <listOfRules>
   <algebraicRule><math xmlns="http://www.w3.org/1998/Math/MathML">
@@ -155,7 +157,7 @@ def test_a_crash_is_a_failure_and_remembered(adjoint, algebraic):
     theta = algebraic.problem.nominal_theta
     evaluation = adjoint.evaluate(theta)
     assert evaluation.failure.kind == "trial"
-    assert "ends AMICI's process: signal 11 (segmentation fault)" in evaluation.failure.message
+    assert re.search(_ENDS, evaluation.failure.message)
     assert "adjoint sensitivities" in evaluation.failure.message
     assert "forward" in evaluation.failure.remedy
     assert verdicts(adjoint) == {
@@ -191,11 +193,11 @@ def test_auto_neither_climbs_the_ladder_nor_measures_what_crashes(adjoint, algeb
 
 def test_whatever_simulates_refuses(adjoint):
     theta = adjoint.problem.nominal_theta
-    with pytest.raises(RefusedModelError, match="signal 11"):
+    with pytest.raises(RefusedModelError, match=_ENDS):
         adjoint.simulator.likelihoods(theta, gradient=True)
-    with pytest.raises(RefusedModelError, match="signal 11"):
+    with pytest.raises(RefusedModelError, match=_ENDS):
         adjoint.simulator.everything(theta, gradient=True)
-    with pytest.raises(RefusedModelError, match="signal 11"):
+    with pytest.raises(RefusedModelError, match=_ENDS):
         adjoint.simulator.batch(theta[None], gradient=True, num_threads=1)
 
 
@@ -223,7 +225,7 @@ def test_another_process_knows_without_trying(adjoint):
         [sys.executable, "-c", code], input=pickle.dumps(adjoint), capture_output=True, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert "signal 11" in done.stdout.decode()
+    assert re.search(_ENDS, done.stdout.decode())
     assert done.stdout.decode().split()[-1] == "0"
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
@@ -234,7 +236,7 @@ def test_the_command_line_says_it(adjoint):
     assert done.returncode == 1, done.stderr
     answer = json.loads(done.stdout)
     assert answer["status"] == "failed"
-    assert "signal 11 (segmentation fault)" in answer["failure"]["message"]
+    assert re.search(_ENDS, answer["failure"]["message"])
     assert run("evaluate", source).returncode == 0
 
 

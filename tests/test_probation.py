@@ -31,9 +31,9 @@ from amijax.whatif.trajectories import simulate_trajectories
 ROOT = Path(__file__).parents[1]
 SPOILT = "Spoilt_Decay"
 
-# An algebraic rule that nobody solves: AMICI 1.1 writes outside of its memory where a simulation of
-# it with adjoint sensitivities fails before its first step. The initial values fulfil it. By what
-# lies there, that is noticed at once (signal 11) or when memory is freed (signal 6).
+# An algebraic rule that nobody solves: where a simulation of it with adjoint sensitivities fails
+# before its first step, SUNDIALS frees what was never set (IDAApolynomialFree). The initial values
+# fulfil it. By what lies there, that is signal 11, or signal 6 from free().
 _ENDS = r"ends AMICI's process: signal (11 \(segmentation fault\)|6 \(aborted\))"
 _ALGEBRAIC_RULE = """
 <listOfRules>

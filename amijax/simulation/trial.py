@@ -7,6 +7,7 @@ beside the model and written to stdout, one JSON object a line.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import multiprocessing
@@ -45,6 +46,7 @@ _ENOUGH = 3.0
 
 _NO_MEMORY, _RAISED, _NOT_TRIED = 70, 71, 72  # exit codes that nothing else uses
 _OUTPUT_BYTES = 4000
+_M_PERTURB = -6  # in glibc's malloc.h
 
 
 def try_after_build(folders: ModelFolders, library: Path) -> None:
@@ -139,6 +141,7 @@ def _child(
     status = 0
     try:
         _limit(limits)
+        _spoil_fresh_memory()
         model = load_model(key, library)
         prepared = prepare(sample.numbers, sample.plan, model)
         settings = SolverSettings(**code.settings())  # type: ignore[arg-type]
@@ -179,6 +182,16 @@ def _set_limit(which: int, soft: int, hard: int) -> None:
 
     with suppress(ValueError, OSError):  # there is a lower one already
         resource.setrlimit(which, (soft, hard))
+
+
+def _spoil_fresh_memory() -> None:
+    """Let C's memory hold rubbish until it is written to, so that who reads it earlier crashes.
+
+    Else it is a matter of luck: IDAS frees pointers of adjoint sensitivities that it never set,
+    which are zero in one process and are not in the next. glibc only (`man mallopt`).
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_PERTURB, 0x55)
 
 
 def _simulate(model: Any, settings: SolverSettings, gradient: bool, edatas: Sequence[Any]) -> None:

@@ -70,7 +70,7 @@ def settle(
     theta: ArrayLike,
     choice: SolverChoice,
     *,
-    on_chunk: Callable[[int], None] | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Settled:
     """Evaluate llh and gradient with the first settings of the choice that work.
 
@@ -83,7 +83,7 @@ def settle(
         objective: the problem; its own settings don't matter.
         theta: shape (n_parameters,), on the PEtab scale.
         choice: what is given and what is left open.
-        on_chunk: called several times a second while the conditions of a problem with several are
+        check: called several times a second while the conditions of a problem with several are
             simulated, in the calling thread; what it raises ends the simulation.
 
     Raises:
@@ -100,12 +100,9 @@ def settle(
         if measurement is not None:
             settings = replace(settings, sensitivities=measurement.chosen)
         tried = objective.with_solver(settings)
-        if on_chunk is None or len(tried.condition_labels) == 1:
-            evaluation = tried.evaluate(theta)
-        else:
-            # On one core, as `evaluate`: its time stands beside that of JAX's side.
-            one_core = tried.with_num_threads(1)
-            (evaluation,) = one_core.evaluate_batch(np.array([theta]), on_chunk=on_chunk)
+        evaluation = (
+            tried.evaluate(theta) if check is None else tried.evaluate_unless(theta, True, check)
+        )
         if evaluation.failure is None:
             if _is_open(choice) and measurement is None:
                 measurement = _measure(tried, evaluation)

@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -184,6 +185,55 @@ class WatchedJob[P: Progress](Job[P]):
         if self._abandon_after is not None and unwatched > self._abandon_after:
             self._is_abandoned = True
             raise CancelledError
+
+
+class OneAtATime:
+    """Work of one who waits for it, in a thread: what nobody waits for any more ends by itself.
+
+    Until it has ended, the next work waits: who asks again and again has one core busy.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Set up; `name` is the thread's."""
+        # Python waits for the threads of a pool before it ends.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    def run[T](
+        self,
+        work: Callable[[Callable[[], None]], T],
+        watch: Callable[[], None],
+        every: float = 0.2,
+    ) -> T:
+        """Work, and watch meanwhile.
+
+        Args:
+            work: called with a function that it calls now and then, and that raises once nobody
+                waits for it any more.
+            watch: called in the calling thread, every so many seconds. What it raises comes out of
+                here immediately; the work ends by itself, as soon as it can.
+            every: the seconds.
+
+        Returns:
+            What `work` returns; what it raises is raised.
+        """
+        is_left = threading.Event()
+
+        def check() -> None:
+            if is_left.is_set():
+                raise CancelledError
+
+        def wanted() -> T:
+            check()
+            return work(check)
+
+        future = self._pool.submit(wanted)
+        try:
+            while not wait([future], every).done:
+                watch()
+        except BaseException:
+            is_left.set()
+            raise
+        return future.result()
 
 
 def be_nice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -178,6 +179,7 @@ def compare(
     *,
     amici: Evaluation | None = None,
     run_jax: bool = True,
+    check: Callable[[], None] | None = None,
 ) -> Comparison:
     """Evaluate llh and gradient with AMICI alone and with AMICI inside JAX.
 
@@ -189,6 +191,8 @@ def compare(
         precision: what JAX computes in, from the transformation to the chain rule.
         amici: AMICI's side, if it is at hand; it must be of this objective at this theta.
         run_jax: whether JAX's side is wanted, which costs one more simulation.
+        check: called several times a second while JAX's side is simulated, if the problem has
+            several conditions, perhaps in another thread; what it raises ends that and comes out.
 
     Raises:
         PrecisionError: float64 was asked for, but JAX's 64-bit mode is off.
@@ -198,7 +202,7 @@ def compare(
         raise ValueError(f"precision must be float32 or float64, but is {precision!r}.")
     amici = amici or objective.evaluate(theta)
     inside = (
-        jax_objective_of(objective).evaluate(amici.theta.astype(precision))
+        jax_objective_of(objective).evaluate(amici.theta.astype(precision), check=check)
         if amici.failure is None and run_jax
         else None
     )
@@ -262,6 +266,11 @@ class _Weak:
 
     def evaluate_batch(self, thetas: FloatArray, gradient: bool = True) -> tuple[Evaluation, ...]:
         return self._alive().evaluate_batch(thetas, gradient)
+
+    def evaluate_unless(
+        self, theta: FloatArray, gradient: bool, check: Callable[[], None]
+    ) -> Evaluation:
+        return self._alive().evaluate_unless(theta, gradient, check)
 
     def _alive(self) -> AmiciObjective:
         objective = self._objective()

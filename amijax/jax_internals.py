@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
-HostFunction = Callable[[tuple[np.ndarray, ...], np.ndarray], None]
+HostFunction = Callable[..., None]
 
 
-def host_callback(function: HostFunction, result: Any) -> Callable[[jax.Array], Any]:
+def host_callback(function: HostFunction, result: Any) -> Callable[..., Any]:
     """A function of JAX that calls a function of NumPy, which fills in the results.
 
     A `pure_callback` does the same, but copies its arguments with a `device_put` in Python: 0.7 ms
@@ -22,16 +21,16 @@ def host_callback(function: HostFunction, result: Any) -> Callable[[jax.Array], 
     by a callback built on mutable arrays)
 
     When it changes: JAX's `buffer_callback` no longer gives a host function NumPy views of its
-    argument and of its results, under `jit` and `vmap`, and a JaxObjective can't call AMICI.
+    arguments and of its results, under `jit` and `vmap`, and a JaxObjective can't call AMICI.
 
     Args:
-        function: given the arrays to fill in and the argument; under `vmap` all have the same
-            leading axes in front. It must not raise or use JAX.
+        function: given a tuple of the arrays to fill in and the arguments, arrays as well; under
+            `vmap` all have the same leading axes in front. It must not raise or use JAX.
         result: `ShapeDtypeStruct` of what it fills in, one or a tuple of them.
     """
 
-    def write(_context: Any, out: Any, argument: Any) -> None:
+    def write(_context: Any, out: Any, *arguments: Any) -> None:
         outs = out if isinstance(out, (tuple, list)) else (out,)
-        function(tuple(np.asarray(each) for each in outs), np.asarray(argument))
+        function(tuple(np.asarray(each) for each in outs), *map(np.asarray, arguments))
 
     return buffer_callback(write, result, vmap_method="expand_dims")

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from itertools import count
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from amijax.host_objective import (
+    BatchHostObjective,
+    HostEvaluation,
+    HostObjective,
+    StoppableHostObjective,
+)
 from amijax.jax_internals import host_callback
-from amijax.scales import FloatArray, Scale, linear_slope, to_scaled
+from amijax.scales import FloatArray, linear_slope, to_scaled
 from amijax.scaling import unscale
 
 
@@ -25,41 +32,6 @@ class PrecisionError(ValueError):
 
 class SecondDerivativeError(NotImplementedError):
     """A second derivative was asked for, which AMICI does not provide."""
-
-
-class HostEvaluation(Protocol):
-    """What `JaxObjective` reads of an evaluation; everything else in it is passed through."""
-
-    @property
-    def llh(self) -> float:
-        """Log-likelihood, NaN after a failure."""
-
-    @property
-    def gradient(self) -> FloatArray | None:
-        """Its derivative with respect to theta; NaN after a failure."""
-
-    @property
-    def failure(self) -> Any:
-        """None, or why there is no result."""
-
-
-class HostObjective(Protocol):
-    """What `JaxObjective` needs of the objective that it is given."""
-
-    @property
-    def scales(self) -> Sequence[Scale]:
-        """The parameters' PEtab scales."""
-
-    def evaluate(self, theta: FloatArray, gradient: bool = True) -> HostEvaluation:
-        """Evaluate at theta (float64, on the PEtab scale); never raise for a failed simulation."""
-
-
-@runtime_checkable
-class BatchHostObjective(HostObjective, Protocol):
-    """A host objective that evaluates many points faster than one after the other."""
-
-    def evaluate_batch(self, thetas: FloatArray, gradient: bool = True) -> Sequence[HostEvaluation]:
-        """Evaluate at the rows of thetas, shape (n, n_parameters), in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +77,13 @@ class JaxObjective:
         self.objective = objective
         self.failures: deque[HostEvaluation] = deque(maxlen=16)
         self._scales = tuple(objective.scales)
-        # What the callbacks of `evaluate` made, by precision and point, until it is fetched.
-        self._evaluations: defaultdict[tuple[str, bytes], list[HostEvaluation]] = defaultdict(list)
+        # The calls of `evaluate` under way, by the number that JAX hands to the callback.
+        self._calls: dict[int, _Call] = {}
+        self._numbers = count()
         self._programs: dict[tuple[bool, str], tuple[Any, float]] = {}
         self._lock = threading.Lock()
         self._llh_linear = _differentiable(
-            partial(self._host, gradient=False, keep=False),
-            partial(self._host, gradient=True, keep=False),
-        )
-        self._llh_linear_kept = _differentiable(
-            partial(self._host, gradient=False, keep=True),
-            partial(self._host, gradient=True, keep=True),
+            partial(self._host, gradient=False), partial(self._host, gradient=True)
         )
         self._call = jax.jit(lambda theta: self._llh_linear(unscale(theta, self._scales)))
 
@@ -132,37 +100,42 @@ class JaxObjective:
         """
         return self._call(self._checked(theta))
 
-    def evaluate(self, theta: Any, gradient: bool = True) -> JaxEvaluation:
+    def evaluate(
+        self, theta: Any, gradient: bool = True, *, check: Callable[[], None] | None = None
+    ) -> JaxEvaluation:
         """Evaluate at theta and tell what happened: result, host evaluation, durations.
 
         Args:
             theta: shape (n_parameters,), float32 or float64, on the PEtab scale.
             gradient: whether to compute the gradient as well.
+            check: called several times a second, if the objective has an `evaluate_unless`, in
+                the thread that simulates; what it raises ends the simulation and is raised here.
 
         Raises:
             PrecisionError, TypeError, ValueError: as calling the object does.
         """
         theta = self._checked(theta)
         program, compile_seconds = self._program(gradient, theta)
-        start = time.perf_counter()
-        (llh, p), grad = jax.block_until_ready(program(theta))
-        wall_seconds = time.perf_counter() - start
-        with self._lock:
-            kept = self._evaluations.get(_point(np.asarray(p)), [])
-            host = kept.pop() if kept else None
-            if not kept:
-                self._evaluations.pop(_point(np.asarray(p)), None)
+        call, number = _Call(check), next(self._numbers) % _MOST_NUMBERS
+        self._calls[number] = call
+        try:
+            start = time.perf_counter()
+            llh, grad = jax.block_until_ready(program(theta, np.int32(number)))
+            wall_seconds = time.perf_counter() - start
+        finally:
+            del self._calls[number]
+        if call.ended_by is not None:
+            raise call.ended_by
         return JaxEvaluation(
             llh=theta.dtype.type(llh),
             gradient=None if grad is None else np.asarray(grad),
-            host=host,
+            host=call.evaluation,
             wall_seconds=wall_seconds,
             compile_seconds=compile_seconds,
         )
 
-    def _llh_and_p(self, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        p = unscale(theta, self._scales)
-        return self._llh_linear_kept(p), p
+    def _llh_of_call(self, theta: jax.Array, number: jax.Array) -> jax.Array:
+        return self._llh_linear(unscale(theta, self._scales), number)
 
     def _checked(self, theta: Any) -> Any:
         if not isinstance(theta, jax.Array):
@@ -193,29 +166,33 @@ class JaxObjective:
                 if key not in self._programs:
                     start = time.perf_counter()
                     function = (
-                        jax.value_and_grad(self._llh_and_p, has_aux=True)
+                        jax.value_and_grad(self._llh_of_call)
                         if gradient
-                        else lambda theta: (self._llh_and_p(theta), None)
+                        else lambda theta, number: (self._llh_of_call(theta, number), None)
                     )
-                    program = jax.jit(function).lower(theta).compile()
+                    program = jax.jit(function).lower(theta, np.int32(0)).compile()
                     self._programs[key] = (program, time.perf_counter() - start)
         return self._programs[key]
 
     def _host(
-        self, out: tuple[np.ndarray, ...], linear: np.ndarray, *, gradient: bool, keep: bool
+        self,
+        out: tuple[np.ndarray, ...],
+        linear: np.ndarray,
+        number: np.ndarray | None = None,
+        *,
+        gradient: bool,
     ) -> None:
         """The callback: NumPy only (JAX inside a callback can deadlock), and no exception leaves
         it (its effect on the running program is undefined).
 
-        `linear` has shape (..., n_parameters); the leading axes are those of `vmap`.
+        `linear` has shape (..., n_parameters); the leading axes are those of `vmap`. A call of
+        `evaluate`, which has a single point, has a number.
         """
         points = linear.reshape(-1, linear.shape[-1]).astype(np.float64)
-        evaluations = self._evaluate(points, gradient)
-        if keep:
-            (evaluation,) = evaluations  # `evaluate` takes a single point
-            if not isinstance(evaluation, _Broken):
-                with self._lock:
-                    self._evaluations[_point(linear)].append(evaluation)
+        call = _Call() if number is None else self._calls[int(number)]
+        evaluations = self._evaluate(points, gradient, call)
+        if number is not None and not isinstance(evaluations[0], _Broken):
+            call.evaluation = evaluations[0]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             llh = np.array([evaluation.llh for evaluation in evaluations])
             out[0][...] = llh.reshape(linear.shape[:-1])
@@ -224,31 +201,56 @@ class JaxObjective:
                 slopes = slopes.reshape(points.shape) / linear_slope(points, self._scales)
                 out[1][...] = slopes.reshape(linear.shape)
 
-    def _evaluate(self, points: FloatArray, gradient: bool) -> Sequence[HostEvaluation]:
+    def _evaluate(
+        self, points: FloatArray, gradient: bool, call: _Call
+    ) -> Sequence[HostEvaluation]:
         """Evaluate at linear parameters, shape (n, n_parameters)."""
         # Row by row: NumPy's logarithm may round differently in larger arrays.
         thetas = [to_scaled(point, self._scales) for point in points]
+        objective = self.objective
         evaluations: Sequence[HostEvaluation]
         try:
-            if len(thetas) > 1 and isinstance(self.objective, BatchHostObjective):
-                evaluations = self.objective.evaluate_batch(np.array(thetas), gradient=gradient)
+            if call.check is not None and isinstance(objective, StoppableHostObjective):
+                evaluations = [objective.evaluate_unless(thetas[0], gradient, call.go_on)]
+            elif len(thetas) > 1 and isinstance(objective, BatchHostObjective):
+                evaluations = objective.evaluate_batch(np.array(thetas), gradient=gradient)
             else:
-                evaluations = [self.objective.evaluate(t, gradient=gradient) for t in thetas]
-        except Exception as error:
+                evaluations = [objective.evaluate(t, gradient=gradient) for t in thetas]
+        except BaseException as error:
+            if call.ended_by is None and not isinstance(error, Exception):
+                raise
             evaluations = [_Broken(error, np.full(points.shape[-1], np.nan))] * len(thetas)
-        self.failures.extend([e for e in evaluations if e.failure is not None])
+        if call.ended_by is None:
+            self.failures.extend([e for e in evaluations if e.failure is not None])
         return evaluations
 
 
-def _point(p: np.ndarray) -> tuple[str, bytes]:
-    return p.dtype.name, p.tobytes()
+_MOST_NUMBERS = 2**31  # of calls, in 32 bits
+
+
+class _Call:
+    """A call of `evaluate` under way, seen from the callback."""
+
+    def __init__(self, check: Callable[[], None] | None = None) -> None:
+        self.check = check
+        self.evaluation: HostEvaluation | None = None
+        self.ended_by: BaseException | None = None
+
+    def go_on(self) -> None:
+        """Check, and remember by what the call is ended."""
+        assert self.check is not None
+        try:
+            self.check()
+        except BaseException as error:
+            self.ended_by = error
+            raise
 
 
 @dataclass(frozen=True)
 class _Broken:
     """The evaluation of an objective that raised, which it should not."""
 
-    failure: Exception
+    failure: BaseException
     gradient: FloatArray
     llh: float = np.nan
 
@@ -256,18 +258,20 @@ class _Broken:
 def _differentiable(host_value: Any, host_value_and_gradient: Any) -> Any:
     """The log-likelihood of linear parameters, with AMICI's gradient as its derivative.
 
+    A second argument is the number of the call, for the callback alone.
+
     Value alone and value with gradient are two callbacks, so that neither asks for what it does
     not need; the derivative rule makes one call for both.
     """
 
     @jax.custom_jvp
-    def llh(p: jax.Array) -> jax.Array:
-        return host_callback(host_value, jax.ShapeDtypeStruct((), p.dtype))(p)
+    def llh(p: jax.Array, *number: jax.Array) -> jax.Array:
+        return host_callback(host_value, jax.ShapeDtypeStruct((), p.dtype))(p, *number)
 
     @jax.custom_jvp
-    def llh_and_gradient(p: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def llh_and_gradient(p: jax.Array, *number: jax.Array) -> tuple[jax.Array, jax.Array]:
         result = (jax.ShapeDtypeStruct((), p.dtype), jax.ShapeDtypeStruct(p.shape, p.dtype))
-        return host_callback(host_value_and_gradient, result)(p)
+        return host_callback(host_value_and_gradient, result)(p, *number)
 
     @llh.defjvp
     def llh_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:

@@ -245,6 +245,29 @@ class AmiciObjective:
             return self._evaluation(theta, rdatas, gradient, start)
         return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
 
+    def evaluate_unless(
+        self, theta: ArrayLike, gradient: bool, check: Callable[[], None]
+    ) -> Evaluation:
+        """`evaluate` that can be ended between two conditions.
+
+        On one core, as `evaluate` is by default, so that durations can be compared.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+            gradient: whether to compute the gradient as well.
+            check: called several times a second, if there are several conditions, in the calling
+                thread; what it raises ends the simulation and comes out.
+
+        Raises:
+            ValueError: theta has the wrong shape.
+        """
+        if len(self.condition_labels) == 1:
+            return self.evaluate(theta, gradient)
+        one_core = self.with_num_threads(1)
+        points = [self.problem.checked(theta)]
+        (evaluation,) = one_core.evaluate_batch(points, gradient, on_chunk=lambda _: check())
+        return evaluation
+
     def llh_batch(self, thetas: ArrayLike, *, executor: Executor | None = None) -> FloatArray:
         """Log-likelihoods at many points at once, on all cores or on a Dask cluster.
 

@@ -137,16 +137,16 @@ def test_settling_can_be_ended_between_conditions(conversion):
     theta = objective.problem.nominal_theta
     calls = []
     whole = settle(objective, theta, SolverChoice())
-    watched = settle(objective, theta, SolverChoice(), on_chunk=calls.append)
+    watched = settle(objective, theta, SolverChoice(), check=lambda: calls.append(1))
     assert calls
     assert watched.evaluation.llh == whole.evaluation.llh
     np.testing.assert_array_equal(watched.evaluation.gradient, whole.evaluation.gradient)
 
-    def edited(_):
+    def edited():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        settle(objective, theta, SolverChoice(), on_chunk=edited)
+        settle(objective, theta, SolverChoice(), check=edited)
 
 
 def test_a_watched_simulation_takes_one_core(conversion, monkeypatch):
@@ -159,5 +159,5 @@ def test_a_watched_simulation_takes_one_core(conversion, monkeypatch):
         return batch(objective, *args, **options)
 
     monkeypatch.setattr(AmiciObjective, "evaluate_batch", counted)
-    settle(conversion, conversion.problem.nominal_theta, SolverChoice(), on_chunk=lambda _: None)
+    settle(conversion, conversion.problem.nominal_theta, SolverChoice(), check=lambda: None)
     assert cores[0] == 1

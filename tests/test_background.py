@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amijax.background import CancelledError, Job, Progress, Registry
+from amijax.background import CancelledError, Job, OneAtATime, Progress, Registry
 
 ROOT = Path(__file__).parents[1]
 
@@ -139,3 +139,48 @@ def test_python_waits_for_the_work_under_way_when_it_ends():
         cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert done.stdout == "over\n"
+
+
+def test_work_that_nobody_waits_for_any_more_ends_and_the_next_one_follows():
+    turns = OneAtATime("test")
+    started, ends = threading.Event(), []
+
+    def slow(check):
+        started.set()
+        try:
+            while True:
+                check()
+        except CancelledError:
+            ends.append("ended")
+            raise
+
+    class Edited(BaseException):
+        """As Streamlit's own, which ends a script."""
+
+    def edited():
+        assert started.wait(60)
+        raise Edited
+
+    with pytest.raises(Edited):
+        turns.run(slow, edited, every=0.01)
+    assert turns.run(lambda _: [*ends, "next"], lambda: None) == ["ended", "next"]
+
+
+def test_work_that_was_left_before_its_turn_does_not_begin():
+    turns = OneAtATime("test")
+    go_on, begun = threading.Event(), []
+
+    def left():
+        raise KeyboardInterrupt
+
+    for name in ("first", "second"):
+        with pytest.raises(KeyboardInterrupt):
+            turns.run(lambda _, name=name: (begun.append(name), go_on.wait(60)), left, every=0.01)
+    go_on.set()
+    assert turns.run(lambda _: "third", lambda: None) == "third"
+    assert begun == ["first"]
+
+
+def test_what_watched_work_raises_is_raised():
+    with pytest.raises(ValueError, match="no"):
+        OneAtATime("test").run(lambda _: fail(), lambda: None)

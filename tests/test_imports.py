@@ -23,7 +23,7 @@ PACKAGE = ROOT / "amijax"
 LAYERS = (
     (
         "_version", "background", "cores", "digits", "files", "json_values", "logs", "paths",
-        "precisions", "processes", "scales", "versions",
+        "precisions", "processes", "scales", "versions", "host_objective",
     ),
     ("problems",),
     ("models",),
@@ -42,7 +42,8 @@ LAYERS = (
 # Those that may import less than their layer: JAX's side, for example, is handed its objective.
 ONLY = {
     "scaling": {"scales"},
-    "jax_objective": {"scales", "scaling", "jax_internals"},
+    "host_objective": {"scales"},
+    "jax_objective": {"scales", "scaling", "jax_internals", "host_objective"},
     "jax_internals": set(),
     "jax_setup": set(),
     "cli": {*sum(LAYERS[:9], ()), "cli"},  # no figures, no pages

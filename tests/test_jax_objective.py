@@ -201,6 +201,36 @@ def test_an_objective_that_raises_gives_nan_not_an_exception(objective, host, mo
     assert isinstance(objective.failures[0].failure, ZeroDivisionError)
 
 
+class Stoppable(AnalyticObjective):
+    def evaluate_unless(self, theta, gradient, check):
+        check()
+        return self.evaluate(theta, gradient)
+
+
+class Edited(BaseException):
+    """As Streamlit's own, which ends a script."""
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+def test_an_evaluation_can_be_ended_by_what_its_check_raises(gradient):
+    host = Stoppable()
+    objective = JaxObjective(host)
+    theta = THETA.astype(np.float32)
+
+    def edited():
+        raise Edited
+
+    with pytest.raises(Edited):
+        objective.evaluate(theta, gradient, check=edited)
+    assert (host.with_gradient, host.without_gradient) == (0, 0)
+    assert not objective.failures  # nothing failed
+    checks = []
+    found = objective.evaluate(theta, gradient, check=lambda: checks.append(1))
+    assert checks
+    assert found.llh == objective.evaluate(theta, gradient).llh
+    assert not objective._calls
+
+
 @pytest.mark.parametrize("theta", [np.zeros(2), np.zeros((1, 3))])
 def test_wrong_shape(objective, theta):
     with pytest.raises(ValueError, match="shape"):

@@ -63,7 +63,7 @@ def _computed(context: Context, model: CompiledModel, at: Hashable, run_jax: boo
 
     What is finished by then is remembered, for a rerun at the same point.
     """
-    theta = context.session.theta
+    theta, run = context.session.theta, context.session.simulations.run
     objective = objective_for(context.problem, model)
     status, first = st.empty(), st.empty()
 
@@ -71,15 +71,19 @@ def _computed(context: Context, model: CompiledModel, at: Hashable, run_jax: boo
         status.caption(f":material/hourglass_top: At these parameters: {what} …")
 
     def inside(precision: Precision) -> Comparison:
-        return compare(
-            settled.objective, theta, precision, amici=settled.evaluation, run_jax=run_jax
-        )
+        return run(
+            lambda check: compare(
+                settled.objective, theta, precision,
+                amici=settled.evaluation, run_jax=run_jax, check=check,
+            ),
+            lambda: say(f"llh and gradient, AMICI inside JAX in {precision}"),
+        )  # fmt: skip
 
     with st.spinner("Simulating", show_time=True):
         say("llh and gradient, AMICI")
         if (before := latest("settled")) is not None and _is_slow(before, context.problem):
-            (value,) = before.objective.evaluate_batch(
-                theta[None], gradient=False, on_chunk=lambda _: say("llh, AMICI")
+            value = run(
+                partial(before.objective.evaluate_unless, theta, False), lambda: say("llh, AMICI")
             )
             if value.failure is None:
                 first.metric(
@@ -89,8 +93,9 @@ def _computed(context: Context, model: CompiledModel, at: Hashable, run_jax: boo
         settled = remembered(
             "settled",
             at,
-            lambda: settle(
-                objective, theta, context.choice, on_chunk=lambda _: say("gradient, AMICI")
+            lambda: run(
+                lambda check: settle(objective, theta, context.choice, check=check),
+                lambda: say("gradient, AMICI"),
             ),
         )
         comparisons = {}

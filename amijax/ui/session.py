@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import streamlit as st
 
+from amijax.background import OneAtATime
 from amijax.problems import Problem
 from amijax.scales import FloatArray
 from amijax.sharing.snapshots import Snapshot
@@ -34,6 +35,7 @@ class Session:
         asked: query of an address that came in, until its problem is open.
         link_notes: sentences about the latest link.
         pending: query of a link to an upload that is not here yet.
+        simulations: what this session waits for.
     """
 
     name: str = ""
@@ -51,6 +53,7 @@ class Session:
     asked: dict[str, str] | None = None
     link_notes: tuple[str, ...] = ()
     pending: dict[str, str] | None = None
+    simulations: OneAtATime = field(default_factory=lambda: OneAtATime("amijax session"))
 
     def open(self, problem: Problem, name: str) -> None:
         """Start at a problem's nominal point, unless it is open already under that name."""

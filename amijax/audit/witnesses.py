@@ -51,13 +51,10 @@ def tight_objective(
 def _candidates(base: SolverSettings) -> Iterator[SolverSettings]:
     rtol = min(_RTOL, base.rtol)
     for atol in sorted({min(base.atol, _ATOLS[0]), *_ATOLS}):
-        yield replace(base, rtol=rtol, atol=atol, max_steps=max(base.max_steps, _MAX_STEPS))
+        yield base.at(rtol, atol, max_steps=max(base.max_steps, _MAX_STEPS))
     for wider in (1e-11, 1e-10):
         if wider < base.rtol:
-            yield replace(
-                base, rtol=wider, atol=max(base.atol, 1e-12),
-                max_steps=max(base.max_steps, _MAX_STEPS),
-            )  # fmt: skip
+            yield base.at(wider, max(base.atol, 1e-12), max_steps=max(base.max_steps, _MAX_STEPS))
 
 
 def finite_differences(
@@ -110,7 +107,7 @@ def tight_gradient(
     """
     start = time.perf_counter()
     settings = replace(tight.solver, time_limit=time_limit)
-    looser = replace(settings, rtol=10.0 * settings.rtol, atol=10.0 * settings.atol)
+    looser = settings.at(10.0 * settings.rtol, 10.0 * settings.atol)
     gradients = []
     for each in (settings, looser):
         objective = tight.with_solver(each)
@@ -143,11 +140,12 @@ def other_sensitivities(
     n = objective.problem.n_parameters
     is_adjoint = objective.solver.sensitivities == "adjoint"
     other: Sensitivities = "forward" if is_adjoint else "adjoint"
-    settings = replace(
-        objective.solver, sensitivities=other, time_limit=time_limit,
-        max_steps=max(objective.solver.max_steps, 100_000),
+    own = objective.solver
+    settings = own.at(
+        own.rtol, own.atol, sensitivities=other, time_limit=time_limit,
+        max_steps=max(own.max_steps, 100_000),
     )  # fmt: skip
-    looser = replace(settings, rtol=10.0 * settings.rtol, atol=10.0 * settings.atol)
+    looser = settings.at(10.0 * settings.rtol, 10.0 * settings.atol)
     gradients = []
     for each in (settings, looser):
         go_on()

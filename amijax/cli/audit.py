@@ -11,6 +11,7 @@ import click
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
+    method_options,
     opened_problem,
     point_of,
     point_options,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How AMICI computes the gradient that is audited.",
 )
+@method_options
 @click.option(
     "--repairs/--no-repairs",
     default=True,

@@ -19,6 +19,7 @@ from amijax.cli.shared import (
     PROBLEM_HELP,
     SentenceGroup,
     compiled_objective,
+    method_options,
     opened_problem,
     phase_printer,
     point_of,
@@ -120,6 +121,7 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 )
 @_steady_state_option("--steady-state", "How a steady state is computed.")
 @_steady_state_option("--steady-state-sensitivities", "How its sensitivities are computed.")
+@method_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def evaluate_command(
     problem: str,

@@ -22,7 +22,8 @@ from amijax.problems import (
     load_problem,
 )
 from amijax.scales import FloatArray
-from amijax.simulation.settings import SolverChoice
+from amijax.simulation.settings import OPTIONS, SETTERS, SolverChoice
+from amijax.simulation.settings_help import SETTING_HELP
 
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
@@ -58,6 +59,18 @@ def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
         multiple=True,
         help="Set a parameter; the others stay at nominal. Repeatable.",
     )(command)
+
+
+def method_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each of the solver's rarer settings, for example `--atol-fsa`."""
+    for name in reversed(SETTERS):
+        known = SETTING_HELP[name]
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            type=click.Choice(OPTIONS[name]) if name in OPTIONS else float,
+            help=f"{known.text}  [default: {known.default}]",
+        )(command)
+    return command
 
 
 def opened_problem(name: str) -> Problem:

@@ -18,6 +18,7 @@ from amijax.processes import clear_group, kill_group, start_module
 from amijax.simulation.failures import Failure
 from amijax.simulation.native_code import (
     MEMORY_VARIABLE,
+    METHODS,
     TIME_VARIABLE,
     Limits,
     NativeCode,
@@ -188,6 +189,8 @@ def _way_round(code: NativeCode) -> str:
     modes = (code.steady_state, code.steady_state_sensitivities)
     if any(mode not in ("", default.steady_state) for mode in modes):
         return f"Compute steady states with {default.steady_state}."
+    if methods := [name for name in METHODS if getattr(code, name)]:
+        return f"Use AMICI's default of {' and '.join(methods)}."
     if code.sensitivities == "adjoint":
         return "Use forward sensitivities."
     if code.gradient:

@@ -64,6 +64,7 @@ def finite_differences(
     go_on: GoOn,
     *,
     few: bool = False,
+    enough: float | None = None,
 ) -> Testimony:
     """Derivatives of AMICI's llh along directions, from simulations without sensitivities.
 
@@ -75,6 +76,7 @@ def finite_differences(
         directions: shape (m, n_parameters); steps are fractions of them.
         go_on: called every now and then; what it raises ends it.
         few: with the fewest simulations that give some three digits, where they do.
+        enough: relative uncertainty that ends a direction; if not given, 1e-3 or 1e-4.
     """
     start = time.perf_counter()
 
@@ -82,8 +84,10 @@ def finite_differences(
         evaluations = tight.evaluate_batch(points, gradient=False, on_chunk=lambda _: go_on())
         return np.array([evaluation.llh for evaluation in evaluations])
 
-    enough, stages = (1e-3, FEW_STAGES) if few else (1e-4, STAGES)
-    found = directional_derivatives(llhs, theta, directions, enough, stages)
+    sharp, stages = (1e-3, FEW_STAGES) if few else (1e-4, STAGES)
+    found = directional_derivatives(
+        llhs, theta, directions, sharp if enough is None else enough, stages
+    )
     return Testimony(
         "finite differences",
         found.values,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +28,7 @@ from amijax.simulation.settings_help import SETTING_HELP
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
     from amijax.problems.findings import Finding
+    from amijax.tuning.record import Tuning
 
 PROBLEM_HELP = (
     "PROBLEM is an id that `list` names, or the path of a PEtab YAML file. A problem of the "
@@ -103,6 +104,28 @@ def solver_choice(**values: Any) -> SolverChoice:
     if complaints:
         raise click.UsageError(" ".join(complaints))
     return choice
+
+
+def digits_option(explanation: str) -> Callable[..., Any]:
+    """The option `--digits`."""
+    return click.option("--digits", type=click.FloatRange(1, 10), help=explanation)
+
+
+def tuned_settings(
+    objective: AmiciObjective, digits: float | None, own: Sequence[FloatArray] = ()
+) -> Tuning:
+    """The fastest settings with so many digits, from the disk or found now.
+
+    What a search will take, how far it is, and what is not reached go to standard error.
+    """
+    from amijax.tuning.found import forecast, stored_tuning, tuned
+
+    known = stored_tuning(objective, digits, own)
+    if known is not None:
+        return known
+    name = objective.problem.problem_id
+    click.echo(f"{name}: searching settings, about {forecast(objective):.0f} s ...", err=True)
+    return tuned(objective, digits, points=own)
 
 
 def compiled_objective(problem: Problem) -> AmiciObjective:

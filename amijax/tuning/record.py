@@ -1,4 +1,4 @@
-"""The record of a search: settings, what they give at which points, what they cost, what was tried."""
+"""The record of a search: settings, what they give at which points and cost, what was tried."""
 
 from __future__ import annotations
 
@@ -132,7 +132,9 @@ class Tuning:
         points = f"{len(self.points)} point{'' if len(self.points) == 1 else 's'}"
         if not self.points:
             return "Nothing can be said: " + " ".join(self.skipped)
-        asked = "as accurate as AMICI's defaults" if self.asked is None else f"{self.asked:g} digits"
+        asked = (
+            "as accurate as AMICI's defaults" if self.asked is None else f"{self.asked:g} digits"
+        )
         measured = f"{_floor(self.digits_measured)} digits at the worst of {points}"
         if self.outcome == "missed":
             return (

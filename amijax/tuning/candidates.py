@@ -49,6 +49,20 @@ def starts(baseline: SolverSettings, digits: float, adjoint: bool) -> Iterator[S
         yield replace(plain, sensitivities="adjoint", rtol_quadratures=min(rtol, 1e-8))
 
 
+def methods(baseline: SolverSettings, n_states: int) -> Iterator[SolverSettings]:
+    """One of the settings for each kind of native code that a search runs.
+
+    Args:
+        baseline: as in `starts`.
+        n_states: of the model.
+    """
+    for method in _METHODS:
+        settings = replace(baseline, internal_sensitivity_method=method)
+        yield settings
+        if n_states <= _DENSE_BELOW:
+            yield replace(settings, linear_solver="dense")
+
+
 def tightened(settings: SolverSettings, excess: float, gain: float) -> Iterator[SolverSettings]:
     """Settings that come after ones that missed the target.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from amijax.audit.steps import random_directions, step_sizes
-from amijax.audit.testimony import Testimony
 from amijax.audit.witnesses import finite_differences, tight_gradient, tight_objective
 from amijax.objective import AmiciObjective
 from amijax.problems.problem import Problem
@@ -71,6 +70,7 @@ class KnownPoint:
         theta: shape (n_parameters,), on the PEtab scale.
         reference: AMICI's gradient at tight tolerances, shape (n_parameters,).
         uncertainty: how far that may be off, as an error (`gradient_error`).
+        tight: the settings of the reference.
         baseline: the evaluation with the settings that the result is compared with.
         witnessed: what witnesses say.
     """
@@ -79,6 +79,7 @@ class KnownPoint:
     theta: FloatArray
     reference: FloatArray
     uncertainty: float
+    tight: SolverSettings
     baseline: Evaluation
     witnessed: Witnessed
 
@@ -135,6 +136,7 @@ def known_point(
     baseline: Evaluation,
     sharp: float,
     go_on: GoOn,
+    first: SolverSettings | None = None,
 ) -> KnownPoint | None:
     """The truth at a point; None where AMICI does not simulate there at tight tolerances.
 
@@ -145,45 +147,41 @@ def known_point(
         baseline: the evaluation there.
         sharp: the relative uncertainty that is wanted of the witnesses.
         go_on: called every now and then; what it raises ends it.
+        first: tight settings that worked at another point.
     """
     limit = max(_ALLOWANCE * baseline.cpu_seconds, _LEAST_ALLOWANCE)
-    tight = _tightest(objective, theta, limit, go_on)
-    if tight is None:
-        return None
-    size = np.linalg.norm(tight.values)
-    uncertainty = float(np.linalg.norm(tight.uncertainty) / size) if size else np.inf
-    if not np.isfinite(uncertainty):
-        return None
-    witnessed = _witnessed(objective, theta, baseline, sharp, go_on)
-    return KnownPoint(name, theta, tight.values, uncertainty, baseline, witnessed)
-
-
-def _tightest(
-    objective: AmiciObjective, theta: FloatArray, limit: float, go_on: GoOn
-) -> Testimony | None:
-    """AMICI's gradient at the tightest tolerances that work in reasonable time."""
-    for rtol in _RTOLS:
-        for atol in _ATOLS:
-            settings = objective.solver.at(rtol, atol, max_steps=_MAX_STEPS)
-            found = tight_gradient(objective.with_solver(settings), theta, limit, go_on)
-            if not found.reason:
-                return found
+    tried = () if first is None else (first,)
+    for tight in (*tried, *_tight_settings(objective.solver)):
+        found = tight_gradient(objective.with_solver(tight), theta, limit, go_on)
+        size = np.linalg.norm(found.values)
+        uncertainty = float(np.linalg.norm(found.uncertainty) / size) if size else np.inf
+        if not found.reason and np.isfinite(uncertainty):
+            witnessed = _witnessed(objective.with_solver(tight), theta, baseline, sharp, go_on)
+            return KnownPoint(name, theta, found.values, uncertainty, tight, baseline, witnessed)
     return None
 
 
+def _tight_settings(base: SolverSettings) -> Iterator[SolverSettings]:
+    """Settings for a reference, the tightest first; atol as small as the baseline can bear."""
+    for rtol in _RTOLS:
+        for atol in sorted({base.atol, *(atol for atol in _ATOLS if atol > base.atol)}):
+            yield base.at(rtol, atol, max_steps=_MAX_STEPS)
+
+
 def _witnessed(
-    objective: AmiciObjective, theta: FloatArray, baseline: Evaluation, sharp: float, go_on: GoOn
+    tight: AmiciObjective, theta: FloatArray, baseline: Evaluation, sharp: float, go_on: GoOn
 ) -> Witnessed:
-    sizes = step_sizes(objective.problem, theta)
+    """Finite differences at the reference's settings or, where llh fails there, the audit's."""
+    sizes = step_sizes(tight.problem, theta)
     directions = random_directions(theta, sizes, N_DIRECTIONS)
-    tightest = objective.with_solver(objective.solver.at(_RTOLS[0], _ATOLS[0]))
-    tight = tight_objective(tightest, theta, baseline.cpu_seconds) or tight_objective(
-        objective, theta, baseline.cpu_seconds
-    )
-    if tight is None:
+    limit = max(_ALLOWANCE * baseline.cpu_seconds, _LEAST_ALLOWANCE)
+    objective: AmiciObjective | None = tight.with_solver(replace(tight.solver, time_limit=limit))
+    if tight.evaluate_batch([theta], gradient=False)[0].failure is not None:
+        objective = tight_objective(tight, theta, baseline.cpu_seconds)
+    if objective is None:
         nothing = np.full(N_DIRECTIONS, np.nan)
         return Witnessed(directions, nothing, np.full(N_DIRECTIONS, np.inf), sizes)
-    found = finite_differences(tight, theta, directions, go_on, enough=sharp)
+    found = finite_differences(objective, theta, directions, go_on, enough=sharp)
     return Witnessed(directions, found.values, found.uncertainty, sizes)
 
 

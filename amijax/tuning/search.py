@@ -17,7 +17,7 @@ from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.trust import distrusts_adjoint
-from amijax.tuning.candidates import starts, tightened, variations
+from amijax.tuning.candidates import methods, starts, tightened, variations
 from amijax.tuning.errors import digits_of
 from amijax.tuning.points import GoOn, KnownPoint, baseline_at, chosen_points, known_point
 from amijax.tuning.record import MARGIN, MeasuredPoint, Outcome, Tried, Tuning
@@ -72,6 +72,7 @@ def tune(
     if digits is not None and not LEAST_DIGITS <= digits <= MOST_DIGITS:
         raise ValueError(f"digits must be from 1 to 10, but is {digits:g}.")
     own = [objective.problem.checked(theta) for theta in points]
+    digits = None if digits is None else float(digits)
     here = objective.with_executor(None).with_num_threads(1)
     return _Search(here, digits, on_progress).run(own, n_drawn)
 
@@ -104,8 +105,10 @@ class _Search:
             self._add_point(baseline, name, theta, go_on)
         if not self._points:
             return self._nothing(nominal, " ".join(self._skipped), start)
+        n_states = baseline.simulator.loaded.nx_solver
+        baseline.simulator.probation.try_ahead(methods(baseline.solver, n_states))
         self._explore(baseline)
-        self._refine(baseline)
+        self._refine(n_states)
         finalists = self._finalists()
         outcome: Outcome = "reached" if self._found and self._is_judged else "missed"
         seconds, baseline_seconds = self._time(finalists, baseline.solver)
@@ -134,7 +137,8 @@ class _Search:
             self._skipped.append(f"{name}: AMICI fails there ({evaluation.failure}).")
             return
         sharp = _SHARP if self._digits is None else 10.0 ** -(self._digits + 1.0)
-        point = known_point(baseline, name, theta, evaluation, sharp, go_on)
+        first = self._points[-1].tight if self._points else None
+        point = known_point(baseline, name, theta, evaluation, sharp, go_on, first)
         if point is None:
             self._skipped.append(f"{name}: AMICI does not simulate there at tight tolerances.")
             return
@@ -172,9 +176,8 @@ class _Search:
             for each in following:
                 heapq.heappush(queue, (_FIRST_STEP * seconds, next(number), each, excess))
 
-    def _refine(self, baseline: AmiciObjective) -> None:
+    def _refine(self, n_states: int) -> None:
         """Try what is next to the best settings, as long as that wins."""
-        n_states = baseline.simulator.loaded.nx_solver
         for _ in range(2):
             if not self._found:
                 return
@@ -206,7 +209,8 @@ class _Search:
                 self._tried[settings] = Tried(
                     settings, tuple(errors), seconds[0] if seconds else np.nan
                 )
-                if evaluation is None:  # it takes too long: what is tighter takes longer
+                # What is tighter takes longer, and is the same code.
+                if evaluation is None or evaluation.failure.kind == "trial":  # type: ignore[union-attr]
                     return np.inf, None
                 return np.inf, seconds[0] if seconds else 0.5 * baseline_seconds
             assert evaluation.gradient is not None

@@ -9,6 +9,7 @@ import pytest
 from html_tables import read_tables
 from streamlit.testing.v1 import AppTest
 
+from amijax import SolverSettings
 from amijax.comparison import compare_precisions
 from amijax.digits import relative_text
 from amijax.headline import headline
@@ -174,6 +175,18 @@ def test_solver_settings_reach_the_result(app):
     rough = tables(app)[0].loc["llh", "amici"]
     app.text_input(key="rtol").set_value("1e-10").run()
     assert tables(app)[0].loc["llh", "amici"] != rough
+
+
+def test_rarer_solver_settings_reach_the_result(app, boehm):
+    app.selectbox(key="internal_sensitivity_method").set_value("staggered").run()
+    app.text_input(key="atol_fsa").set_value("1e-9").run()
+    assert not app.exception
+    settings = SolverSettings(internal_sensitivity_method="staggered", atol_fsa=1e-9)
+    gradient = boehm.with_solver(settings).llh_and_gradient(boehm.problem.nominal_theta)[1]
+    np.testing.assert_array_equal(tables(app)[1]["amici"], gradient)
+    app.button(key="solver_reset").click().run()
+    assert app.selectbox(key="internal_sensitivity_method").value == "simultaneous"
+    assert app.text_input(key="atol_fsa").value == ""
 
 
 def test_full_digits(app):

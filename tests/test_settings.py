@@ -160,6 +160,14 @@ def test_other_tolerances_keep_the_methods():
     }
 
 
+def test_looser_settings_are_looser_in_all_that_is_given():
+    assert SolverSettings().looser(10.0) == SolverSettings(rtol=1e-7, atol=1e-15)
+    own = SolverSettings(rtol_fsa=1e-4, atol_steady_state=1e-6).looser(100.0)
+    assert (own.rtol_fsa, own.atol_steady_state) == pytest.approx((1e-2, 1e-4), rel=1e-14)
+    assert own.atol_fsa is None
+    assert own.rtol_quadratures == SolverSettings().rtol_quadratures
+
+
 def test_a_choice_of_settings_leaves_nothing_open():
     settings = SolverSettings(rtol=1e-7, atol=1e-9, sensitivities="adjoint", **OTHERS)
     choice = SolverChoice.of(settings)

@@ -19,7 +19,7 @@ from amijax.tuning import jobs
 from amijax.tuning.candidates import TIGHTEST, starts, tightened, variations
 from amijax.tuning.errors import digits_of, gradient_error
 from amijax.tuning.points import Witnessed, around
-from amijax.tuning.record import SPARE_DIGITS, MeasuredPoint, Tuning
+from amijax.tuning.record import MARGIN, SPARE_DIGITS, MeasuredPoint, Tuning
 from amijax.tuning.search import tune
 
 
@@ -59,14 +59,15 @@ def test_what_the_record_says_of_a_point_is_so(conversion, four):
     tuned = conversion.with_solver(four.settings)
     assert [point.name for point in four.points] == [
         "nominal",
-        *(f"drawn {i}" for i in range(1, 5)),
+        *(f"drawn {i}" for i in range(1, 10)),
     ]
     for point in four.points:
         np.testing.assert_array_equal(tuned.llh_and_gradient(point.theta)[1], point.gradient)
         _, truth = closed_form(point.theta, conversion.problem.measurements)
-        # AMICI at rtol 1e-13 has 11 digits here; two less than that are asserted.
-        assert gradient_error(point.reference, truth) < 1e-9
-        assert point.error == pytest.approx(gradient_error(point.gradient, truth), abs=1e-8)
+        # A reference is to be four times as sharp as the error that is allowed; it is far better.
+        assert gradient_error(point.reference, truth) < 1e-4 / MARGIN / 4.0
+        off = gradient_error(point.reference, truth)
+        assert abs(point.error - gradient_error(point.gradient, truth)) < off + 1e-6
         within = (point.theta >= conversion.problem.lower_theta) & (
             point.theta <= conversion.problem.upper_theta
         )
@@ -148,6 +149,7 @@ def test_a_promise_is_the_least_of_what_is_asked_measured_and_confirmed():
     assert record([1e-6, 1e-7], [5.0, 3.5]).digits == 3.5
     assert record([1e-6, 1e-2], [5.0, 6.0]).digits == pytest.approx(2.0 - SPARE_DIGITS)
     assert record([1.0], [5.0]).digits == 0.0
+    assert record([1e-6, 1e-7], [5.0, None]).digits == 4.0
     assert record([], []).digits == 0.0
     assert record([1e-6], [5.0]).ratio == 0.5
 

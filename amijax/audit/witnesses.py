@@ -111,7 +111,7 @@ def tight_gradient(
     """
     start = time.perf_counter()
     settings = replace(tight.solver, time_limit=time_limit)
-    looser = settings.at(10.0 * settings.rtol, 10.0 * settings.atol)
+    looser = settings.looser(10.0)
     gradients = []
     for each in (settings, looser):
         objective = tight.with_solver(each)
@@ -149,7 +149,7 @@ def other_sensitivities(
         own.rtol, own.atol, sensitivities=other, time_limit=time_limit,
         max_steps=max(own.max_steps, 100_000),
     )  # fmt: skip
-    looser = settings.at(10.0 * settings.rtol, 10.0 * settings.atol)
+    looser = settings.looser(10.0)
     gradients = []
     for each in (settings, looser):
         go_on()

@@ -42,7 +42,7 @@ def tune_command(
 ) -> None:
     """The fastest solver settings whose gradient has so many digits.
 
-    They are measured at nominal, at four points around it within the bounds, and at the point
+    They are measured at nominal, at nine points around it within the bounds, and at the point
     that --set gives, against AMICI at tight tolerances and against finite differences of the
     log-likelihood. What was found is kept: `evaluate --digits` uses it. Exit status: 0 the digits
     are reached, 1 they are not, or witnesses confirm fewer, 2 wrong use.
@@ -104,7 +104,7 @@ def _as_text(tuning: Tuning) -> list[str]:
             f"{point.error_baseline:.1e}",
             f"{point.error:.1e}",
             f"{point.digits_measured:.1f}",
-            f"{point.digits_confirmed:.1f}",
+            "" if point.digits_confirmed is None else f"{point.digits_confirmed:.1f}",
         ]
         for point in tuning.points
     ]

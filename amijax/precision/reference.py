@@ -84,7 +84,7 @@ def find_reference(
             failed.append(settings)
             continue
         values = values_of(evaluation, positions)
-        partner = settings.at(settings.rtol * _LOOSER, settings.atol * _LOOSER)
+        partner = settings.looser(_LOOSER)
         second = _within(objective.with_solver(partner), theta, allowance, lambda: report(2, 3))
         looser = nothing if second is None else values_of(second, positions)
         report(3, 3)

@@ -191,6 +191,12 @@ class SolverSettings(SolverMethods):
         following = dict.fromkeys(FOLLOWING)
         return replace(self, **{**following, "rtol": rtol, "atol": atol, **changes})
 
+    def looser(self, factor: float) -> SolverSettings:
+        """The same with rtol, atol, and those that don't follow them, larger by a factor."""
+        names = ("rtol", "atol", *(name for name in FOLLOWING if getattr(self, name) is not None))
+        changes: dict[str, Any] = {name: factor * getattr(self, name) for name in names}
+        return replace(self, **changes)
+
     def __str__(self) -> str:
         more = "".join(
             f", {value}" if isinstance(value, str) else f", {name} {value:g}"

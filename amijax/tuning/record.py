@@ -46,7 +46,8 @@ class MeasuredPoint:
         reference: AMICI's at tight tolerances, shape (n_parameters,).
         error: of the gradient (`gradient_error`); not less than the reference's uncertainty.
         error_baseline: of the gradient with the baseline's settings.
-        digits_confirmed: in which finite differences of llh confirm the gradient, in norm.
+        digits_confirmed: in which finite differences of llh confirm the gradient, in norm; None
+            where they were not asked.
     """
 
     name: str
@@ -55,7 +56,7 @@ class MeasuredPoint:
     reference: FloatArray
     error: float
     error_baseline: float
-    digits_confirmed: float
+    digits_confirmed: float | None
 
     @property
     def digits_measured(self) -> float:
@@ -112,7 +113,8 @@ class Tuning:
     @property
     def digits_confirmed(self) -> float:
         """Digits that finite differences confirm, at the point where they confirm least."""
-        return min((point.digits_confirmed for point in self.points), default=0.0)
+        asked = [point.digits_confirmed for point in self.points]
+        return min((digits for digits in asked if digits is not None), default=0.0)
 
     @property
     def ratio(self) -> float:

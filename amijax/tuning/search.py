@@ -22,7 +22,7 @@ from amijax.tuning.errors import digits_of
 from amijax.tuning.points import GoOn, KnownPoint, baseline_at, chosen_points, known_point
 from amijax.tuning.record import MARGIN, MeasuredPoint, Outcome, Tried, Tuning
 
-N_DRAWN = 4
+N_DRAWN = 9
 LEAST_DIGITS, MOST_DIGITS = 1.0, 10.0
 _MOST_TRIED = 160
 _ENOUGH_FOUND = 4  # settings that give the digits, before the search ends
@@ -30,7 +30,8 @@ _FINALISTS = 4
 # What takes longer than the best so far by this is given up: times scatter.
 _SLOWER = 1.3
 _MOST_TIMES_BASELINE = 30.0
-_SHARP = 1e-4  # what witnesses shall be sure of where no digits are asked for
+# Points at which finite differences are asked, besides a person's own: nominal and three others.
+_WITNESSED = 4
 _LEAST_SECONDS = 0.02  # allowed for a gradient in any case
 # Finalists are timed in turns with the baseline, so often or for so long.
 _TURNS, _TIMING_SECONDS = 9, 4.0
@@ -134,11 +135,15 @@ class _Search:
         go_on()
         evaluation = baseline.evaluate(theta)
         if evaluation.failure is not None or evaluation.gradient is None:
-            self._skipped.append(f"{name}: AMICI fails there ({evaluation.failure}).")
+            why = "" if evaluation.failure is None else evaluation.failure.message
+            self._skipped.append(f"{name}: AMICI fails there. {why.split(' (AMICI')[0]}.")
             return
-        sharp = _SHARP if self._digits is None else 10.0 ** -(self._digits + 1.0)
-        first = self._points[-1].tight if self._points else None
-        point = known_point(baseline, name, theta, evaluation, sharp, go_on, first)
+        point = known_point(
+            baseline, name, theta, evaluation,
+            None if self._digits is None else 10.0**-self._digits / MARGIN, go_on,
+            first=self._points[-1].tight if self._points else None,
+            witnessed=len(self._points) < _WITNESSED or name.startswith("own"),
+        )  # fmt: skip
         if point is None:
             self._skipped.append(f"{name}: AMICI does not simulate there at tight tolerances.")
             return
@@ -285,7 +290,8 @@ class _Search:
             measured.append(
                 MeasuredPoint(
                     point.name, point.theta, gradient, point.reference, point.error(gradient),
-                    point.error(point.baseline.gradient), point.witnessed.digits(gradient),
+                    point.error(point.baseline.gradient),
+                    None if point.witnessed is None else point.witnessed.digits(gradient),
                 )
             )  # fmt: skip
         return tuple(measured)

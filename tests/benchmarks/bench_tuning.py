@@ -163,7 +163,10 @@ def other_points(objective, baseline, count):
     for i, theta in enumerate(around(objective.problem, count, OTHER_POINTS_SEED)):
         evaluation = start.evaluate(theta)
         if evaluation.failure is None:
-            point = known_point(start, str(i), theta, evaluation, 1e-3, lambda: None, first)
+            point = known_point(
+                start, str(i), theta, evaluation, 10.0 ** -DIGITS[-1], lambda: None,
+                first=first, witnessed=False,
+            )  # fmt: skip
             if point is not None:
                 found.append(point)
                 first = point.tight

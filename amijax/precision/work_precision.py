@@ -18,6 +18,7 @@ from amijax.scales import FloatArray
 from amijax.simulation.settings import INTERNAL_SENSITIVITY_METHODS, SolverSettings
 from amijax.simulation.trust import distrusts_adjoint
 from amijax.tuning.errors import gradient_error
+from amijax.tuning.timing import evaluated, within
 
 _REPEATS = 3
 _REPEAT_BELOW = 0.1  # seconds; shorter gradients are timed several times
@@ -34,7 +35,7 @@ class WorkPoint:
         settings: what was used.
         error: of the gradient in norm (`amijax.tuning.errors.gradient_error`); not less than the
             reference's own uncertainty. Infinite where AMICI failed or took too long.
-        seconds: AMICI's CPU time for the gradient, the median of several where it is short; NaN
+        seconds: CPU time of the gradient, the median of several where it is short; NaN
             where AMICI failed or took too long.
     """
 
@@ -135,12 +136,12 @@ def _timed(
     objective: AmiciObjective, theta: FloatArray, limit: float
 ) -> tuple[float, FloatArray | None]:
     """CPU seconds and the gradient; NaN and None where AMICI failed or took too long."""
-    first = objective.gradient_within(theta, limit)
+    first = within(objective, theta, limit)
     if first is None or first.failure is not None:
         return np.nan, None
     seconds = [first.cpu_seconds]
     if first.cpu_seconds < _REPEAT_BELOW:
-        seconds += [objective.evaluate(theta).cpu_seconds for _ in range(_REPEATS - 1)]
+        seconds += [evaluated(objective, theta).cpu_seconds for _ in range(_REPEATS - 1)]
     return statistics.median(seconds), first.gradient
 
 

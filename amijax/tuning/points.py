@@ -16,6 +16,7 @@ from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import LADDER, SolverSettings
 from amijax.tuning.errors import digits_of, gradient_error
+from amijax.tuning.timing import evaluated
 
 type GoOn = Callable[[], None]
 
@@ -119,7 +120,7 @@ def baseline_at(objective: AmiciObjective, theta: FloatArray) -> Evaluation:
         theta: shape (n_parameters,), on the PEtab scale.
     """
     for settings in baselines(objective.solver):
-        evaluation = objective.with_solver(settings).evaluate(theta)
+        evaluation = evaluated(objective.with_solver(settings), theta)
         if evaluation.failure is None or evaluation.failure.kind != "integration":
             break
     return evaluation

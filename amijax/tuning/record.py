@@ -27,7 +27,7 @@ class Tried:
         settings: what was tried.
         errors: of the gradient (`gradient_error`), at the points in order until one missed the
             target; infinite where AMICI failed, or took too long.
-        seconds: AMICI's CPU time for the gradient at the first point, NaN where it failed.
+        seconds: CPU time of the gradient at the first point, NaN where it failed.
     """
 
     settings: SolverSettings
@@ -76,8 +76,8 @@ class Tuning:
         outcome: reached, unconfirmed (by AMICI at tight tolerances they are reached, but finite
             differences confirm fewer) or missed.
         points: where they were measured.
-        seconds: AMICI's CPU time for a gradient with them at the first point, the median of
-            several calls made in turns with the baseline's.
+        seconds: CPU time of a gradient with them at the first point, the median of several calls
+            made in turns with the baseline's.
         baseline: AMICI's default settings or, where these fail, the first that `auto` tries.
         baseline_seconds: the same with those.
         table: everything that was tried, in order.

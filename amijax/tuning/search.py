@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from amijax.tuning.candidates import methods, starts, tightened, variations
 from amijax.tuning.errors import digits_of
 from amijax.tuning.points import GoOn, KnownPoint, baseline_at, chosen_points, known_point
 from amijax.tuning.record import MARGIN, MeasuredPoint, Outcome, Tried, Tuning
+from amijax.tuning.timing import evaluated, in_turns, within
 
 N_DRAWN = 9
 LEAST_DIGITS, MOST_DIGITS = 1.0, 10.0
@@ -112,13 +112,16 @@ class _Search:
         self._refine(n_states)
         finalists = self._finalists()
         outcome: Outcome = "reached" if self._found and self._is_judged else "missed"
-        seconds, baseline_seconds = self._time(finalists, baseline.solver)
-        settings = min(seconds, key=lambda each: seconds[each])
+        seconds = in_turns(
+            self._objective, dict.fromkeys((*finalists, baseline.solver)), self._points[0].theta,
+            turns=_TURNS, budget=_TIMING_SECONDS, look=self._look,
+        )  # fmt: skip
+        settings = min(finalists, key=lambda each: seconds[each])
         measured = self._measured(settings)
         tuning = Tuning(
             problem.problem_id, self._digits, settings, outcome, measured, seconds[settings],
-            baseline.solver, baseline_seconds, tuple(self._tried.values()), tuple(self._skipped),
-            time.perf_counter() - start,
+            baseline.solver, seconds[baseline.solver], tuple(self._tried.values()),
+            tuple(self._skipped), time.perf_counter() - start,
         )  # fmt: skip
         asked = 0.0 if self._digits is None else self._digits
         if outcome == "reached" and tuning.digits_confirmed < asked:
@@ -133,7 +136,7 @@ class _Search:
     ) -> None:
         """Take a point in, if the truth is known there."""
         go_on()
-        evaluation = baseline.evaluate(theta)
+        evaluation = evaluated(baseline, theta)
         if evaluation.failure is not None or evaluation.gradient is None:
             why = "" if evaluation.failure is None else evaluation.failure.message
             self._skipped.append(f"{name}: AMICI fails there. {why.split(' (AMICI')[0]}.")
@@ -242,11 +245,11 @@ class _Search:
             share = min(self._found.values()) / self._points[0].baseline.cpu_seconds
             limit = min(limit, _SLOWER * share * own)
         limit = max(limit, _LEAST_SECONDS)
-        evaluation = objective.gradient_within(point.theta, limit)
+        evaluation = within(objective, point.theta, limit)
         if evaluation is None or evaluation.failure is not None or is_later:
             return evaluation
         if evaluation.cpu_seconds < _REPEAT_BELOW:
-            again = objective.gradient_within(point.theta, limit)
+            again = within(objective, point.theta, limit)
             if again is not None and again.cpu_seconds < evaluation.cpu_seconds:
                 return again
         return evaluation
@@ -258,23 +261,6 @@ class _Search:
         usable = [each for each in self._tried.values() if np.isfinite(each.seconds)]
         best = min(usable, key=lambda each: (-len(each.errors), max(each.errors)), default=None)
         return [self._points[0].baseline.solver if best is None else best.settings]
-
-    def _time(
-        self, finalists: Sequence[SolverSettings], baseline: SolverSettings
-    ) -> tuple[dict[SolverSettings, float], float]:
-        """CPU seconds of finalists and baseline at the first point, medians of calls in turns."""
-        objectives = {each: self._objective.with_solver(each) for each in (*finalists, baseline)}
-        found: dict[SolverSettings, list[float]] = {each: [] for each in objectives}
-        theta = self._points[0].theta
-        end = time.perf_counter() + _TIMING_SECONDS
-        for turn in range(_TURNS):
-            self._look()
-            for settings, objective in objectives.items():
-                found[settings].append(objective.evaluate(theta).cpu_seconds)
-            if turn >= 2 and time.perf_counter() > end:
-                break
-        medians = {settings: statistics.median(each) for settings, each in found.items()}
-        return {each: medians[each] for each in finalists}, medians[baseline]
 
     def _measured(self, settings: SolverSettings) -> tuple[MeasuredPoint, ...]:
         """What settings give at all points."""

@@ -7,8 +7,9 @@
 that `auto` tries (marked *). (b) The settings for 2, 4 and 6 digits against the cheapest rung of
 AMICI's plain ladder (rtol 1e-4 to 1e-13; atol 1e-16, or 1e-4 times rtol; simultaneous) whose error
 is as asked at the same points. (c) At how many of 20 other points around nominal the promised
-digits hold. Errors are those of the gradient in norm, against AMICI at rtol 1e-13. Calls are made
-in turns; times are medians of the process's CPU time, wall time beside it. Searches are not kept.
+digits hold, and at how many AMICI fails, so that there is no gradient. Errors are those of the
+gradient in norm, against AMICI at rtol 1e-13. Calls are made in turns; times are medians of the
+process's CPU time, wall time beside it. Searches are not kept.
 """
 
 import math
@@ -86,6 +87,7 @@ class ForDigits:
     settings: str
     held: int
     judged: int
+    failed: int  # of those judged: AMICI gave no gradient, so none that is wrong
     worst_digits: float  # at the other points
     tried: int
     search_seconds: float
@@ -187,10 +189,12 @@ def for_digits(objective, digits, others, seconds) -> ForDigits:
     gradients = [tuned.evaluate(point.theta).gradient for point in others]
     errors = [point.error(g) for point, g in zip(others, gradients, strict=True)]
     held = sum(digits_of(error) >= found.digits for error in errors)
+    failed = sum(not math.isfinite(error) for error in errors)
+    errors = [error for error in errors if math.isfinite(error)]
     return ForDigits(
         objective.problem.problem_id, digits, found.outcome, found.digits, found.digits_measured,
         found.digits_confirmed, durations["tuned"], durations.get("ladder"), str(rung),
-        str(found.settings), held, len(errors),
+        str(found.settings), held, len(others), failed,
         min((digits_of(error) for error in errors), default=math.nan),
         len(found.table), found.search_seconds,
     )  # fmt: skip
@@ -217,7 +221,7 @@ def show_digits(each: ForDigits) -> str:
     return (
         f"{each.problem:26}{each.digits:3.0f}{each.tuned.cpu:9.2f}{ratio:8.2f}  {each.outcome:12}"
         f"{each.promised:5.1f}{each.measured:6.1f}{each.confirmed:6.1f}"
-        f"{each.held:4}/{each.judged:2}{each.worst_digits:6.1f}"
+        f"{each.held:4}/{each.judged:2}{each.failed:3}{each.worst_digits:6.1f}"
         f"{each.tried:6}{each.search_seconds:8.1f} s  {each.settings}"
     )
 
@@ -266,6 +270,7 @@ def summary(same, asked) -> str:
         )
     held, judged = sum(e.held for e in asked), sum(e.judged for e in asked)
     lines.append(f"(c) the promise held at {held} of {judged} points ({held / max(judged, 1):.1%})")
+    lines.append(f"    AMICI failed, and said so, at {sum(e.failed for e in asked)} of the others")
     return "\n".join(lines)
 
 

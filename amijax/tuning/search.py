@@ -108,6 +108,7 @@ class _Search:
             return self._nothing(nominal, " ".join(self._skipped), start)
         n_states = baseline.simulator.loaded.nx_solver
         baseline.simulator.probation.try_ahead(methods(baseline.solver, n_states))
+        self._begin_with(baseline.solver)
         self._explore(baseline)
         self._refine(n_states)
         finalists = self._finalists()
@@ -163,6 +164,15 @@ class _Search:
         self._allowed.append(max(allowed, point.uncertainty))
         self._is_judged &= point.uncertainty <= allowed or self._digits is None
 
+    def _begin_with(self, baseline: SolverSettings) -> None:
+        """The baseline is measured already: what is slower is of no use where it is right."""
+        gradients = [p.baseline.gradient for p in self._points if p.baseline.gradient is not None]
+        errors = tuple(p.error(g) for p, g in zip(self._points, gradients, strict=True))
+        seconds = self._points[0].baseline.cpu_seconds
+        self._tried[baseline] = Tried(baseline, errors, seconds)
+        if all(e <= allowed for e, allowed in zip(errors, self._allowed, strict=True)):
+            self._found[baseline], self._gradients[baseline] = seconds, gradients
+
     def _explore(self, baseline: AmiciObjective) -> None:
         """Try settings, the cheapest first, until some give the digits."""
         number = itertools.count()
@@ -171,7 +181,8 @@ class _Search:
         adjoint = not (distrusts_adjoint(baseline.simulator.plan) or baseline.simulator.has_events)
         for settings in starts(baseline.solver, float(wanted), adjoint):
             heapq.heappush(queue, (0.0, next(number), settings, np.inf))
-        while queue and len(self._tried) < _MOST_TRIED and len(self._found) < _ENOUGH_FOUND:
+        enough = len(self._found) + _ENOUGH_FOUND
+        while queue and len(self._tried) < _MOST_TRIED and len(self._found) < enough:
             expected, _, settings, before = heapq.heappop(queue)
             if settings in self._tried:
                 continue
@@ -238,12 +249,9 @@ class _Search:
         self, objective: AmiciObjective, point: KnownPoint, is_later: bool
     ) -> Evaluation | None:
         """The gradient at a point, unless it takes longer than it may; the faster of two runs."""
-        own = point.baseline.cpu_seconds
-        limit = _MOST_TIMES_BASELINE * own
-        if self._found:
-            # At other points the same share of the baseline's time.
-            share = min(self._found.values()) / self._points[0].baseline.cpu_seconds
-            limit = min(limit, _SLOWER * share * own)
+        limit = _MOST_TIMES_BASELINE * point.baseline.cpu_seconds
+        if self._found and not is_later:  # elsewhere the same settings may take longer
+            limit = min(limit, _SLOWER * min(self._found.values()))
         limit = max(limit, _LEAST_SECONDS)
         evaluation = within(objective, point.theta, limit)
         if evaluation is None or evaluation.failure is not None or is_later:
@@ -257,7 +265,9 @@ class _Search:
     def _finalists(self) -> list[SolverSettings]:
         """The fastest that give the digits; where none do, the most accurate at nominal."""
         if self._found:
-            return sorted(self._found, key=lambda each: self._found[each])[:_FINALISTS]
+            fastest = sorted(self._found, key=lambda each: self._found[each])[:_FINALISTS]
+            baseline = self._points[0].baseline.solver
+            return [*fastest, *([baseline] if baseline in self._found else ())]
         usable = [each for each in self._tried.values() if np.isfinite(each.seconds)]
         best = min(usable, key=lambda each: (-len(each.errors), max(each.errors)), default=None)
         return [self._points[0].baseline.solver if best is None else best.settings]

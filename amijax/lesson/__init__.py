@@ -4,6 +4,9 @@ from amijax.lesson.exemplars import PLANS as PLANS
 from amijax.lesson.exemplars import Exemplar as Exemplar
 from amijax.lesson.exemplars import Plan as Plan
 from amijax.lesson.exemplars import places as places
+from amijax.lesson.exercises import EXERCISES as EXERCISES
+from amijax.lesson.exercises import Exercise as Exercise
+from amijax.lesson.exercises import Solution as Solution
 from amijax.lesson.here import Here as Here
 from amijax.lesson.questions import Question as Question
 from amijax.lesson.questions import Reply as Reply

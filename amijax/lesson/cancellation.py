@@ -169,7 +169,7 @@ class Cancellation:
                 )
             )
         parts = [
-            f"{name} {in_words(value)}"
+            f"{name} {in_words(abs(value))}"
             for name, value in zip(_STAGE_WORDS, self.stages, strict=True)
         ]
         lines.append(f"What each part of float32 changes of this entry: {', '.join(parts)}.")

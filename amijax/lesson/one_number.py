@@ -159,8 +159,6 @@ def compute(here: Here, on_progress: OnProgress) -> OneNumber:
     llh, moved, back = (
         e.llh for e in here.objective.evaluate_batch([here.theta, ahead, behind], gradient=False)
     )
-    simulator = TrajectorySimulator(here.objective)
-    condition = _best_measured(simulator, here)
     return OneNumber(
         llh=here.evaluation.llh,
         gradient=here.gradient,
@@ -170,9 +168,24 @@ def compute(here: Here, on_progress: OnProgress) -> OneNumber:
         step=step,
         change=moved - llh,
         change_back=back - llh,
-        courses=simulator.simulate(here.theta, conditions=[condition]),
-        moved_courses=simulator.simulate(ahead, conditions=[condition]),
+        courses=courses_of(here, here.theta),
+        moved_courses=courses_of(here, ahead),
     )
+
+
+def courses_of(here: Here, theta: FloatArray) -> Trajectories:
+    """Time courses of the condition with the most measurements.
+
+    Args:
+        here: the problem, and the settings.
+        theta: the point, shape (n_parameters,), on the PEtab scale.
+    """
+    simulator = TrajectorySimulator(here.objective)
+    everywhere = simulator.simulate(theta)
+    counts = everywhere.points.by_condition()["measurements"].to_numpy()
+    if len(counts) == 1:
+        return everywhere
+    return simulator.simulate(theta, conditions=[int(counts.argmax())])
 
 
 def _move(here: Here) -> tuple[int, float]:
@@ -189,9 +202,3 @@ def _move(here: Here) -> tuple[int, float]:
     ahead = here.theta[i] + step
     inside = here.problem.lower_theta[i] <= ahead <= here.problem.upper_theta[i]
     return i, step if inside else -step
-
-
-def _best_measured(simulator: TrajectorySimulator, here: Here) -> int:
-    """The condition with the most measurements."""
-    counts = simulator.simulate(here.theta).points.by_condition()["measurements"]
-    return int(counts.to_numpy().argmax())

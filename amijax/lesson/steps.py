@@ -23,12 +23,13 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         2, "The scales", 4,
-        "Choose a parameter and follow its row: θ, p, and the two slopes.",
+        "Think of one parameter: θ on its scale, p in the model. Say which slope is larger, then "
+        "follow its row.",
         chain_rule.ask, chain_rule.compute,
     ),
     Step(
         3, "float32: digit by digit", 6,
-        "Switch x64 off in your mind: the same computation with 24 bits. Guess, then compare the "
+        "x64 is off: JAX computes with 24 bits. Say how many digits are left, then compare both "
         "numbers digit by digit.",
         two_precisions.ask, two_precisions.compute,
     ),
@@ -38,7 +39,7 @@ STEPS: tuple[Step, ...] = (
         cancellation.ask, cancellation.compute,
     ),
     Step(
-        5, "x64 on: are they right now?", 5,
+        5, "x64 on: are the numbers right now?", 5,
         "Switch x64 on: both agree. Say how much of that is right.",
         accuracy.ask, accuracy.compute,
     ),
@@ -48,12 +49,12 @@ STEPS: tuple[Step, ...] = (
         work.ask, work.compute,
     ),
     Step(
-        7, "Tight is not right", 5,
+        7, "Tighter and tighter: right at last?", 5,
         "Watch AMICI's digits settle as rtol gets smaller. Would you believe them?",
         tight.ask, tight.compute,
     ),
     Step(
-        8, "When float32 fails altogether", 4,
+        8, "The signs of a stiff problem", 4,
         "Say how many signs are wrong, then compare with a harmless problem.",
         signs.ask, signs.compute,
     ),

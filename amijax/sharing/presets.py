@@ -10,7 +10,7 @@ from typing import Any
 
 from amijax.precisions import Precision
 from amijax.problems.problem import Problem
-from amijax.sharing.links import State
+from amijax.sharing.links import State, number_text, precision_and_solver
 from amijax.simulation.settings import SolverChoice
 
 _FILE = "presets.json"
@@ -37,6 +37,13 @@ class Preset:
     precision: Precision
     choice: SolverChoice
     look_at: str
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The preset as an address's query parameters; the problem need not be open for it."""
+        pairs = ",".join(f"{name}:{number_text(value)}" for name, value in self.theta.items())
+        query = {"problem": self.problem, **({"theta": pairs} if pairs else {})}
+        return query | precision_and_solver(self.precision, self.choice)
 
     def state(self, problem: Problem) -> State:
         """The preset as a state, of which there is a link.

@@ -12,3 +12,12 @@ def plain(text: str) -> str:
         text: for example a sentence that names parameters.
     """
     return re.sub(r"([_*~$])", r"\\\1", text)
+
+
+def sentence(text: str) -> str:
+    """A sentence whose ids stand between backticks, as Markdown; nothing else in it is markup.
+
+    Args:
+        text: for example a result of the lesson.
+    """
+    return "`".join(part if i % 2 else plain(part) for i, part in enumerate(text.split("`")))

@@ -30,6 +30,16 @@ def problem_for(problem_id: str) -> Problem:
     return load_problem(problem_id)
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def unrepaired_for(problem_id: str) -> Problem:
+    """A problem by its id, its model as it is: AMICI's numbers may be wrong.
+
+    Raises:
+        ProblemError: it can't be opened.
+    """
+    return problem_for(problem_id).without_repairs()
+
+
 @st.cache_resource(max_entries=16, show_spinner="Reading the upload")
 def upload_for(key: str) -> Problem:
     """An uploaded problem by its key.

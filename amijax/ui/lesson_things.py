@@ -1,0 +1,104 @@
+"""The one thing to do in a step of the lesson, and where a step leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from amijax.lesson import Here, Question, Step
+from amijax.lesson.gradient_step import LENGTH, LENGTHS, ask_about, follow, step_end
+from amijax.lesson.here import OnProgress
+from amijax.problems.points import read_value
+from amijax.sharing.links import number_text
+from amijax.ui.context import Context
+from amijax.ui.lesson_places import Place, here_at
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A step's question with what was done in it.
+
+    Attributes:
+        here: where.
+        question: what is asked.
+        compute: the result.
+        variant: tells questions at the same point apart.
+    """
+
+    here: Here
+    question: Question
+    compute: Callable[[Here, OnProgress], Any]
+    variant: Hashable = None
+
+
+def asked_at(step: Step, place: Place, here: Here) -> Asked | None:
+    """Draw what there is to do in a step, and return its question; None if there can't be one."""
+    if step.number == 4:
+        return _with_a_change(step, place, here)
+    if step.number == 9:
+        length = st.segmented_control(
+            "Length of the step, on the parameters' scales", LENGTHS, default=LENGTH,
+            required=True, format_func=lambda x: f"{x:g}", key="lesson_length",
+        )  # fmt: skip
+        question = ask_about(here, length)
+        return Asked(here, question, partial(_follow, length=length), length)
+    return Asked(here, step.ask(here), step.compute)
+
+
+def _follow(here: Here, on_progress: OnProgress, *, length: float) -> Any:
+    return follow(here, length, on_progress)
+
+
+def _with_a_change(step: Step, place: Place, here: Here) -> Asked | None:
+    """A parameter and its value: the question is asked anew wherever it is moved."""
+    ids = place.problem.parameter_ids
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Parameter to change", ids, key=f"lesson_parameter_{place.name}", width=320
+        )
+        i = ids.index(name)
+        text = st.text_input(
+            f"Its value ({place.problem.scales[i]})", number_text(float(place.theta[i])),
+            key=f"lesson_value_{place.name}_{name}", width=320,
+        )  # fmt: skip
+    value = read_value(place.problem, name, text.strip())
+    if isinstance(value, str):
+        st.warning(value)
+        return None
+    if value == place.theta[i]:
+        return Asked(here, step.ask(here), step.compute)
+    theta = place.theta.copy()
+    theta[i] = value
+    moved = here_at(place.moved(theta))
+    return None if moved is None else Asked(moved, step.ask(moved), step.compute)
+
+
+def links_of(context: Context, step: Step, place: Place) -> None:
+    """Where a step goes on: the pages on which its numbers can be worked with."""
+    if not place.problem.repair:
+        return
+    targets = {
+        3: ("app.py", "All digits of this point, on the first page"),
+        4: ("pages/precision.py", "Curvature foretells every entry: Precision, panel E"),
+        5: ("pages/audit.py", "Every witness of this point: Audit"),
+        6: ("pages/precision.py", "Each entry against rtol: Precision, panel D"),
+        7: ("pages/audit.py", "Every witness of this point: Audit"),
+        8: ("pages/precision.py", "Where these digits go: Precision"),
+    }
+    if step.number in targets:
+        page, label = targets[step.number]
+        st.page_link(page, label=label, icon=":material/arrow_outward:", query_params=place.query)
+    elif step.number == 9 and (here := here_at(place)) is not None:
+        length = st.session_state.get("lesson_length", LENGTH)
+        end = place.moved(step_end(here, length))
+        if place.is_own:  # the page's baseline is nominal otherwise, as is the exemplar's point
+            context.session.start_from(place.theta, "the lesson's point")
+
+        st.page_link(
+            "pages/whatif.py", label="This step, with its prediction: What if",
+            icon=":material/arrow_outward:", query_params=end.query,
+        )  # fmt: skip

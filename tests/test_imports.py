@@ -129,7 +129,6 @@ MAY_LOAD = {
     "amijax.sharing": ("petab",),
     "amijax.sharing.exports": _BOTH,
     "amijax.lesson": _BOTH,
-    "amijax.lesson.questions": (),
     "amijax.figures": (*_BOTH, "plotly"),
     "amijax.cli": ("petab",),  # a command that only lists waits for no engine
     "amijax.ui": (*_BOTH, "streamlit", "plotly"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, NAN_COLOUR, top_legend
+from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, NAN_COLOUR, OTHER_COLOUR, top_legend
+from amijax.lesson.accuracy import Accuracy
 from amijax.lesson.cancellation import Terms
+from amijax.lesson.texts import digits_text
 from amijax.lesson.tight import Tight
 from amijax.scales import FloatArray
 
+_PAIR = 34  # pixels, of an entry's two bars
 _BELOW = 1e-17  # what is exactly 0 lies here on a logarithmic axis
 
 
@@ -42,6 +45,34 @@ def terms_figure(terms: Terms, parameter: str) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title="measurements, by what they add", showticklabels=False)
     figure.update_yaxes(title=f"part of ∂llh/∂θ of {parameter}", zeroline=True)
+    return figure
+
+
+def accuracy_figure(result: Accuracy) -> go.Figure:
+    """Digits in which AMICI and float64 JAX agree beside those that are right, for each entry.
+
+    Args:
+        result: of step 5.
+    """
+    names = [entry.quantity for entry in result.entries]
+    figure = go.Figure()
+    for name, colour, values in (
+        ("AMICI and JAX agree", OTHER_COLOUR, [e.digits_agreement for e in result.entries]),
+        ("right", AMICI_COLOUR, result.right),
+    ):
+        figure.add_bar(
+            y=names, x=values, orientation="h", name=name,
+            marker={"color": colour, "line": {"width": 0}},
+            text=["" if np.isnan(x) else digits_text(x) for x in values], textposition="outside",
+            cliponaxis=False, constraintext="none",
+            hovertemplate="%{y}: %{x:.1f} digits<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        height=110 + _PAIR * len(names), margin={"l": 8, "r": 8, "t": 48, "b": 8},
+        legend=top_legend(), barmode="group", bargap=0.25, bargroupgap=0.0,
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", type="category", automargin=True)
+    figure.update_xaxes(title="decimal digits", range=[0, 17.5], dtick=4)
     return figure
 
 

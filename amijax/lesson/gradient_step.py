@@ -60,9 +60,10 @@ class GradientStep:
                 f"A gradient foretells: llh was to rise by {value_text(p.predicted, 4)}, and rises "
                 f"by {value_text(p.actual, 4)}."
             )
+        did = "falls" if p.actual < 0 else "rises"
         return (
             f"A gradient foretells small steps only: llh was to rise by "
-            f"{value_text(p.predicted, 4)}, and changes by {signed_text(p.actual)}."
+            f"{value_text(p.predicted, 4)}, and {did} by {value_text(abs(p.actual), 4)}."
         )
 
     @property

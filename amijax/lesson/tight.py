@@ -60,12 +60,11 @@ class Tight:
 
     @property
     def position(self) -> int:
-        """Of the entry to look at: the first wrong one, else the one that is known least."""
-        known = [
-            -2.0 if e.verdict == "wrong" else -1.0 if e.digits is None else e.digits
-            for e in self.audit.gradient
-        ]
-        return int(np.argmin(known))
+        """Of the entry to look at: the first wrong one, else the one that settles least."""
+        wrong = [entry.verdict == "wrong" for entry in self.audit.gradient]
+        if any(wrong):
+            return wrong.index(True)
+        return int(np.argmin(np.nan_to_num(self.settled, nan=np.inf)))
 
     @property
     def answer(self) -> float:
@@ -143,9 +142,9 @@ class Tight:
         rows = tuple(
             (
                 entry.quantity,
-                *(value_text(value, 8) for value in self.gradients[:, i]),
+                *(value_text(value) for value in self.gradients[:, i]),
                 digits_text(self.settled[i]),
-                value_text(entry.witness_value, 6) if entry.witness_value is not None else "—",
+                value_text(entry.witness_value) if entry.witness_value is not None else "—",
                 entry.verdict,
             )
             for i, entry in enumerate(self.audit.gradient)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 
 from amijax.lesson import STEPS, Here, Question, Result, Step, places
@@ -34,7 +35,7 @@ def show(context: Context) -> None:
     lesson_style.apply(view.projector)
     with st.container(key="lesson"):
         _bar(session, view)
-        st.markdown(f"## {step.number} · {step.title}")
+        st.markdown(f"#### {step.number} · {step.title}")
         main, contrast = places(step.number, own=view.own)
         try:
             place = place_of(context, main)
@@ -96,10 +97,13 @@ def _say_where(session: Session, context: Context, place: Place, view: LessonVie
     """At which problem and point the step is told, and how to tell it at another one."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Computed now, for {sentence(place.words)}.", width="content")
+        is_here = place.name == session.name and np.array_equal(place.theta, session.theta)
+        if is_here and place.problem.repair and not view.own:
+            return
         label = (
             "Tell it with the lesson's own examples"
             if view.own
-            else f"Tell it with {context.problem.problem_id}, where the sidebar is"
+            else f"Tell it with {context.problem.problem_id}, as in the sidebar"
         )
         st.button(
             label, key="lesson_own", type="tertiary", icon=":material/swap_horiz:",
@@ -112,18 +116,18 @@ def _say_where(session: Session, context: Context, place: Place, view: LessonVie
 
 def _predict_see_why(session: Session, step: Step, asked: Asked, view: LessonView) -> None:
     key = _key(step, asked)
-    lesson_views.before(step.number, asked.here, view.projector)
     with st.container(key="lesson_question", border=True):
         st.markdown(f"**Predict.** {sentence(asked.question.text)}")
         if key not in session.guesses:
             _guesses(session, key, asked.question)
     if key not in session.guesses:
+        lesson_views.before(step.number, asked.here, view.projector)
         return
     result = _result(f"{step.number}", key, asked.compute, asked.here)
     _reply(session, key, asked.question, result)
     with st.container(key="lesson_claim"):
         st.markdown(sentence(result.claim))
-    st.markdown("##### See")
+    st.markdown("**See**")
     tell(f"{step.number}", result, view)
 
 
@@ -132,7 +136,7 @@ def tell(name: str, result: Result, view: LessonView) -> None:
     for line in result.seen:
         st.markdown(f"- {sentence(line)}")
     lesson_views.see(name, result, view.projector)
-    st.markdown("##### Why")
+    st.markdown("**Why**")
     for line in result.why:
         st.markdown(sentence(line))
     if (content := result.table) is not None:
@@ -198,7 +202,7 @@ def _result(
 
 def _contrast(step: Step, place: Place, view: LessonView) -> None:
     """The same at another problem, without a question."""
-    st.markdown("##### In contrast")
+    st.markdown("#### In contrast")
     st.caption(f"Computed now, for {sentence(place.words)}.")
     here = here_at(place)
     if here is None:

@@ -16,7 +16,7 @@ from amijax.ui.memo import point, remembered
 
 def exercises(context: Context, place: Place) -> None:
     """Three exercises; an answer is computed when it is asked for."""
-    st.markdown("### Exercises")
+    st.markdown("#### Exercises")
     here = here_at(place)
     if here is None:
         return

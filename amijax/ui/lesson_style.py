@@ -11,8 +11,10 @@ _LARGE_FIGURE = 18  # of a figure's type
 _TALLER = 1.25  # a figure with large type
 
 _STYLE = """<style>
-.st-key-lesson { max-width: 76rem; margin: 0 auto; }
+.stMainBlockContainer { padding-top: 1rem; }
+.st-key-lesson { max-width: 76rem; margin: 0 auto; gap: 0.6rem; }
 .st-key-lesson_claim p { font-size: 1.35rem; line-height: 1.4; font-weight: 600; }
+.st-key-lesson h4 { font-size: 1.7rem; }
 .st-key-lesson_question p { font-size: 1.15rem; line-height: 1.45; }
 .st-key-lesson_guesses button p { white-space: normal; text-align: left; }
 .st-key-lesson_contrast_claim p { font-weight: 600; }

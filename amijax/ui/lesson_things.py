@@ -11,11 +11,15 @@ import streamlit as st
 
 from amijax.lesson import Here, Question, Step
 from amijax.lesson.gradient_step import LENGTH, LENGTHS, ask_about, follow, step_end
-from amijax.lesson.here import OnProgress
+from amijax.lesson.here import OnProgress, silent
+from amijax.lesson.two_precisions import compute as compare_both
 from amijax.problems.points import read_value
 from amijax.sharing.links import number_text
 from amijax.ui.context import Context
 from amijax.ui.lesson_places import Place, here_at
+from amijax.ui.memo import point, remembered
+
+_KEPT = 16  # questions
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,20 @@ def asked_at(step: Step, place: Place, here: Here) -> Asked | None:
         )  # fmt: skip
         question = ask_about(here, length)
         return Asked(here, question, partial(_follow, length=length), length)
-    return Asked(here, step.ask(here), step.compute)
+    return _asked(step, here)
+
+
+def _asked(step: Step, here: Here) -> Asked:
+    """A step's question, which may take a simulation or two, kept for the next run."""
+    at = point(here.problem, here.objective.solver, here.theta, view=(step.number,))
+    question = remembered("lesson_question", at, lambda: step.ask(here), latest=_KEPT)
+    return Asked(here, question, step.compute)
+
+
+def _weakest(here: Here) -> int:
+    """Position of the parameter whose entry keeps fewest digits in float32."""
+    at = point(here.problem, here.objective.solver, here.theta)
+    return remembered("lesson_weakest", at, lambda: compare_both(here, silent).weakest)
 
 
 def _follow(here: Here, on_progress: OnProgress, *, length: float) -> Any:
@@ -58,8 +75,9 @@ def _with_a_change(step: Step, place: Place, here: Here) -> Asked | None:
     ids = place.problem.parameter_ids
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
-            "Parameter to change", ids, key=f"lesson_parameter_{place.name}", width=320
-        )
+            "Parameter to change", ids, index=_weakest(here), width=320,
+            key=f"lesson_parameter_{place.name}",
+        )  # fmt: skip
         i = ids.index(name)
         text = st.text_input(
             f"Its value ({place.problem.scales[i]})", number_text(float(place.theta[i])),
@@ -70,11 +88,11 @@ def _with_a_change(step: Step, place: Place, here: Here) -> Asked | None:
         st.warning(value)
         return None
     if value == place.theta[i]:
-        return Asked(here, step.ask(here), step.compute)
+        return _asked(step, here)
     theta = place.theta.copy()
     theta[i] = value
     moved = here_at(place.moved(theta))
-    return None if moved is None else Asked(moved, step.ask(moved), step.compute)
+    return None if moved is None else _asked(step, moved)
 
 
 def links_of(context: Context, step: Step, place: Place) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from amijax.figures import (
-    digits_figure,
+    accuracy_figure,
     gradient_figure,
     prediction_figure,
     terms_figure,
@@ -81,8 +81,7 @@ def _figures(result: Result) -> list[tuple[str, Any, str]]:
         figure = terms_figure(result.terms, result.parameter)
         return [("terms", figure, "What each measurement adds to the gradient entry")]
     if isinstance(result, Accuracy):
-        figure = digits_figure(result.entries, "float64")
-        return [("digits", figure, "Digits of agreement and of accuracy")]
+        return [("digits", accuracy_figure(result), "Digits of agreement and of accuracy")]
     if isinstance(result, Work) and result.sweep is not None:
         figure = tolerances_figure(result.sweep, "median")
         return [("work", figure, "Error and time against rtol")]

@@ -20,4 +20,10 @@ def sentence(text: str) -> str:
     Args:
         text: for example a result of the lesson.
     """
-    return "`".join(part if i % 2 else plain(part) for i, part in enumerate(text.split("`")))
+    parts = text.split("`")
+    return "`".join(part if i % 2 else _whole(plain(part)) for i, part in enumerate(parts))
+
+
+def _whole(text: str) -> str:
+    """Text in which no line ends within a number's exponent, after its minus."""
+    return re.sub(r"(?<=[0-9]e-)(?=[0-9])", "\u2060", text)

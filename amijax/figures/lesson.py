@@ -96,7 +96,7 @@ def tight_figure(result: Tight) -> go.Figure:
         type="log", autorange="reversed", exponentformat="power", dtick=1, title="rtol"
     )
     figure.update_yaxes(
-        type="log", exponentformat="power", title=f"relative distance of {entry.quantity}"
+        type="log", exponentformat="power", dtick=1, title=f"relative distance of {entry.quantity}"
     )
     figure.update_layout(height=340, margin={"l": 8, "r": 8, "t": 48, "b": 8}, legend=top_legend())
     return figure

@@ -155,7 +155,7 @@ def _guesses(session: Session, key: Hashable, question: Question) -> None:
             answer = i if question.options else question.lowest + i
             digit = answer if by_number else i + 1
             st.button(
-                text if by_number else f"{i + 1} · {text}", key=f"lesson_guess_{i}",
+                text, key=f"lesson_guess_{i}",
                 on_click=guess, args=(answer,),
                 shortcut=str(digit) if not by_number and digit <= _BY_KEY else None,
             )  # fmt: skip

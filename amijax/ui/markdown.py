@@ -25,5 +25,6 @@ def sentence(text: str) -> str:
 
 
 def _whole(text: str) -> str:
-    """Text in which no line ends within a number's exponent, after its minus."""
-    return re.sub(r"(?<=[0-9]e-)(?=[0-9])", "\u2060", text)
+    """Text in which no line ends within a number: in its exponent, before its percent or error."""
+    text = re.sub(r"(?<=[0-9]e-)(?=[0-9])", "\u2060", text)
+    return re.sub(r" (?=%)|(?<=±) ", "\u00a0", text)

@@ -20,7 +20,7 @@ from amijax.scales import FloatArray
 from amijax.whatif.influence import standard_steps
 from amijax.whatif.trajectories import TrajectorySimulator
 
-_EDGES = (1e-6, 1e-4, 1e-2, 1.0)
+EDGES = (1e-6, 1e-4, 1e-2, 1.0)
 OPTIONS = (
     "by less than 0.0001 %",
     "by 0.0001 % to 0.01 %",
@@ -130,7 +130,7 @@ class Cancellation:
     @property
     def answer(self) -> float:
         """Position in `OPTIONS`."""
-        return float(decade(self.error, _EDGES))
+        return float(decade(self.error, EDGES))
 
     @property
     def _cancels(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from amijax import JaxObjective, SolverChoice, load_problem
 from amijax.digits import digits
 from amijax.lesson import (
+    EXERCISE_MINUTES,
     EXERCISES,
     PLANS,
     STEPS,
@@ -291,7 +292,7 @@ def test_every_step_says_something_at_every_embedded_problem(objective_of, probl
 
 def test_steps_are_numbered_and_fill_a_class():
     assert [step.number for step in STEPS] == list(range(1, 10))
-    assert sum(step.minutes for step in STEPS) == 45
+    assert sum(step.minutes for step in STEPS) + EXERCISE_MINUTES == 45
     assert set(PLANS) == {step.number for step in STEPS}
     assert step_of(9) is STEPS[-1]
     with pytest.raises(ValueError, match="steps 1 to 9, not 10"):

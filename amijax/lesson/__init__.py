@@ -13,5 +13,6 @@ from amijax.lesson.questions import Reply as Reply
 from amijax.lesson.step import Result as Result
 from amijax.lesson.step import Step as Step
 from amijax.lesson.step import Table as Table
+from amijax.lesson.steps import EXERCISE_MINUTES as EXERCISE_MINUTES
 from amijax.lesson.steps import STEPS as STEPS
 from amijax.lesson.steps import step_of as step_of

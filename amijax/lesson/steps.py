@@ -17,18 +17,18 @@ from amijax.lesson.step import Step
 
 STEPS: tuple[Step, ...] = (
     Step(
-        1, "One model, one number", 5,
+        1, "One model, one number", 4,
         "Look at the curve and the measurements, then say what llh will do.",
         one_number.ask, one_number.compute,
     ),
     Step(
-        2, "The scales", 4,
+        2, "The scales", 3,
         "Think of one parameter: θ on its scale, p in the model. Say which slope is larger, then "
         "follow its row.",
         chain_rule.ask, chain_rule.compute,
     ),
     Step(
-        3, "float32: digit by digit", 6,
+        3, "float32: digit by digit", 5,
         "x64 is off: JAX computes with 24 bits. Say how many digits are left, then compare both "
         "numbers digit by digit.",
         two_precisions.ask, two_precisions.compute,
@@ -39,12 +39,12 @@ STEPS: tuple[Step, ...] = (
         cancellation.ask, cancellation.compute,
     ),
     Step(
-        5, "x64 on: are the numbers right now?", 5,
+        5, "x64 on: are the numbers right now?", 4,
         "Switch x64 on: both agree. Say how much of that is right.",
         accuracy.ask, accuracy.compute,
     ),
     Step(
-        6, "Tolerances: work against precision", 4,
+        6, "Tolerances: work against precision", 3,
         "Say which tolerance is enough for float32, then read the curve.",
         work.ask, work.compute,
     ),
@@ -59,11 +59,13 @@ STEPS: tuple[Step, ...] = (
         signs.ask, signs.compute,
     ),
     Step(
-        9, "What if: a step along the gradient", 4,
+        9, "What if: a step along the gradient", 3,
         "Take the step, then a shorter one.",
         gradient_step.ask, gradient_step.compute,
     ),
 )  # fmt: skip
+
+EXERCISE_MINUTES = 6  # of a class of 45, after the last step
 
 
 def step_of(number: int) -> Step:

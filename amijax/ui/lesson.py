@@ -74,7 +74,8 @@ def _bar(session: Session, view: LessonView) -> None:
         )  # fmt: skip
         for step in STEPS:
             st.button(
-                f"{step.number}", key=f"lesson_step_{step.number}", help=f"{step.title} ({step.minutes} minutes)",
+                f"{step.number}", key=f"lesson_step_{step.number}",
+                help=f"{step.title} ({step.minutes} minutes)",
                 type="primary" if step.number == view.step else "secondary",
                 on_click=go, args=(step.number,),
             )  # fmt: skip

@@ -104,18 +104,18 @@ def test_a_prediction_is_answered_and_asked_again():
     assert "Right: 4 wrong." in text_of(app)
 
 
-def test_a_guess_is_forgotten_where_the_point_is_another(objective_of):
+def test_a_changed_parameter_is_asked_about_anew(objective_of):
     app = shown(opened(step="4"))
-    theta = objective_of("Boehm_JProteomeRes2014").problem.nominal_theta
-    name = app.selectbox(key="lesson_parameter_Boehm_JProteomeRes2014").value
-    assert name == "k_phos"
-    key = f"lesson_value_Boehm_JProteomeRes2014_{name}"
-    assert float(app.text_input(key=key).value) == theta[5]
-    app.text_input(key=key).set_value("4.0").run()
+    nominal = objective_of("Boehm_JProteomeRes2014").problem.nominal_theta
+    assert app.selectbox(key="lesson_parameter_Boehm_JProteomeRes2014").value == "k_phos"
+    app.text_input(key=f"lesson_bits_k_phos_value_{float(nominal[5])!r}").set_value("4.0").run()
+    assert not app.exception
     assert "**Why**" not in text_of(app)
     app = shown(app)
-    assert "Rounding θ moves this gradient" in text_of(app) or "The entry of" in text_of(app)
-    app.text_input(key=key).set_value("four").run()
+    assert "**Why**" in text_of(app)
+    app.button(key="lesson_unchanged").click().run()
+    assert "1.1 %" in text_of(app)  # what was answered before
+    app.text_input(key=f"lesson_bits_k_phos_value_{float(nominal[5])!r}").set_value("four").run()
     assert "is not a number" in text_of(app)
 
 

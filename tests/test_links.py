@@ -14,6 +14,7 @@ from amijax.sharing.links import (
     LessonView,
     LinkError,
     State,
+    asks_for_no_repair,
     link_address,
     link_query,
     needed_upload,
@@ -232,3 +233,15 @@ def test_what_an_address_says_of_the_lesson(query, view):
 def test_other_pages_say_nothing_of_the_lesson():
     query = link_query(State(PROBLEM.problem_id, PROBLEM.nominal_theta), PROBLEM)
     assert not {"step", "own", "projector"} & set(query)
+
+
+def test_a_link_says_that_the_repair_is_off():
+    problem = load_problem("Constant_Ligand", repair=False)
+    state = State(problem.problem_id, problem.nominal_theta, repair=problem.repair)
+    query = link_query(state, problem)
+    assert query == {"problem": "Constant_Ligand", "repair": "false"}
+    assert asks_for_no_repair(query)
+    assert read_link(query, problem).notes == ()
+    assert not asks_for_no_repair({"problem": "Constant_Ligand"})
+    assert not asks_for_no_repair({"repair": "perhaps"})
+    assert "repaired" in read_link({"repair": "perhaps"}, problem).notes[0]

@@ -20,6 +20,8 @@ from amijax.json_values import json_text
 from amijax.simulation.settings import SolverChoice
 
 if TYPE_CHECKING:
+    from amijax.bit_patterns import Float32Rounding
+    from amijax.digit_stack import DigitStack
     from amijax.lesson import Exemplar, Here, Question, Result, Step
     from amijax.scales import FloatArray
 
@@ -167,13 +169,52 @@ def _as_text(step: Step, parts: list[tuple[Here, Question, Result]]) -> list[str
         lines += [*_wrapped(result.claim), ""]
         for line in result.seen:
             lines += _wrapped(line, "- ")
-        lines.append("")
+        lines += ["", *_drawn(result)]
         for line in result.why:
             lines += _wrapped(line)
         lines.append("")
         if (content := result.table) is not None:
             rows = [list(row) for row in content.rows]
             lines += [*table(rows, [content.corner, *content.columns]), ""]
+    return lines
+
+
+def _drawn(result: Result) -> list[str]:
+    """Digits below each other in step 3, bits in step 4."""
+    from amijax.lesson.cancellation import Cancellation
+    from amijax.lesson.two_precisions import TwoPrecisions
+
+    if isinstance(result, TwoPrecisions):
+        return [*_digits(result.stack(result.float64.parameter_ids[result.weakest])), ""]
+    if isinstance(result, Cancellation):
+        theta = f"{result.parameter} has θ = {result.rounding.float64.value!r}."
+        return [*_wrapped(f"{theta} {result.rounding.sentence}"), *_bits(result.rounding), ""]
+    return []
+
+
+def _digits(stack: DigitStack) -> list[str]:
+    """A number from several sources; what differs has a caret below it."""
+    power = f" x 10^{stack.exponent}" if stack.exponent else ""
+    lines = []
+    for row in stack.rows:
+        lines.append(f"{row.title:<14}{row.text}{power}")
+        marks = "".join(
+            ("^" if run.mark == "different" else " ") * len(run.text) for run in row.runs
+        )
+        if "^" in marks:
+            lines.append(f"{'':<14}{marks.rstrip()}")
+    return lines
+
+
+def _bits(rounding: Float32Rounding) -> list[str]:
+    """Sign, exponent and mantissa of a number in both formats."""
+    lines = []
+    for pattern in (rounding.float64, rounding.float32):
+        bits = "".join(map(str, pattern.bits))
+        parts = [pattern.part(i) for i in range(len(bits))]
+        ends = [parts.index("exponent"), parts.index("mantissa")]
+        shown = f"{bits[: ends[0]]} {bits[ends[0] : ends[1]]} {bits[ends[1] :]}"
+        lines.append(f"{pattern.precision}  {shown}  {pattern.value!r}")
     return lines
 
 

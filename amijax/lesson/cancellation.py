@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amijax.bit_patterns import Float32Rounding, float32_rounding
 from amijax.lesson.here import Here, OnProgress
 from amijax.lesson.questions import Question, decade
 from amijax.lesson.step import Table
@@ -126,6 +127,11 @@ class Cancellation:
         """Whether curvature foretells the error."""
         curvature = self.study.curvature
         return None if curvature is None else curvature.outcomes[self.position]
+
+    @property
+    def rounding(self) -> Float32Rounding:
+        """What float32 does to the entry's own parameter."""
+        return float32_rounding(float(self.study.theta[self.position]))
 
     @property
     def answer(self) -> float:

@@ -60,11 +60,21 @@ class Tight:
 
     @property
     def position(self) -> int:
-        """Of the entry to look at: the first wrong one, else the one that settles least."""
-        wrong = [entry.verdict == "wrong" for entry in self.audit.gradient]
-        if any(wrong):
-            return wrong.index(True)
-        return int(np.argmin(np.nan_to_num(self.settled, nan=np.inf)))
+        """Of the entry to look at: the wrong one that settles most, one that is not 0 if there is
+        such a one; without any the one that settles least.
+        """
+        settled = np.nan_to_num(self.settled, nan=0.0)
+        wrong = np.array([entry.verdict == "wrong" for entry in self.audit.gradient])
+        if not wrong.any():
+            return int(np.argmin(settled))
+        chosen = wrong & (self.gradients[-1] != 0)
+        chosen = chosen if chosen.any() else wrong
+        return int(np.argmax(np.where(chosen, settled, -1.0)))
+
+    @property
+    def parameter(self) -> str:
+        """Of that entry."""
+        return self.audit.gradient[self.position].quantity
 
     @property
     def answer(self) -> float:
@@ -78,14 +88,14 @@ class Tight:
         """What the step shows."""
         n = len(self.audit.gradient)
         if self.wrong:
-            settled = float(self.settled[self.position])
+            name, settled = self.parameter, float(self.settled[self.position])
             stays = (
                 f"{digits_text(settled)} digits of it stay, and"
                 if settled >= _SETTLED
                 else "at rtol " + f"{self.rtols[-1]:.0e}"
             )
             return (
-                f"Tight is not right: the entry of `{self.wrong[0].quantity}` is computed ever "
+                f"Tight is not right: the entry of `{name}` is computed ever "
                 f"more tightly, {stays} it is wrong."
             )
         right = sum(entry.verdict == "right" for entry in self.audit.gradient)

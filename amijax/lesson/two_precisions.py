@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amijax.comparison import Comparison, compare_precisions
+from amijax.digit_stack import DigitStack, stack_digits
 from amijax.digits import digits, relative_text
 from amijax.headline import FLOAT32_DIGITS
 from amijax.lesson.here import Here, OnProgress
@@ -93,6 +94,21 @@ class TwoPrecisions:
         if self.loses_nothing or self.float32.failure_jax is not None:
             return (first,)
         return (first, "Rounding alone does not take that many digits. Step 4 shows what does.")
+
+    def stack(self, quantity: str) -> DigitStack:
+        """Llh or a gradient entry, digit below digit: AMICI and JAX in both precisions.
+
+        Args:
+            quantity: "llh" or a parameter's id.
+        """
+        c64, c32 = self.float64, self.float32
+        if quantity == "llh":
+            values = (c64.llh_amici, c64.llh_jax, c32.llh_jax)
+        else:
+            i = c64.parameter_ids.index(quantity)
+            values = (c64.gradient_amici[i], c64.gradient_jax[i], c32.gradient_jax[i])
+        names = ("AMICI", "JAX, float64", "JAX, float32")
+        return stack_digits(quantity, {n: float(v) for n, v in zip(names, values, strict=True)})
 
     @property
     def table(self) -> Table:

@@ -57,6 +57,7 @@ class State:
         page: the page's path below the dashboard's address, empty for the first one.
         upload: key of the problem if it was uploaded; whoever opens the address needs it, too.
         lesson: where in the lesson; None on other pages.
+        repair: as in `Problem`: whether the model is repaired where AMICI would be wrong.
     """
 
     problem: str
@@ -66,6 +67,7 @@ class State:
     page: str = ""
     upload: str = ""
     lesson: LessonView | None = None
+    repair: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,8 @@ def link_query(state: State, problem: Problem) -> dict[str, str]:
     if state.lesson is not None:
         query["step"] = str(state.lesson.step)
         query |= {name: "true" for name in _FLAGS if getattr(state.lesson, name)}
+    if not state.repair:
+        query["repair"] = "false"
     if (length := len(urlencode(query))) > MAX_LENGTH:
         raise LinkError(
             f"The {moved.size} parameters that differ from nominal take {length} characters; an "
@@ -165,6 +169,8 @@ def read_link(query: Mapping[str, str], problem: Problem) -> LinkReading:
     x64 = str(query.get("x64", "true"))
     if x64 not in ("true", "false"):
         notes.append("The link's x64 is neither true nor false; JAX computes in float64.")
+    if str(query.get("repair", "true")) not in ("true", "false"):
+        notes.append("The link's repair is neither true nor false; the model is repaired.")
     choice, complaints = SolverChoice.read(query)
     notes += [f"The link's {c.removesuffix('.')}; the default is used." for c in complaints]
     return LinkReading(theta, "float32" if x64 == "false" else "float64", choice, tuple(notes))
@@ -183,6 +189,11 @@ def read_lesson(query: Mapping[str, str]) -> LessonView:
     step = int(text) if re.fullmatch(r"[1-9][0-9]?", text, re.ASCII) else 1
     own = query.get("own") == "true" or ("problem" in query and "step" not in query)
     return LessonView(step, own, query.get("projector") == "true")
+
+
+def asks_for_no_repair(query: Mapping[str, str]) -> bool:
+    """Whether an address asks for a problem's model as it is, with AMICI's own wrong numbers."""
+    return query.get("repair") == "false"
 
 
 def needed_upload(query: Mapping[str, str], names: tuple[str, ...]) -> str | None:

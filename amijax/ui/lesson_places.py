@@ -62,7 +62,7 @@ class Place:
     @property
     def query(self) -> dict[str, str]:
         """Query parameters of the place for links to other pages."""
-        state = State(self.name, self.theta, choice=self.choice)
+        state = State(self.name, self.theta, choice=self.choice, repair=self.problem.repair)
         try:
             return link_query(state, self.problem)
         except LinkError:
@@ -82,8 +82,7 @@ def place_of(context: Context, exemplar: Exemplar | None) -> Place:
     if exemplar is None:
         session = context.session
         return Place(session.name, context.problem, session.theta.copy(), context.choice, True)
-    open_it = resources.problem_for if exemplar.repair else resources.unrepaired_for
-    problem = open_it(exemplar.problem)
+    problem = resources.problem_for(exemplar.problem, exemplar.repair)
     theta = problem.theta_from(dict(exemplar.theta))
     return Place(exemplar.problem, problem, theta, exemplar.settings, False)
 

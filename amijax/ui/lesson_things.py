@@ -13,8 +13,7 @@ from amijax.lesson import Here, Question, Step
 from amijax.lesson.gradient_step import LENGTH, LENGTHS, ask_about, follow, step_end
 from amijax.lesson.here import OnProgress, silent
 from amijax.lesson.two_precisions import compute as compare_both
-from amijax.problems.points import read_value
-from amijax.sharing.links import number_text
+from amijax.ui.bit_view import bit_view
 from amijax.ui.context import Context
 from amijax.ui.lesson_places import Place, here_at
 from amijax.ui.memo import point, remembered
@@ -53,6 +52,40 @@ def asked_at(step: Step, place: Place, here: Here) -> Asked | None:
     return _asked(step, here)
 
 
+def _follow(here: Here, on_progress: OnProgress, *, length: float) -> Any:
+    return follow(here, length, on_progress)
+
+
+def _with_a_change(step: Step, place: Place, here: Here) -> Asked | None:
+    """A parameter and its bits: the question is asked anew wherever it is moved."""
+    problem = place.problem
+    ids = problem.parameter_ids
+    name = st.selectbox(
+        "Parameter to change", ids, index=_weakest(here), width=420,
+        key=f"lesson_parameter_{place.name}",
+    )  # fmt: skip
+    i = ids.index(name)
+    kept = f"lesson_theta_{place.name}_{name}_{float(place.theta[i])!r}"
+    value = float(st.session_state.get(kept, place.theta[i]))
+    lower, upper = (float(bound[i]) for bound in (problem.lower_theta, problem.upper_theta))
+    changed = bit_view(
+        value, key=f"lesson_bits_{name}", lower=min(lower, value), upper=max(upper, value)
+    )
+    if changed != value:
+        st.session_state[kept] = changed
+        st.rerun()
+    if value == place.theta[i]:
+        return _asked(step, here)
+    st.button(
+        f"Back to {place.theta[i]:.6g}", key="lesson_unchanged", icon=":material/undo:",
+        on_click=st.session_state.__delitem__, args=(kept,),
+    )  # fmt: skip
+    theta = place.theta.copy()
+    theta[i] = value
+    moved = here_at(place.moved(theta))
+    return None if moved is None else _asked(step, moved)
+
+
 def _asked(step: Step, here: Here) -> Asked:
     """A step's question, which may take a simulation or two, kept for the next run."""
     at = point(here.problem, here.objective.solver, here.theta, view=(step.number,))
@@ -66,39 +99,8 @@ def _weakest(here: Here) -> int:
     return remembered("lesson_weakest", at, lambda: compare_both(here, silent).weakest)
 
 
-def _follow(here: Here, on_progress: OnProgress, *, length: float) -> Any:
-    return follow(here, length, on_progress)
-
-
-def _with_a_change(step: Step, place: Place, here: Here) -> Asked | None:
-    """A parameter and its value: the question is asked anew wherever it is moved."""
-    ids = place.problem.parameter_ids
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox(
-            "Parameter to change", ids, index=_weakest(here), width=320,
-            key=f"lesson_parameter_{place.name}",
-        )  # fmt: skip
-        i = ids.index(name)
-        text = st.text_input(
-            f"Its value ({place.problem.scales[i]})", number_text(float(place.theta[i])),
-            key=f"lesson_value_{place.name}_{name}", width=320,
-        )  # fmt: skip
-    value = read_value(place.problem, name, text.strip())
-    if isinstance(value, str):
-        st.warning(value)
-        return None
-    if value == place.theta[i]:
-        return _asked(step, here)
-    theta = place.theta.copy()
-    theta[i] = value
-    moved = here_at(place.moved(theta))
-    return None if moved is None else _asked(step, moved)
-
-
 def links_of(context: Context, step: Step, place: Place) -> None:
     """Where a step goes on: the pages on which its numbers can be worked with."""
-    if not place.problem.repair:
-        return
     targets = {
         3: ("app.py", "All digits of this point, on the first page"),
         4: ("pages/precision.py", "Curvature foretells every entry: Precision, panel E"),

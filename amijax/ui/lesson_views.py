@@ -24,7 +24,7 @@ from amijax.lesson.signs import Signs
 from amijax.lesson.tight import Tight
 from amijax.lesson.two_precisions import TwoPrecisions
 from amijax.lesson.work import Work
-from amijax.ui import html_tables, lesson_style
+from amijax.ui import digit_view, html_tables, lesson_style
 from amijax.ui.html_tables import Column, Row
 
 _MOST_PANELS = 3
@@ -62,8 +62,20 @@ def see(name: str, result: Result, projector: bool) -> None:
         result: of any step.
         projector: whether in large type.
     """
+    if isinstance(result, TwoPrecisions):
+        _digits(name, result)
     for key, figure, alt in _figures(result):
         _draw(figure, f"{name}_{key}", alt, projector)
+
+
+def _digits(name: str, result: TwoPrecisions) -> None:
+    """One entry digit by digit, at first the one that loses most."""
+    ids = result.float64.parameter_ids
+    entry = st.selectbox(
+        "Digit by digit", ["llh", *ids], index=result.weakest + 1, width=420,
+        key=f"lesson_entry_{name}_{result.float64.problem_id}",
+    )  # fmt: skip
+    digit_view.draw(result.stack(entry))
 
 
 def _figures(result: Result) -> list[tuple[str, Any, str]]:

@@ -37,6 +37,7 @@ class Session:
         asked: query of an address that came in, until its problem is open.
         link_notes: sentences about the latest link.
         pending: query of a link to an upload that is not here yet.
+        unrepaired: the name of the problem whose repair is switched off, until another is open.
         simulations: what this session waits for.
         lesson: where in the lesson, and how it is shown.
         lesson_problem: the problem that the sidebar showed when the lesson was drawn last.
@@ -61,12 +62,14 @@ class Session:
     lesson: LessonView = field(default_factory=LessonView)
     lesson_problem: str = ""
     guesses: dict[Hashable, int | None] = field(default_factory=dict)
+    unrepaired: str = ""
     simulations: OneAtATime = field(default_factory=lambda: OneAtATime("amijax session"))
 
     def open(self, problem: Problem, name: str) -> None:
         """Start at a problem's nominal point, unless it is open already under that name."""
         if self.name != name:
             self.name = name
+            self.unrepaired = name if self.unrepaired == name else ""
             self.move_to(problem.nominal_theta)
             self.start_from(problem.nominal_theta, "nominal")
             self.seed = 0

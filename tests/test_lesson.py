@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from amijax import JaxObjective, SolverChoice, load_problem
+from amijax import AmiciObjective, JaxObjective, SolverChoice, load_problem
 from amijax.digits import digits
 from amijax.lesson import (
     EXERCISE_MINUTES,
@@ -304,6 +304,44 @@ def test_somebody_s_own_problem_takes_the_place_of_the_exemplar():
     assert places(8, own=False) == (plan.main, plan.contrast)
     assert places(8, own=True) == (None, plan.main)  # what others can't show is shown after it
     assert places(1, own=True) == (None, None)
+
+
+def at_exemplar(exemplar):
+    objective = AmiciObjective(load_problem(exemplar.problem, repair=exemplar.repair))
+    theta = objective.problem.theta_from(dict(exemplar.theta))
+    return Here.at(objective, theta, exemplar.settings)
+
+
+def test_agreement_is_not_accuracy_at_its_exemplar():
+    found = accuracy.compute(at_exemplar(PLANS[5].main), silent)
+    assert found.agreement > 12
+    assert found.n_wrong == len(found.entries)
+    assert found.answer < 1
+    assert "Agreement is not accuracy" in found.claim
+    assert accuracy.compute(at_exemplar(PLANS[5].contrast), silent).n_wrong == 0
+
+
+def test_tight_is_not_right_at_its_exemplar():
+    main, contrast = PLANS[7].main, PLANS[7].contrast
+    found = tight.compute(at_exemplar(main), silent)
+    assert found.answer == 1.0
+    assert found.settled[found.position] > 7
+    assert "Tight is not right" in found.claim
+    assert found.parameter in found.claim
+    entry = found.audit.gradient[found.position]
+    # llh itself, moved by hand, sides with the witness and not with AMICI's gradient.
+    here = at_exemplar(main)
+    tight_objective = here.objective.with_solver(
+        replace(here.objective.solver, rtol=1e-12, max_steps=10**6)
+    )
+    step = np.zeros(len(here.theta))
+    step[found.position] = 1e-4
+    ahead, behind = (tight_objective.llh(here.theta + sign * step) for sign in (1, -1))
+    assert (ahead - behind) / 2e-4 == pytest.approx(entry.witness_value, rel=1e-5)
+    assert abs(entry.value / entry.witness_value - 1) > 0.5
+    repaired = tight.compute(at_exemplar(contrast), silent)
+    assert repaired.answer == 0.0
+    assert repaired.repairs
 
 
 def test_an_exemplar_s_problem_and_parameters_are_there():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from amijax import SolverChoice
+from amijax import AmiciObjective, SolverChoice, load_problem
 from amijax.lesson import PLANS, STEPS, Here
 from amijax.lesson.here import silent
 from amijax.problems import list_problems
@@ -48,13 +48,13 @@ def compiled(objective_of):
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: str(step.number))
-def test_the_claim_comes_after_the_prediction(step, objective_of):
+def test_the_claim_comes_after_the_prediction(step):
     app = opened(step=str(step.number))
     assert not app.exception
     assert not app.error
     assert heading(app) == f"#### {step.number} · {step.title}"
     plan = PLANS[step.number].main
-    objective = objective_of(plan.problem)
+    objective = AmiciObjective(load_problem(plan.problem, repair=plan.repair))
     here = Here.at(objective, objective.problem.nominal_theta, SolverChoice())
     claim = step.compute(here, silent).claim
     assert "Predict." in text_of(app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import groupby
 from typing import Literal
 
@@ -15,6 +15,7 @@ SIGNIFICANT = 17  # decimal digits that tell every float64 from every other
 _SMALLEST, _LARGEST = -3, 6
 # Places that a number far below the largest one gets beyond its 17 digits' end.
 _MOST_ZEROS = 12
+_AS_WRITTEN = Context(prec=SIGNIFICANT)
 _PAD = "\u2007"  # as wide as a digit
 
 # "same": as in the row that the others are compared with; "different": at or behind the first
@@ -97,9 +98,9 @@ def stack_digits(
     """Write numbers below each other, and mark the digits that differ.
 
     All 17 digits are written. They are compared with the best known value or, without one, with
-    the first number. A digit differs from the place on at which the difference of both numbers
-    begins: 0.9996 and 1.0000 part in the fourth digit behind the point, although no digit is the
-    same.
+    the first number: from the first digit on that is another one, all are marked. Neighbours such
+    as 0.9996 and 1.0000, between which a carry runs through, are marked from the place on at which
+    their difference begins.
 
     Args:
         quantity: what the numbers are of.
@@ -152,7 +153,16 @@ def _parts_at(value: Decimal, standard: Decimal, uncertainty: float | None) -> i
         return None
     if value.is_signed() != standard.is_signed() and value and standard:
         return max(value.adjusted(), standard.adjusted(), difference.adjusted())
-    return difference.adjusted()
+    place = difference.adjusted()
+    # 0.1235 and 0.12346: the last digit that they have in common is the 3. Where a carry runs
+    # through more digits, as from 0.9996 to 1.0000, they only look different.
+    above = [_floor(value, place + i) == _floor(standard, place + i) for i in (1, 2)]
+    return place + 1 if above == [False, True] else place
+
+
+def _floor(number: Decimal, place: int) -> int:
+    """A number as written, without its sign, in units of a place, rounded down."""
+    return int(abs(_AS_WRITTEN.plus(number)).scaleb(-place))
 
 
 def _agreed(standard: Decimal, parts: int | None, floor: int | None) -> int | None:
@@ -172,27 +182,27 @@ class _Layout:
         largest = max(sizes, default=0)
         smallest = max(min(sizes, default=0), largest - _MOST_ZEROS)
         self.exponent = 0 if _SMALLEST <= largest <= _LARGEST else largest
-        self._whole = max(largest - self.exponent, 0) + 1  # digits before the point
         self._lowest = smallest - SIGNIFICANT + 1  # place of the last digit
-        self._signed = any(number.is_signed() for number in numbers)
+        signed = any(number < 0 for number in numbers)
+        self._width = max(largest - self.exponent, 0) + 1 + signed  # of what is before the point
 
     def runs(
         self, value: Decimal, parts: int | None, floor: int | None, another_sign: bool = False
     ) -> tuple[Run, ...]:
         """A number's characters with their marks."""
+        end = max(value.adjusted() - SIGNIFICANT + 1 if value else self._lowest, self._lowest)
+        rounded = abs(value).quantize(Decimal(1).scaleb(end))
+        digits = dict(enumerate(reversed(rounded.as_tuple().digits), start=end))
+        top = max([self.exponent, *(place for place, digit in digits.items() if digit)])
         marked: list[tuple[str, Mark]] = []
-        sign = ("−" if value.is_signed() and value else _PAD) if self._signed else ""
-        marked += [(c, "different" if c != _PAD and another_sign else "same") for c in sign]
-        end = value.adjusted() - SIGNIFICANT + 1 if value else self._lowest
-        rounded = abs(value).quantize(Decimal(1).scaleb(max(end, self._lowest)))
-        digits = dict(enumerate(reversed(rounded.as_tuple().digits), start=max(end, self._lowest)))
-        top = self.exponent + self._whole - 1
-        begun = False
+        if value < 0:
+            marked.append(("−", "different" if another_sign else "same"))
+        padding = self._width - (top - self.exponent + 1) - len(marked)
+        marked[:0] = [(_PAD, "same")] * padding
         for place in range(top, self._lowest - 1, -1):
             if place == self.exponent - 1:
                 marked.append((".", "same"))
-            begun = begun or digits.get(place, 0) != 0 or place == self.exponent
-            if not begun or place < max(end, self._lowest):
+            if place < end:
                 marked.append((_PAD, "same"))
             else:
                 marked.append((str(digits.get(place, 0)), self._mark(place, parts, floor)))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from amijax.ui import links, precision_panels, precision_summary
+from amijax.ui import bits_of_parameter, links, precision_panels, precision_summary
 from amijax.ui.opening import evaluated
 from amijax.ui.page import begin
 from amijax.ui.precision import study_of
@@ -22,4 +22,10 @@ if result := evaluated(context, "Where the digits go:"):
         precision_panels.curvature(study, at)
         if complete:
             precision_panels.tell(study)
+        with st.expander("The bits of one parameter", key="bits_of_parameter"):
+            st.caption(
+                "Flip a bit and see what it does to theta: the point moves, and this page is "
+                "computed for the new one."
+            )
+            bits_of_parameter.draw(context, key="bits", first=precision_panels.weakest(study))
 links.draw(context, "precision")

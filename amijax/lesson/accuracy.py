@@ -73,7 +73,7 @@ class Accuracy:
         if self.n_wrong:
             return (
                 f"Agreement is not accuracy: in float64 AMICI and JAX agree in {agree} digits, and "
-                f"{counted(self.n_wrong, 'gradient entry')} of {len(self.entries)} "
+                f"{self.n_wrong} of {counted(len(self.entries), 'gradient entry')} "
                 f"{'is' if self.n_wrong == 1 else 'are'} wrong."
             )
         if self.agreement - self.least > _APART:

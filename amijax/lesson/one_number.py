@@ -22,7 +22,7 @@ from amijax.whatif.trajectories import Trajectories, TrajectorySimulator
 _SAME = 1e-6  # of llh; the solver's noise is smaller
 _TWICE = 2.0  # a change that is as much more or less than foretold is curvature's
 _QUICK = 0.2  # seconds of AMICI's for a gradient; each parameter is tried where it takes no longer
-OPTIONS = ("llh rises", "llh falls", "llh stays the same")
+OPTIONS = ("llh rises", "llh falls", "llh stays the same", "it can't be computed any more")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class OneNumber:
     def answer(self) -> float:
         """Position in `OPTIONS`."""
         if not np.isfinite(self.change):
-            return 1.0  # no likelihood at all
+            return 3.0
         if abs(self.change) <= _SAME * max(abs(self.llh), 1.0):
             return 2.0
         return 0.0 if self.change > 0 else 1.0
@@ -80,14 +80,19 @@ class OneNumber:
     def seen(self) -> tuple[str, ...]:
         """The live result in sentences."""
         points = self.courses.points
+        happens = (
+            f"llh changes by {signed_text(self.change)}"
+            if np.isfinite(self.change)
+            else "the model can't be simulated there"
+        )
         inside = int((np.abs(points.residual) <= 1).sum())
         name = self.parameter_ids[self.position]
         return (
             f"{inside} of {counted(len(points.residual), 'measurement')} of this condition lie "
             "within one σ of the model's curve. llh is the sum of what each measurement adds; a "
             "point far from the curve lowers it.",
-            f"`{name}` moves by {self.step:+.3g}: llh changes by {signed_text(self.change)}. The "
-            f"gradient foretells {signed_text(self.foretold)}.",
+            f"`{name}` moves by {self.step:+.3g}: {happens}. The gradient foretells "
+            f"{signed_text(self.foretold)}.",
         )
 
     @property
@@ -101,7 +106,11 @@ class OneNumber:
             f"{signed_text(self.foretold)}."
         )
         if not np.isfinite(self.change):
-            return (first, "After the whole step the model can't be simulated.")
+            return (
+                first,
+                "The model has no solution over all measured times after the step: a slope says "
+                "nothing of that.",
+            )
         if self.change < 0 and self.change_back < 0:
             return (
                 first,

@@ -35,7 +35,8 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         4, "Where the digits went", 8,
-        "Guess the effect of the 24th bit. Then change the parameter and guess again.",
+        "Guess what the 24th bit does. Then change the parameter, flip one of its bits, and guess "
+        "again.",
         cancellation.ask, cancellation.compute,
     ),
     Step(

@@ -8,6 +8,7 @@ import numpy as np
 
 from amijax.audit.jobs import audited, stored_audit
 from amijax.audit.record import Audit
+from amijax.audit.testimony import Witness
 from amijax.audit.verdicts import QuantityVerdict
 from amijax.digits import digits
 from amijax.lesson.here import Here, OnProgress
@@ -24,6 +25,15 @@ OPTIONS = (
     "No: at least one is wrong",
     "Nobody can tell of all of them",
 )
+_WITNESSES: dict[Witness, str] = {
+    "finite differences": "llh itself: move the parameter a little, simulate llh without any "
+    "sensitivities, and see by how much it changes",
+    "closed form": "the solution of this model in closed form: a formula, for which nothing is "
+    "integrated",
+    "libRoadRunner": "another simulator, libRoadRunner",
+    "AMICI's JAX export": "the model as a JAX program, solved by another solver and differentiated "
+    "automatically",
+}
 # What AMICI agrees with itself in at the two tightest tolerances counts as settled from here on.
 _SETTLED = 4.0
 
@@ -72,6 +82,11 @@ class Tight:
         return int(np.argmax(np.where(chosen, settled, -1.0)))
 
     @property
+    def has_settled(self) -> bool:
+        """Whether the entry's digits stay at the tightest tolerances."""
+        return bool(self.settled[self.position] >= _SETTLED)
+
+    @property
     def parameter(self) -> str:
         """Of that entry."""
         return self.audit.gradient[self.position].quantity
@@ -88,15 +103,15 @@ class Tight:
         """What the step shows."""
         n = len(self.audit.gradient)
         if self.wrong:
-            name, settled = self.parameter, float(self.settled[self.position])
-            stays = (
-                f"{digits_text(settled)} digits of it stay, and"
-                if settled >= _SETTLED
-                else "at rtol " + f"{self.rtols[-1]:.0e}"
-            )
+            if self.has_settled:
+                digits_stay = digits_text(float(self.settled[self.position]))
+                return (
+                    f"Tight is not right: the entry of `{self.parameter}` is computed ever more "
+                    f"tightly, {digits_stay} digits of it stay, and it is wrong."
+                )
             return (
-                f"Tight is not right: the entry of `{name}` is computed ever "
-                f"more tightly, {stays} it is wrong."
+                f"Not tight enough: at rtol {self.rtols[-1]:.0e} the entry of `{self.parameter}` "
+                "is still wrong, and its digits still change."
             )
         right = sum(entry.verdict == "right" for entry in self.audit.gradient)
         if right == n:
@@ -116,7 +131,7 @@ class Tight:
         )
         return (
             f"The entry of `{entry.quantity}`, by rtol: {values}.",
-            f"{entry.sentence} {entry.cause}".strip(),
+            f"Held against a witness: {entry.sentence} {entry.cause}".strip(),
         )
 
     @property
@@ -127,15 +142,15 @@ class Tight:
             "equations than the model's, it finds another number, and finds it ever more exactly. "
             "Only a witness that shares nothing with these equations can tell."
         )
+        if self.wrong and not self.has_settled:
+            first = (
+                "AMICI's own values still change from one tolerance to the next: what is wrong "
+                "here is the solver's error, which this problem amplifies more than others."
+            )
         lines = [first]
         witness = self.audit.gradient[self.position].witness
-        if witness == "finite differences":
-            lines.append(
-                "The witness here is llh itself: move the parameter a little, simulate llh "
-                "without any sensitivities, and see by how much it changes."
-            )
-        elif witness is not None:
-            lines.append(f"The witness here is: {witness}.")
+        if witness in _WITNESSES:
+            lines.append(f"The witness here is {_WITNESSES[witness]}.")
         if self.repairs:
             lines += [f"amijax knows this kind of model and changed it: {r.message}"
                       for r in self.repairs]  # fmt: skip

@@ -8,12 +8,13 @@ import numpy as np
 
 from amijax.comparison import Comparison, compare_precisions
 from amijax.digit_stack import DigitStack, stack_digits
-from amijax.digits import digits, relative_text
+from amijax.digits import digits
 from amijax.headline import FLOAT32_DIGITS
 from amijax.lesson.here import Here, OnProgress
 from amijax.lesson.questions import Question
 from amijax.lesson.step import Table
 from amijax.lesson.texts import counted, digits_text
+from amijax.precision.verdicts import in_words
 from amijax.scales import FloatArray
 
 KEPT = 6.0  # digits; float32's arithmetic can hardly keep more
@@ -77,7 +78,7 @@ class TwoPrecisions:
         return (
             f"`{name}` in float64: {self.float64.gradient_jax[self.weakest]:.9g}; in float32: "
             f"{self.float32.gradient_jax[self.weakest]:.9g}. They differ by "
-            f"{relative_text(self.relative[self.weakest + 1])}.",
+            f"{in_words(float(self.relative[self.weakest + 1]))}.",
             f"llh itself keeps {digits_text(self.digits[0])} digits. "
             f"{n} of {counted(len(self.digits) - 1, 'gradient entry')} "
             f"{'keeps' if n == 1 else 'keep'} fewer than {KEPT:.0f}.",

@@ -47,9 +47,9 @@ def show(context: Context) -> None:
         if (here := here_at(place)) is not None:
             asked = asked_at(step, place, here)
             if asked is not None:
-                _predict_see_why(session, step, asked, view)
-                if contrast is not None and _key(step, asked) in session.guesses:
-                    _contrast(step, place_of(context, contrast), view)
+                result = _predict_see_why(session, step, asked, view)
+                if contrast is not None and result is not None:
+                    _contrast(step, place_of(context, contrast), view, result.why)
         _finish(context, step, place, view)
     lesson_style.begin_at_the_top(f"{step.number}")
 
@@ -115,7 +115,8 @@ def _say_where(session: Session, context: Context, place: Place, view: LessonVie
         )  # fmt: skip
 
 
-def _predict_see_why(session: Session, step: Step, asked: Asked, view: LessonView) -> None:
+def _predict_see_why(session: Session, step: Step, asked: Asked, view: LessonView) -> Result | None:
+    """The question and, once it is answered, all that follows; None before."""
     key = _key(step, asked)
     with st.container(key="lesson_question", border=True):
         st.markdown(f"**Predict.** {sentence(asked.question.text)}")
@@ -123,23 +124,33 @@ def _predict_see_why(session: Session, step: Step, asked: Asked, view: LessonVie
             _guesses(session, key, asked.question)
     if key not in session.guesses:
         lesson_views.before(step.number, asked.here, view.projector)
-        return
+        return None
     result = _result(f"{step.number}", key, asked.compute, asked.here)
     _reply(session, key, asked.question, result)
     with st.container(key="lesson_claim"):
         st.markdown(sentence(result.claim))
     st.markdown("**See**")
     tell(f"{step.number}", result, view)
+    return result
 
 
-def tell(name: str, result: Result, view: LessonView) -> None:
-    """Draw a result: sentences, figures, why, and the table."""
+def tell(name: str, result: Result, view: LessonView, said: tuple[str, ...] = ()) -> None:
+    """Draw a result: sentences, figures, why, and the table.
+
+    Args:
+        name: tells several on a page apart.
+        result: of any step.
+        view: how the lesson is shown.
+        said: sentences that stand on the page already.
+    """
     for line in result.seen:
         st.markdown(f"- {sentence(line)}")
     lesson_views.see(name, result, view.projector)
-    st.markdown("**Why**")
+    if not set(result.why) <= set(said):
+        st.markdown("**Why**")
     for line in result.why:
-        st.markdown(sentence(line))
+        if line not in said:
+            st.markdown(sentence(line))
     if (content := result.table) is not None:
         lesson_views.table(f"lesson_{name}", content)
 
@@ -201,9 +212,9 @@ def _result(
     return remembered(f"lesson_{name}", key, computed, latest=_KEPT)
 
 
-def _contrast(step: Step, place: Place, view: LessonView) -> None:
+def _contrast(step: Step, place: Place, view: LessonView, said: tuple[str, ...]) -> None:
     """The same at another problem, without a question."""
-    st.markdown("#### In contrast")
+    st.markdown("##### In contrast")
     st.caption(f"Computed now, for {sentence(place.words)}.")
     here = here_at(place)
     if here is None:
@@ -212,7 +223,7 @@ def _contrast(step: Step, place: Place, view: LessonView) -> None:
     result = _result(f"{step.number}_contrast", key, step.compute, here)
     with st.container(key="lesson_contrast_claim"):
         st.markdown(sentence(result.claim))
-    tell(f"{step.number}_contrast", result, view)
+    tell(f"{step.number}_contrast", result, view, said)
 
 
 def _finish(context: Context, step: Step, place: Place, view: LessonView) -> None:

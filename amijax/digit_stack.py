@@ -235,7 +235,12 @@ def _sentence(rows: list[DigitRow], against: str, best: BestKnown | None, known:
         return lead
     limit = SIGNIFICANT if known is None else known
     agree = ", ".join(f"{row.title} {_count(row.agreed or 0, limit)}" for row in others)
-    return f"{lead} Significant digits that agree: {agree}."
+    words = f"{lead} Significant digits that agree: {agree}."
+    first, *more = rows
+    same = [row.title for row in more if row.value == first.value and row.title != against]
+    if best is not None and same:
+        words += f" {' and '.join([first.title, *same])} are the same number."
+    return words
 
 
 def _count(agreed: int, limit: int) -> str:

@@ -11,6 +11,8 @@ from html_tables import read_tables
 from streamlit.testing.v1 import AppTest
 
 from amijax import AmiciObjective, load_problem
+from amijax.audit.closed_forms import closed_form
+from amijax.audit.jobs import _jobs, audited
 from amijax.comparison import compare_precisions
 from amijax.digits import relative_text
 from amijax.headline import headline
@@ -204,7 +206,7 @@ def test_all_digits_of_one_entry(app, boehm):
         if entry == "llh":
             expected = [c.llh_jax for c in comparisons.values()]
         else:
-            name = entry or most_different(comparisons, "float64")
+            name = entry or most_different(comparisons)
             i = boehm.problem.parameter_ids.index(name)
             expected = [float(c.gradient_jax[i]) for c in comparisons.values()]
         shown = [rows[f"JAX, {precision}"] for precision in comparisons]
@@ -212,6 +214,31 @@ def test_all_digits_of_one_entry(app, boehm):
         for value, text in shown:
             assert float(text) == value  # 17 digits tell every float64 from every other
     assert "Significant digits that agree" in texts(app)
+
+
+def test_a_chosen_entry_of_another_problem_is_forgotten(app, objective_of):
+    objective_of("Conversion_Reaction")
+    app.selectbox(key="digits_entry").set_value("k_phos").run()
+    app.selectbox(key="problem").set_value("Conversion_Reaction").run()
+    assert not app.exception
+    assert app.selectbox(key="digits_entry").value == ""
+
+
+def test_the_digits_are_held_against_the_audit_s_witness(objective_of):
+    objective = objective_of("Harvested_Stock")
+    theta = objective.problem.nominal_theta
+    audited(objective, theta)  # kept on disk
+    page = opened(problem="Harvested_Stock", x64="true")
+    page.selectbox(key="digits_entry").set_value("growth").run()
+    for job in list(_jobs.values()):
+        while not job.progress().is_over:
+            job.wait(1)
+    page.run()
+    rows = digit_rows(page)
+    assert rows["AMICI"] == rows["JAX, float64"]
+    assert rows["best known"][0] == closed_form(objective.problem, theta)[1].values[0]
+    assert "AMICI and JAX, float64 are the same number" in texts(page)
+    assert "AMICI 0, JAX, float64 0" in texts(page)
 
 
 def test_other_problems(app, conversion):

@@ -15,7 +15,7 @@ near = st.floats(-1e3, -1e-7) | st.floats(1e-7, 1e3) | st.just(0.0)
 
 
 def read(row, stack):
-    return float(row.text.strip("\u2007").replace("−", "-") + f"e{stack.exponent}")
+    return float(row.text.strip().replace("−", "-") + f"e{stack.exponent}")
 
 
 def marks(row):
@@ -84,6 +84,12 @@ def test_what_is_not_known_is_marked_and_nothing_behind_it_counts():
     assert "AMICI all 6, float32 3" in stack.sentence
 
 
+def test_agreement_among_others_is_said():
+    best = BestKnown(1.5, 1e-9, "a witness")
+    stack = stack_digits("k", {"AMICI": 3.0, "float64": 3.0, "float32": 3.1}, best)
+    assert "AMICI and float64 are the same number." in stack.sentence
+
+
 def test_a_value_that_is_not_known_at_all_is_left_out():
     for best in (BestKnown(1.0, 0.6, "w"), BestKnown(math.nan, 0.1, "w"), BestKnown(0.0, 1.0, "w")):
         stack = stack_digits("k", {"AMICI": 1.0}, best)
@@ -103,16 +109,13 @@ def test_the_sharpest_witness_is_best_known():
     assert best_known(verdict, "gradient") == BestKnown(2.0001, 1e-9, "closed form")
 
 
-def test_tight_tolerances_only_where_a_witness_vouches_for_them():
+def test_amici_itself_is_not_best_known():
     witness = Claim("finite differences", 2.0, 1e-3)
     tight = Claim("tight tolerances", 2.0005, 1e-9)
-    vouched = best_known(judge("k", 2.1, [witness, tight], 2.0), "gradient")
-    assert vouched.value == tight.value
-    assert vouched.source == (
-        "AMICI at tight tolerances (finite differences: 3 digits of it confirmed)"
-    )
-    # Wrong at every tolerance: what AMICI says tightly is not what the witness says.
-    wrong = Claim("tight tolerances", 0.0, 0.0)
-    assert best_known(judge("k", 0.0, [witness, wrong], 2.0), "gradient").value == witness.value
-    # Nobody but AMICI: nothing is known.
+    verdict = judge("k", 2.1, [witness, tight], 2.0)
+    assert best_known(verdict, "gradient") == BestKnown(2.0, 1e-3, "finite differences")
     assert best_known(judge("k", 2.0, [tight], 2.0), "gradient") is None
+    # AMICI's JAX export has AMICI's own reading of the model: it confirms no llh.
+    export = Claim("AMICI's JAX export", 2.0, 1e-9)
+    assert best_known(judge("llh", 2.0, [export, witness], 2.0, kind="llh"), "llh").value == 2.0
+    assert best_known(judge("llh", 2.0, [export], 2.0, kind="llh"), "llh") is None

@@ -25,6 +25,7 @@ from amijax.cli.shared import (
     point_of,
     point_options,
     precision_option,
+    repairs_option,
     solver_choice,
     table,
     warnings_as_json,
@@ -122,12 +123,14 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 )
 @_steady_state_option("--steady-state", "How a steady state is computed.")
 @_steady_state_option("--steady-state-sensitivities", "How its sensitivities are computed.")
+@repairs_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def evaluate_command(
     problem: str,
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    repairs: bool,
     as_json: bool,
     **solver: Any,
 ) -> None:
@@ -138,7 +141,7 @@ def evaluate_command(
     first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, repairs)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 

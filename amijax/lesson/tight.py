@@ -144,8 +144,8 @@ class Tight:
         )
         if self.wrong and not self.has_settled:
             first = (
-                "AMICI's own values still change from one tolerance to the next: the solver's error "
-                "alone may be as large as what the witness objects to."
+                "AMICI's own values still change from one tolerance to the next: the solver's "
+                "error alone may be as large as what the witness objects to."
             )
         lines = [first]
         witness = self.audit.gradient[self.position].witness

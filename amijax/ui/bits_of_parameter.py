@@ -10,6 +10,7 @@ from amijax.problems import Problem
 from amijax.ui.bit_view import bit_view
 from amijax.ui.context import Context
 from amijax.ui.markdown import plain
+from amijax.ui.session import start_at
 
 
 def draw(context: Context, *, key: str, first: str | None = None) -> None:
@@ -22,13 +23,9 @@ def draw(context: Context, *, key: str, first: str | None = None) -> None:
     """
     session, problem = context.session, context.problem
     ids = list(problem.parameter_ids)
-    name = st.selectbox(
-        "Parameter",
-        ids,
-        index=ids.index(first) if first in ids else 0,
-        key=f"{key}_parameter_{session.name}",
-        width=320,
-    )
+    chosen = f"{key}_parameter_{session.name}"
+    start_at(chosen, first if first in ids else ids[0])  # stays, whatever comes first later
+    name = st.selectbox("Parameter", ids, key=chosen, width=320)
     i = ids.index(name)
     theta = float(session.theta[i])
     moved = bit_view(

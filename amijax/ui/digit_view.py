@@ -16,7 +16,6 @@ from amijax.ui.markdown import plain
 
 LARGEST = ""  # the choice that follows the largest relative difference
 
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DIGIT_EM = 0.62  # width of a digit of the monospaced font, with something to spare
 _STYLE = """
 .amijax-digits { container-type: inline-size; margin: 0.2rem 0 0.4rem; }
@@ -28,6 +27,7 @@ _STYLE = """
 .amijax-digits .digits { font-family: "Source Code Pro", "DejaVu Sans Mono", monospace;
   white-space: pre; line-height: 1.5;
   font-size: min(1.15rem, calc((100cqw - 0.5rem) / (COLUMNS * DIGIT_EM))); }
+.amijax-digits sup { line-height: 0; font-size: 0.75em; }
 .amijax-digits .different { color: light-dark(#b71c1c, #ff8a80); font-weight: 700;
   text-decoration: underline 2px; text-underline-offset: 3px;
   background: color-mix(in srgb, currentColor 12%, transparent); }
@@ -39,21 +39,15 @@ _STYLE = """
 """
 
 
-def choose(
-    comparisons: Mapping[Precision, Comparison],
-    precision: Precision,
-    audit: Audit | None,
-) -> None:
-    """Let an entry be chosen, and draw its digits.
+def choose(comparisons: Mapping[Precision, Comparison], audit: Audit | None) -> None:
+    """Let an entry be chosen, at first the one that differs most, and draw its digits.
 
     Args:
         comparisons: of one point, in both precisions.
-        precision: the one in view, whose largest relative difference is shown first.
         audit: of the same point; None while there is none.
     """
-    chosen = comparisons[precision]
-    parameters = chosen.parameter_ids
-    worst = most_different(comparisons, precision)
+    parameters = next(iter(comparisons.values())).parameter_ids
+    worst = most_different(comparisons)
     entry = st.selectbox(
         "Digit by digit",
         [LARGEST, "llh", *parameters],
@@ -67,16 +61,17 @@ def choose(
     draw(stack_of(comparisons, entry, audit))
 
 
-def most_different(comparisons: Mapping[Precision, Comparison], precision: Precision) -> str:
-    """The parameter whose entry differs most; where all agree, in the other precision.
+def most_different(comparisons: Mapping[Precision, Comparison]) -> str:
+    """The parameter whose gradient entry differs most from AMICI's, in whichever precision.
 
-    llh where no gradient entry differs in either.
+    llh where no entry differs in any.
     """
-    for name in (precision, *comparisons):
-        worst = comparisons[name].worst
-        if worst is not None:
-            return comparisons[name].parameter_ids[worst]
-    return "llh"
+    worst = {
+        float(abs(each.gradient_rel_diff[each.worst])): each.parameter_ids[each.worst]
+        for each in comparisons.values()
+        if each.worst is not None
+    }
+    return worst[max(worst)] if worst else "llh"
 
 
 def stack_of(
@@ -118,18 +113,25 @@ def draw(stack: DigitStack) -> None:
     what = "llh" if stack.quantity == "llh" else f"∂llh/∂{stack.quantity}"
     marked = any(run.mark == "different" for row in stack.rows for run in row.runs)
     unknown = any(run.mark == "unknown" for row in stack.rows for run in row.runs)
+    standard = "the best known value" if stack.against == "best known" else stack.against
     marks = [
-        *(["underlined in red: differs from the best known value"] if marked else []),
+        *([f"underlined in red: differs from {standard}"] if marked else []),
         *(["pale with dots: not known so far"] if unknown else []),
     ]
-    legend = f" {'; '.join(marks).capitalize()}." if marks else ""
+    legend = f" {_capital('; '.join(marks))}." if marks else ""
     with st.container(key="digits_sentence"):
         st.caption(f"{plain(what)}. {plain(stack.sentence)}{legend}")
 
 
+def _capital(text: str) -> str:
+    """A sentence's first letter as a capital; the others stay, since names are among them."""
+    return text[0].upper() + text[1:]
+
+
 def _html(stack: DigitStack) -> str:
-    power = f" ×10{str(stack.exponent).translate(_RAISED)}" if stack.exponent else ""
-    columns = max(len(row.text) for row in stack.rows) + len(power)
+    exponent = str(stack.exponent).replace("-", "−")
+    power = f" ×10<sup>{exponent}</sup>" if stack.exponent else ""
+    columns = max(len(row.text) for row in stack.rows) + (len(exponent) + 4 if power else 0)
     style = _STYLE.replace("COLUMNS", str(columns)).replace("DIGIT_EM", str(_DIGIT_EM))
     rows = "".join(_row(row, row.title == stack.against, power) for row in stack.rows)
     return f"<style>{style}</style><div class='amijax-digits'>{rows}</div>"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from amijax.lesson import STEPS, Here, Question, Result, Step, places
 from amijax.lesson.here import OnProgress
@@ -16,7 +17,7 @@ from amijax.ui import lesson_style, lesson_views
 from amijax.ui.context import Context
 from amijax.ui.lesson_end import exercises, presets
 from amijax.ui.lesson_places import Place, here_at, place_of
-from amijax.ui.lesson_things import Asked, asked_at, links_of
+from amijax.ui.lesson_things import BELOW, Asked, asked_at, links_of
 from amijax.ui.markdown import sentence
 from amijax.ui.memo import point, remembered
 from amijax.ui.session import Session
@@ -45,11 +46,13 @@ def show(context: Context) -> None:
         _say_where(session, context, place, view)
         st.markdown(f":material/touch_app: {step.do}")
         if (here := here_at(place)) is not None:
-            asked = asked_at(step, place, here)
-            if asked is not None:
-                result = _predict_see_why(session, step, asked, view)
-                if contrast is not None and result is not None:
-                    _contrast(step, place_of(context, contrast), view, result.why)
+            question = st.container()
+            # What is changed makes the question anew; only a long thing stands below it.
+            with st.container() if step.number in BELOW else question:
+                asked = asked_at(step, place, here)
+            result = _predict_see_why(session, step, asked, view, question)
+            if contrast is not None and result is not None:
+                _contrast(step, place_of(context, contrast), view, result.why)
         _finish(context, step, place, view)
     lesson_style.begin_at_the_top(f"{step.number}")
 
@@ -115,18 +118,33 @@ def _say_where(session: Session, context: Context, place: Place, view: LessonVie
         )  # fmt: skip
 
 
-def _predict_see_why(session: Session, step: Step, asked: Asked, view: LessonView) -> Result | None:
-    """The question and, once it is answered, all that follows; None before."""
+def _predict_see_why(
+    session: Session, step: Step, asked: Asked | None, view: LessonView, place: DeltaGenerator
+) -> Result | None:
+    """The question and, once it is answered, all that follows; None before.
+
+    Args:
+        session: of the browser.
+        step: the one in view.
+        asked: its question; None where there can't be one.
+        view: how the lesson is shown.
+        place: of the question.
+    """
+    if asked is None:
+        return None
     key = _key(step, asked)
-    with st.container(key="lesson_question", border=True):
-        st.markdown(f"**Predict.** {sentence(asked.question.text)}")
-        if key not in session.guesses:
-            _guesses(session, key, asked.question)
+    with place:
+        with st.container(key="lesson_question", border=True):
+            st.markdown(f"**Predict.** {sentence(asked.question.text)}")
+            if key not in session.guesses:
+                _guesses(session, key, asked.question)
+        reply = st.container()
     if key not in session.guesses:
         lesson_views.before(step.number, asked.here, view.projector)
         return None
     result = _result(f"{step.number}", key, asked.compute, asked.here)
-    _reply(session, key, asked.question, result)
+    with reply:
+        _reply(session, key, asked.question, result)
     with st.container(key="lesson_claim"):
         st.markdown(sentence(result.claim))
     st.markdown("**See**")

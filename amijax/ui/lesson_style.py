@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-LARGE_TYPE = 22  # pixels of the page's type on a projector, instead of 16
+# Of the page's type on a projector, which grows with the window: 16 pixels otherwise.
+_LARGE_TYPE = "clamp(20px, 1.72vw, 30px)"
 _LARGE_FIGURE = 18  # of a figure's type
 _TALLER = 1.25  # a figure with large type
 
@@ -20,7 +21,7 @@ _STYLE = """<style>
 .st-key-lesson_contrast_claim p { font-weight: 600; }
 </style>"""
 _PROJECTOR = """<style>
-html { font-size: %(type)spx; }
+html { font-size: %(type)s; }
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stHeader"] {
   display: none;
 }
@@ -40,7 +41,7 @@ def apply(projector: bool) -> None:
     """Apply it to the page."""
     st.html(_STYLE)
     if projector:
-        st.html(_PROJECTOR % {"type": LARGE_TYPE})
+        st.html(_PROJECTOR % {"type": _LARGE_TYPE})
 
 
 def begin_at_the_top(step: str) -> None:

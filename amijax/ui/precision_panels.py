@@ -135,19 +135,14 @@ def bits(study: Study, at: State) -> None:
     )
 
 
-def weakest(study: Study) -> str | None:
-    """The parameter whose gradient entry keeps the fewest digits in float32; None if unknown."""
-    found = worst(study.verdicts[1:], "digits_float32")
-    return found.quantity if found else None
-
-
 @st.fragment
 def _bits(study: Study, at: State) -> None:
     assert study.bits is not None
     assert study.budget is not None
     ids = list(study.parameter_ids)
+    weakest = worst(study.verdicts[1:], "digits_float32")
     chosen = st.selectbox(
-        "Highlight", ids, index=ids.index(weakest(study) or ids[0]),
+        "Highlight", ids, index=ids.index(weakest.quantity) if weakest else 0,
         key=f"bits_parameter_{study.problem_id}", width=320,
     )  # fmt: skip
     figure = bits_figure(ids, study.bits, study.noise, chosen, study.budget.float64.gradient)

@@ -90,7 +90,7 @@ def tables(
                 (point_in_words(problem, comparison.theta), str(comparison.solver)),
             )
     if comparison.failure_amici is None:
-        digit_view.choose(comparisons, precision, audit)
+        digit_view.choose(comparisons, audit)
     st.caption(
         f"JAX in {precision}. rel_diff is {_REL_DIFF[convention]}. theta: the parameter on its "
         "scale. The gradient is with respect to theta. Point at a number for all 17 digits of it; "

@@ -193,8 +193,7 @@ def test_no_number_is_cut_at_any_width(server, new_page, boehm):
         assert float(shown.get_attribute("title")) == llh
         text = re.sub(r"\s", "", shown.text_content()).replace("−", "-")
         mantissa, _, power = text.partition("×10")
-        exponent = power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
-        assert float(f"{mantissa}e{exponent or 0}") == llh  # all 17 digits, at every width
+        assert float(f"{mantissa}e{power or 0}") == llh  # all 17 digits, at every width
     hovered = html_table(page, "llh_table")["llh"]["amici"]
     assert float(hovered["value"]) == llh
     resize(page, 1280)

@@ -61,7 +61,7 @@ def _budget(study: Study, at: State) -> None:
     assert study.budget is not None
     shown = st.segmented_control(
         "Show", ["what each stage adds", "all up to a stage"], required=True,
-        default="what each stage adds", key="budget_mode", label_visibility="collapsed", wrap=True,
+        default="what each stage adds", key="budget_mode", persist_state="session", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = budget_figure(
         study.parameter_ids, study.budget, cumulative=shown == "all up to a stage"
@@ -143,7 +143,7 @@ def _bits(study: Study, at: State) -> None:
     ids = list(study.parameter_ids)
     chosen = st.selectbox(
         "Highlight", ids, index=ids.index(weakest.quantity) if weakest else 0,
-        key=f"bits_parameter_{study.problem_id}", width=320,
+        key=f"bits_parameter_{study.problem_id}", persist_state="session", width=320,
     )  # fmt: skip
     figure = bits_figure(ids, study.bits, study.noise, chosen, study.budget.float64.gradient)
     charts.draw(figure, "bits_chart", "Relative gradient error against mantissa bits", at)
@@ -171,7 +171,11 @@ def _tolerances(study: Study, at: State) -> None:
     assert study.tolerances is not None
     options = ["median of the gradient", "worst of the gradient", "llh", *study.parameter_ids]
     chosen = st.selectbox(
-        "Error of", options, key=f"tolerances_entry_{study.problem_id}", width=320
+        "Error of",
+        options,
+        key=f"tolerances_entry_{study.problem_id}",
+        persist_state="session",
+        width=320,
     )
     which: Any = {0: "median", 1: "worst"}.get(options.index(chosen), options.index(chosen) - 2)
     st.markdown(study.tolerances.advice(which))
@@ -222,7 +226,7 @@ def _curvature(study: Study, at: State) -> None:
     assert study.curvature is not None
     shown = st.segmented_control(
         "Error of", ["all of float32", "rounding theta alone"], required=True,
-        default="all of float32", key="curvature_mode", label_visibility="collapsed", wrap=True,
+        default="all of float32", key="curvature_mode", persist_state="session", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = curvature_figure(
         study.parameter_ids, study.curvature, input_alone=shown == "rounding theta alone"

@@ -34,7 +34,8 @@ if whatif:
         trust.show(context, whatif.objective, whatif.theta)
     with right:
         view = st.segmented_control(
-            "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view", persist_state="session",
+            "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view",
+            persist_state="session",
             label_visibility="collapsed", wrap=True,
         )  # fmt: skip
         if view == "Trajectories":

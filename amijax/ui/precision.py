@@ -103,14 +103,16 @@ def _choose(
     with st.expander("What is studied", expanded=costly, key="study_options"):
         chosen = st.multiselect(
             "Parameters", ids, default=_most_changed(result) if costly else ids,
-            key=f"study_parameters_{name}", persist_state="session", help="Whose gradient entries are studied.", wrap=True,
+            key=f"study_parameters_{name}",
+            persist_state="session", help="Whose gradient entries are studied.", wrap=True,
         )  # fmt: skip
         cost = forecast(objective, evaluation, len(chosen), audit=audit)
         labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECE_NAMES}
         pieces = st.pills(
             "Panels, and what each costs for these parameters",
             list(PIECE_NAMES), default=list(_ESSENTIAL if costly else PIECE_NAMES),
-            selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}", persist_state="session",
+            selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}",
+            persist_state="session",
             wrap=True,
             help="Roughly, on this machine. Results are kept on disk: the second time is free.",
         )  # fmt: skip

@@ -61,7 +61,8 @@ def _budget(study: Study, at: State) -> None:
     assert study.budget is not None
     shown = st.segmented_control(
         "Show", ["what each stage adds", "all up to a stage"], required=True,
-        default="what each stage adds", key="budget_mode", persist_state="session", label_visibility="collapsed", wrap=True,
+        default="what each stage adds", key="budget_mode",
+        persist_state="session", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = budget_figure(
         study.parameter_ids, study.budget, cumulative=shown == "all up to a stage"
@@ -226,7 +227,8 @@ def _curvature(study: Study, at: State) -> None:
     assert study.curvature is not None
     shown = st.segmented_control(
         "Error of", ["all of float32", "rounding theta alone"], required=True,
-        default="all of float32", key="curvature_mode", persist_state="session", label_visibility="collapsed", wrap=True,
+        default="all of float32", key="curvature_mode",
+        persist_state="session", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = curvature_figure(
         study.parameter_ids, study.curvature, input_alone=shown == "rounding theta alone"

@@ -85,11 +85,16 @@ def truth(study: Study, precision: Precision, at: State) -> None:
     charts.draw(
         digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy", at
     )
-    with st.container(key="verdict_table"):
+    frame = study.frame().rename(columns={"self-consistent": "consistent"})
+    numbers.grid(
+        "verdict_table", frame[["verdict", *_DIGITS, "limited by", "why", "witnesses"]],
+        dict.fromkeys(_DIGITS, "%.1f"), alt="Verdict for llh and every gradient entry",
+        help=_VERDICT_HELP, texts={"why": 360, "witnesses": 480},
+    )  # fmt: skip
+    with st.expander("Values"):
         numbers.grid(
-            _words_last(study.frame()), _VERDICT_FORMATS,
-            alt="Verdict for llh and every gradient entry",
-            help=_VERDICT_HELP, texts={"why": 360, "witnesses": 480},
+            "verdict_values", frame[_VALUES], dict.fromkeys(_VALUES, "%.6g"),
+            alt="Values of llh and every gradient entry", help=_VERDICT_HELP,
         )  # fmt: skip
     if not reference.values.is_finite:
         st.caption(
@@ -209,7 +214,7 @@ def curvature(study: Study, at: State) -> None:
             index=pd.Index(study.parameter_ids, name="parameter"),
         )
         numbers.grid(
-            frame, dict.fromkeys(frame.columns.drop("outcome"), "%.2e"),
+            "curvature_table", frame, dict.fromkeys(frame.columns.drop("outcome"), "%.2e"),
             alt="Predicted and measured float32 error of each gradient entry",
         )  # fmt: skip
     st.caption(
@@ -250,21 +255,13 @@ def tell(study: Study) -> None:
             st.markdown(f"- [{text}]({address})")
 
 
-def _words_last(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sentences on the right, where they push no number out of view."""
-    words = ["why", "witnesses"]
-    return frame[[*frame.columns.drop(words), *words]]
-
-
 _VERDICT_HELP = {
     "agreement": "Digits in which AMICI and float64 JAX agree",
     "float32": "Digits in which float32 and float64 JAX agree",
     "accuracy": "Digits of the float64 value that a witness other than AMICI confirms",
-    "self-consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
+    "consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
     "noise": "Significant digits when theta moves by its last bits",
     "reference": "The value at tight tolerances",
 }
-_VERDICT_FORMATS = {
-    **dict.fromkeys(("agreement", "float32", "accuracy", "self-consistent", "noise"), "%.1f"),
-    **dict.fromkeys(("float64 value", "float32 value", "reference"), "%.6g"),
-}
+_DIGITS = ["agreement", "float32", "accuracy", "consistent", "noise"]
+_VALUES = ["float64 value", "float32 value", "reference"]

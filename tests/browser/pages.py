@@ -22,11 +22,12 @@ _COUNT_RUNS = """() => {
 # canvas that was open for drawing. Run before any of the page's own scripts.
 RECORD_CANVAS = """() => {
   const context = CanvasRenderingContext2D.prototype;
-  const open = new WeakMap(), saved = new WeakMap(), path = new WeakMap(), cell = new WeakMap();
+  const open = new WeakMap(), saved = new WeakMap(), path = new WeakMap();
   const whole = () => [-Infinity, Infinity];
   const texts = new Map();
-  window.amijaxDrawn = () => [...texts.values()].filter((t) => t.canvas.isConnected).map((t) => ({
-    text: t.text, left: t.left, right: t.right, from: t.from, cell: t.cell,
+  const seen = () => [...texts.values()].filter((t) => t.canvas.checkVisibility());
+  window.amijaxDrawn = () => seen().map((t) => ({
+    text: t.text, left: t.left, right: t.right, from: t.from,
     to: Math.min(t.to, t.canvas.getBoundingClientRect().width),
   }));
   window.amijaxForget = () => texts.clear();
@@ -57,10 +58,7 @@ RECORD_CANVAS = """() => {
   wrap('rect', function (x, y, w) { path.set(this, [x, x + w]); });
   wrap('clip', function () {
     const now = open.get(this) ?? whole(), next = path.get(this);
-    if (next) {
-      open.set(this, [Math.max(now[0], next[0]), Math.min(now[1], next[1])]);
-      cell.set(this, next);
-    }
+    if (next) open.set(this, [Math.max(now[0], next[0]), Math.min(now[1], next[1])]);
   });
   wrap('fillText', function (text, x, y) {
     const size = this.measureText(text), [from, to] = open.get(this) ?? whole();
@@ -69,8 +67,7 @@ RECORD_CANVAS = """() => {
       : this.textAlign === 'center' ? x - width / 2 : x;
     if (this.canvas.isConnected) {
       texts.set(`${Math.round(y)} ${Math.round(x)}`,
-        { text: String(text), left, right: left + width, from, to, canvas: this.canvas,
-          cell: cell.get(this) ?? [from, to] });
+        { text: String(text), left, right: left + width, from, to, canvas: this.canvas });
     }
   });
 }"""
@@ -108,13 +105,12 @@ _CUT_TEXTS = """(scrolls) => {
 def cut_numbers(page, *, sideways=False):
     """Texts with a digit of which a part is not drawn, in the page's main part as it is now.
 
-    The page must have been opened with `RECORD_CANVAS` as its first script. Where grids and
-    charts may scroll sideways, a number is cut if it is wider than its cell, or hidden for good.
+    The page must have been opened with `RECORD_CANVAS` as its first script. Where charts may
+    scroll sideways, what one can scroll to is not cut.
     """
 
     def is_cut(text):
-        left, right = text["cell"] if sideways else (text["from"], text["to"])
-        return text["left"] < left - 1 or text["right"] > right + 1
+        return text["left"] < text["from"] - 1 or text["right"] > text["to"] + 1
 
     drawn = page.evaluate("window.amijaxDrawn()")
     cut = [each["text"] for each in drawn if _is_number(each["text"]) and is_cut(each)]

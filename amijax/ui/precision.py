@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -60,15 +60,9 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
         start_study(objective, theta, parameters=parameters, pieces=pieces)
 
     job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
-    if job is None:
-        # Shown at once: in the background it would wait for a busy machine.
-        at = point(context.problem, objective.solver, theta, view=(parameters, pieces))
-        stored = remembered(
-            "study", at,
-            lambda: stored_study(objective, theta, parameters=parameters, pieces=pieces),
-        )  # fmt: skip
-        if stored is not None:
-            return stored, True
+    # Shown at once: in the background it would wait for a busy machine.
+    if job is None and (stored := _stored(context, result, parameters, pieces)) is not None:
+        return stored, True
     # Nobody asked for a while: the window was hidden, or the machine busy. Nobody cancelled it.
     if (job is None and seconds < _AFFORDABLE) or (job is not None and job.is_abandoned):
         job = start_study(
@@ -84,6 +78,19 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     return progress.study, progress.is_over
 
 
+def _stored(
+    context: Context, result: Result, parameters: Sequence[str], pieces: Sequence[PieceName]
+) -> Study | None:
+    """The study if all of it lies on disk."""
+    objective, theta = result.settled.objective, result.settled.evaluation.theta
+    view = (tuple(parameters), tuple(pieces))
+    return remembered(
+        "study", point(context.problem, objective.solver, theta, view=view),
+        lambda: stored_study(objective, theta, parameters=parameters, pieces=pieces),
+        latest=2,  # of all parameters, and of the chosen ones
+    )  # fmt: skip
+
+
 def _choose(
     context: Context, result: Result, audit: Audit | None
 ) -> tuple[tuple[str, ...], tuple[PieceName, ...]]:
@@ -92,7 +99,7 @@ def _choose(
     ids = context.problem.parameter_ids
     name = context.session.name
     everything = sum(forecast(objective, evaluation, len(ids), audit=audit).values())
-    costly = everything > _AFFORDABLE
+    costly = everything > _AFFORDABLE and not _stored(context, result, ids, PIECE_NAMES)
     if costly:
         st.info(
             f"All of it for all {len(ids)} parameters would take about {_duration(everything)}. "

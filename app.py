@@ -55,5 +55,6 @@ if result:
             audit.line(result, chosen)
     with places.values:
         results.prior(problem, chosen)
-        results.tables(problem, result.comparisons, context.precision, order)
+        found = audit.finished(result, chosen)
+        results.tables(problem, result.comparisons, context.precision, order, found)
 links.draw(context, "")

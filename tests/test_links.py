@@ -13,6 +13,7 @@ from amijax import SolverChoice, load_problem
 from amijax.sharing.links import (
     LinkError,
     State,
+    asks_for_no_repair,
     link_address,
     link_query,
     needed_upload,
@@ -197,3 +198,15 @@ def test_numbers_are_short_and_exact(value):
     text = number_text(value)
     assert "+" not in text
     assert bits(float(text)) == bits(value)
+
+
+def test_a_link_says_that_the_repair_is_off():
+    problem = load_problem("Constant_Ligand", repair=False)
+    state = State(problem.problem_id, problem.nominal_theta, repair=problem.repair)
+    query = link_query(state, problem)
+    assert query == {"problem": "Constant_Ligand", "repair": "false"}
+    assert asks_for_no_repair(query)
+    assert read_link(query, problem).notes == ()
+    assert not asks_for_no_repair({"problem": "Constant_Ligand"})
+    assert not asks_for_no_repair({"repair": "perhaps"})
+    assert "repaired" in read_link({"repair": "perhaps"}, problem).notes[0]

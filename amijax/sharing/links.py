@@ -39,6 +39,7 @@ class State:
         choice: what is asked of the solver.
         page: the page's path below the dashboard's address, empty for the first one.
         upload: key of the problem if it was uploaded; whoever opens the address needs it, too.
+        repair: as in `Problem`: whether the model is repaired where AMICI would be wrong.
     """
 
     problem: str
@@ -47,6 +48,7 @@ class State:
     choice: SolverChoice = field(default_factory=SolverChoice)
     page: str = ""
     upload: str = ""
+    repair: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,8 @@ def link_query(state: State, problem: Problem) -> dict[str, str]:
             query[each.name] = value if isinstance(value, str) else number_text(value)
     if state.upload:
         query["upload"] = state.upload
+    if not state.repair:
+        query["repair"] = "false"
     if (length := len(urlencode(query))) > MAX_LENGTH:
         raise LinkError(
             f"The {moved.size} parameters that differ from nominal take {length} characters; an "
@@ -133,9 +137,16 @@ def read_link(query: Mapping[str, str], problem: Problem) -> LinkReading:
     x64 = str(query.get("x64", "true"))
     if x64 not in ("true", "false"):
         notes.append("The link's x64 is neither true nor false; JAX computes in float64.")
+    if str(query.get("repair", "true")) not in ("true", "false"):
+        notes.append("The link's repair is neither true nor false; the model is repaired.")
     choice, complaints = SolverChoice.read(query)
     notes += [f"The link's {c.removesuffix('.')}; the default is used." for c in complaints]
     return LinkReading(theta, "float32" if x64 == "false" else "float64", choice, tuple(notes))
+
+
+def asks_for_no_repair(query: Mapping[str, str]) -> bool:
+    """Whether an address asks for a problem's model as it is, with AMICI's own wrong numbers."""
+    return query.get("repair") == "false"
 
 
 def needed_upload(query: Mapping[str, str], names: tuple[str, ...]) -> str | None:

@@ -28,6 +28,7 @@ class Preset:
         precision: what JAX computes in.
         choice: what is asked of the solver.
         look_at: what there is to see, true when it is computed.
+        repair: whether the problem's model is repaired where AMICI would be wrong.
     """
 
     preset_id: str
@@ -37,6 +38,7 @@ class Preset:
     precision: Precision
     choice: SolverChoice
     look_at: str
+    repair: bool = True
 
     def state(self, problem: Problem) -> State:
         """The preset as a state, of which there is a link.
@@ -52,6 +54,7 @@ class Preset:
             theta=problem.theta_from(self.theta),
             precision=self.precision,
             choice=self.choice,
+            repair=self.repair,
         )
 
 

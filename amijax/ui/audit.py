@@ -36,6 +36,17 @@ def line(result: Result, comparison: Comparison) -> None:
         _say(progress.audit)
 
 
+def finished(result: Result, comparison: Comparison) -> Audit | None:
+    """The audit of these numbers, the one of all entries if there is one; None while it runs."""
+    if comparison.failure:
+        return None
+    for entries in ("all", "auto"):
+        job = latest_audit(result.settled.objective, comparison.theta, entries=entries)
+        if job is not None and (audit := job.progress().audit) is not None:
+            return audit
+    return None
+
+
 def _say(audit: Audit) -> None:
     """In one line, whatever the verdict, so that what is below stays where it is."""
     with st.container(key="audit_line", horizontal=True, vertical_alignment="center"):

@@ -27,7 +27,7 @@ _STYLE = """
 .amijax-table th:first-child { text-align: left; overflow-wrap: anywhere; padding-left: 0; }
 .amijax-table thead th { opacity: 0.75; }
 .amijax-table .strong { font-weight: 650; opacity: 1; }
-.amijax-table [title] { text-decoration: underline dotted; text-underline-offset: 3px;
+.amijax-table span[title] { text-decoration: underline dotted; text-underline-offset: 3px;
   cursor: help; }
 """
 _CARDS = """
@@ -49,7 +49,7 @@ class Number:
     """A number in a cell.
 
     Attributes:
-        value: what it is.
+        value: what it is; all its digits are seen by pointing at it.
         text: how it is written.
         note: a word behind it, for example whose number it is.
     """
@@ -146,8 +146,12 @@ def _cell(cell: Number | str, column: Column) -> str:
     classes = ["strong"] * column.strong + ["words"] * isinstance(cell, str)
     attributes = f'data-label="{escape(column.title)}" class="{" ".join(classes)}"'
     if isinstance(cell, Number):
-        attributes += f' data-value="{float(cell.value)!r}"'
+        attributes += f' data-value="{float(cell.value)!r}" title="{_all_digits(cell.value)}"'
     return f"<td {attributes}>{escape(_text(cell))}</td>"
+
+
+def _all_digits(value: float) -> str:
+    return f"{float(value):.17g}"
 
 
 def _text(cell: Number | str) -> str:

@@ -16,6 +16,7 @@ from amijax.problems.limits import uploads_allowed
 from amijax.sharing.links import (
     LinkError,
     State,
+    asks_for_no_repair,
     link_address,
     link_query,
     needed_upload,
@@ -55,6 +56,7 @@ def read_address(session: Session, page: str) -> None:
     session.asked = query
     if query.get("problem") in names:
         st.session_state["problem"] = query["problem"]
+        session.unrepaired = query["problem"] if asks_for_no_repair(query) else ""
     if whole:
         # An address that says nothing is a newcomer's, who starts where AMICI's notebook does, in
         # float32; one that says something, but not this, means float64, as links always have.
@@ -145,6 +147,7 @@ def _state(context: Context, page: str = "") -> State:
         choice=context.choice,
         page=page,
         upload=session.uploads.get(session.name, ""),
+        repair=context.problem.repair,
     )
 
 

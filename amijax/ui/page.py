@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from amijax._version import __version__
 from amijax.precisions import Precision
 from amijax.problems import Problem
-from amijax.ui import links, picker, style
+from amijax.ui import links, picker, repair, style
 from amijax.ui.context import Context
 from amijax.ui.session import carry_over, current, start_at
 from amijax.ui.solver_settings import SOLVER_KEYS, choose
@@ -59,6 +59,7 @@ def begin(title: str) -> Context:
     problem = picker.open_picked(session, name)
     session.open(problem, name)
     links.follow(session, problem, name)
+    repair.banner(session, problem)
     with about:
         about_slot = _describe(problem)
     with settings:

@@ -145,8 +145,8 @@ def bits(study: Study, at: State) -> None:
 def _bits(study: Study, at: State) -> None:
     assert study.bits is not None
     assert study.budget is not None
-    weakest = worst(study.verdicts[1:], "digits_float32")
     ids = list(study.parameter_ids)
+    weakest = worst(study.verdicts[1:], "digits_float32")
     chosen = st.selectbox(
         "Highlight", ids, index=ids.index(weakest.quantity) if weakest else 0,
         key=f"bits_parameter_{study.problem_id}", persist_state="session", width=320,

@@ -38,6 +38,7 @@ def is_at(preset: Preset, context: Context) -> bool:
         bool(np.array_equal(context.session.theta, theta))
         and context.precision == preset.precision
         and context.choice == preset.choice
+        and context.problem.repair == preset.repair
     )
 
 
@@ -45,6 +46,7 @@ def _go(preset: Preset, context: Context) -> None:
     st.session_state[_KEY] = False
     st.session_state["x64"] = preset.precision == "float64"
     apply_choice(preset.choice)
+    context.session.unrepaired = "" if preset.repair else preset.problem
     if context.session.name == preset.problem:
         context.session.move_to(context.problem.theta_from(preset.theta))
         return

@@ -35,6 +35,7 @@ class Session:
         asked: query of an address that came in, until its problem is open.
         link_notes: sentences about the latest link.
         pending: query of a link to an upload that is not here yet.
+        unrepaired: the name of the problem whose repair is switched off, until another is open.
         simulations: what this session waits for.
     """
 
@@ -53,12 +54,14 @@ class Session:
     asked: dict[str, str] | None = None
     link_notes: tuple[str, ...] = ()
     pending: dict[str, str] | None = None
+    unrepaired: str = ""
     simulations: OneAtATime = field(default_factory=lambda: OneAtATime("amijax session"))
 
     def open(self, problem: Problem, name: str) -> None:
         """Start at a problem's nominal point, unless it is open already under that name."""
         if self.name != name:
             self.name = name
+            self.unrepaired = name if self.unrepaired == name else ""
             self.move_to(problem.nominal_theta)
             self.start_from(problem.nominal_theta, "nominal")
             self.seed = 0

@@ -85,6 +85,7 @@ def _keep(context: Context, whatif: WhatIf) -> None:
                 choice=context.choice,
                 llh=evaluation.llh,
                 gradient=evaluation.gradient,
+                repair=context.problem.repair,
             )
         )
         st.session_state["snapshot_name"] = ""
@@ -124,6 +125,7 @@ def _return(context: Context, snapshot: Snapshot) -> None:
         context.session.link_notes = (str(error),)
         return
     apply_choice(snapshot.choice)
+    context.session.unrepaired = "" if snapshot.repair else snapshot.problem
     st.session_state["x64"] = snapshot.precision == "float64"
 
 

@@ -38,8 +38,10 @@ _CARDS = """
     border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
   .NAME tr > th, .NAME tr > td { display: flex; justify-content: space-between; gap: 0.8rem;
     border: none; padding: 0.08rem 0; }
-  .NAME tr > th { font-weight: 650; display: block; }
-  .NAME tr > td::before { content: attr(data-label); opacity: 0.75; white-space: normal; }
+  .NAME tr > th { font-weight: 650; display: block; text-align: left; }
+  .NAME tr > td { text-align: right; }
+  .NAME tr > td.words { white-space: normal; }
+  .NAME tr > td::before { content: attr(data-label); opacity: 0.75; text-align: left; }
 """
 
 
@@ -92,16 +94,40 @@ def draw(
     st.html(_table(name, corner, columns, rows, cards))
 
 
-def _table(
-    name: str, corner: str, columns: Sequence[Column], rows: Sequence[Row], cards: bool
-) -> str:
-    head = "".join(_header(c.title, c.help, c.strong) for c in columns)
-    body = "".join(
+def draw_cards(name: str, columns: Sequence[Column], rows: Sequence[Row], *, below: int) -> None:
+    """Draw rows as cards, in a container of that key that is too narrow for its grid.
+
+    Args:
+        name: the key of the container; `name_grid` is that of the grid in it.
+        columns: of the cells.
+        rows: as many cells each as there are columns.
+        below: pixels that the grid takes.
+    """
+    style = (
+        f".st-key-{name} {{ container-type: inline-size; }}"
+        f"@container (min-width: {below}px) {{ .amijax-{name} {{ display: none; }} }}"
+        f"@container (max-width: {below - 0.02}px) {{ .st-key-{name}_grid {{ display: none; }} }}"
+        f".amijax-{name} {{ max-height: 80vh; overflow-y: auto; font-size: 0.875rem;"
+        " font-variant-numeric: tabular-nums; }" + _CARDS.replace("NAME", f"amijax-{name}")
+    )
+    table = f"<table>{_body(columns, rows)}</table>"
+    st.html(f"<style>{style}</style><div class='amijax-{name}'>{table}</div>")
+
+
+def _body(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    lines = "".join(
         f"<tr{' class=strong' if row.strong else ''}>{_header(row.title, row.help, row.strong)}"
         + "".join(_cell(cell, column) for cell, column in zip(row.cells, columns, strict=True))
         + "</tr>"
         for row in rows
     )
+    return f"<tbody>{lines}</tbody>"
+
+
+def _table(
+    name: str, corner: str, columns: Sequence[Column], rows: Sequence[Row], cards: bool
+) -> str:
+    head = "".join(_header(c.title, c.help, c.strong) for c in columns)
     style = _STYLE
     if cards:
         of_cards = _CARDS.replace("NAME", f"amijax-{name}")
@@ -110,8 +136,8 @@ def _table(
         style += f"@container (max-width: {needed:.4g}rem) {{{of_cards}}}"
     return (
         f"<style>{style}</style><div class='amijax-table'><div class='amijax-{name}'><table>"
-        f"<thead><tr><th>{escape(corner)}</th>{head}</tr></thead><tbody>{body}</tbody>"
-        "</table></div></div>"
+        f"<thead><tr><th>{escape(corner)}</th>{head}</tr></thead>"
+        f"{_body(columns, rows)}</table></div></div>"
     )
 
 
@@ -121,7 +147,8 @@ def _header(title: str, explanation: str, strong: bool) -> str:
 
 
 def _cell(cell: Number | str, column: Column) -> str:
-    attributes = f'data-label="{escape(column.title)}"' + (" class=strong" if column.strong else "")
+    classes = ["strong"] * column.strong + ["words"] * isinstance(cell, str)
+    attributes = f'data-label="{escape(column.title)}" class="{" ".join(classes)}"'
     if isinstance(cell, Number):
         attributes += f' data-value="{float(cell.value)!r}" title="{_all_digits(cell.value)}"'
     return f"<td {attributes}>{escape(_text(cell))}</td>"

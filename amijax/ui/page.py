@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from amijax._version import __version__
 from amijax.precisions import Precision
 from amijax.problems import Problem
-from amijax.ui import links, picker, repair
+from amijax.ui import links, picker, repair, style
 from amijax.ui.context import Context
 from amijax.ui.session import carry_over, current, start_at
 from amijax.ui.solver_settings import SOLVER_KEYS, choose
@@ -27,12 +27,6 @@ PAGES = (
     ("pages/about.py", "About", ":material/info:"),
 )
 
-# While a run takes long, Streamlit greys what it has not drawn again yet. Numbers of the last point
-# must not stand beside the new point's parameters at all; their place stays.
-_HIDE_OLD = """<style>
-[data-stale="true"] { opacity: 0 !important; transition: opacity 0.2s ease-in 0.6s !important; }
-</style>"""
-
 _X64_HELP = (
     "Equals `jax_enable_x64`. On: JAX computes in float64. Off: in float32 — theta, the "
     "transformation to linear scale, its derivative, the products and the results. "
@@ -44,7 +38,7 @@ def begin(title: str) -> Context:
     """Set the page up, draw the sidebar, and open the chosen problem; every page's first call."""
     # An own file: every browser would ask a server of Google for one of Streamlit's page icons.
     st.set_page_config(page_title=f"{title} · amijax", page_icon=_ICON, layout="wide")
-    st.html(_HIDE_OLD)
+    style.apply()
     session = current()
     if session.drawn != title:
         carry_over(("problem", "x64", *SOLVER_KEYS))

@@ -105,6 +105,7 @@ def _choose_convention() -> Convention:
     notebook = st.toggle(
         "Notebook's rel_diff",
         key="notebook_convention",
+        persist_state="session",
         help="AMICI's notebook “AMICI & JAX” divides llh's difference by AMICI's value and the "
         "gradient's by JAX's, both with their signs: entries below 0 have the other sign there. "
         "Off: divided by AMICI's value without its sign.",

@@ -16,7 +16,7 @@ _SMALLEST, _LARGEST = -3, 6
 # Places that a number far below the largest one gets beyond its 17 digits' end.
 _MOST_ZEROS = 12
 _AS_WRITTEN = Context(prec=SIGNIFICANT)
-_PAD = "\u2007"  # as wide as a digit
+_PAD = " "  # numbers are drawn in a monospaced font
 
 # "same": as in the row that the others are compared with; "different": at or behind the first
 # place where the numbers part; "unknown": where the best known value is not known so far.
@@ -227,8 +227,10 @@ def _sentence(rows: list[DigitRow], against: str, best: BestKnown | None, known:
     if best is None:
         lead = f"No better value is known here: digits are compared with {against}'s."
     else:
-        digits = "all digits" if known is None or known == SIGNIFICANT else f"{known} digits"
-        lead = f"Best known: {best.source}, {digits.replace('1 digits', '1 digit')} of it."
+        digits = f"{known} digit{'s' * (known != 1)}"
+        if known is None or known == SIGNIFICANT:
+            digits = "all digits"
+        lead = f"Best known: {best.source}, {digits} of it."
     if not others:
         return lead
     limit = SIGNIFICANT if known is None else known

@@ -190,7 +190,7 @@ def digit_rows(page):
     """The rows of digits by title: the number behind them, and the text without its marks."""
     (body,) = [e.proto.body for e in page.get("html") if "class='amijax-digits'" in e.proto.body]
     return {
-        title: (float(value), re.sub("<.*?>", "", text).strip("\u2007").replace("−", "-"))
+        title: (float(value), re.sub("<.*?>", "", text).strip().replace("−", "-"))
         for title, value, text in DIGITS.findall(body)
     }
 
@@ -314,14 +314,14 @@ def test_a_switched_off_repair_is_said_and_switched_on(objective_of):
     unrepaired = AmiciObjective(load_problem("Constant_Ligand", repair=False))
     theta = repaired.problem.nominal_theta
     page = opened(problem="Constant_Ligand", repair="false")
-    assert "The repair of this model is switched off" in page.error[0].value
+    assert "Repairs are switched off" in page.error[0].value
     assert "ligand never changes" in page.error[0].value
     gradient = tables(page)[1]["amici"]
     assert gradient["ligand_stock"] == 0
     assert list(gradient) == list(unrepaired.llh_and_gradient(theta)[1])
     assert page.query_params["repair"] == "false"  # a reload stays there
     page.switch_page("pages/whatif.py").run()
-    assert "The repair of this model is switched off" in page.error[0].value
+    assert "Repairs are switched off" in page.error[0].value
     page.button(key="repair_on").click().run()
     assert not page.error
     assert "repair" not in page.query_params
@@ -337,7 +337,7 @@ def test_another_problem_is_repaired_again(objective_of):
         page.selectbox(key="problem").set_value(name).run()
         assert not page.error
     page.button(key="preset_tight_is_not_right").click().run()
-    assert "The repair of this model is switched off" in page.error[0].value
+    assert "Repairs are switched off" in page.error[0].value
 
 
 def test_amici_only(app, boehm):

@@ -15,7 +15,7 @@ near = st.floats(-1e3, -1e-7) | st.floats(1e-7, 1e3) | st.just(0.0)
 
 
 def read(row, stack):
-    return float(row.text.strip("\u2007").replace("−", "-") + f"e{stack.exponent}")
+    return float(row.text.strip().replace("−", "-") + f"e{stack.exponent}")
 
 
 def marks(row):

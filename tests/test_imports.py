@@ -34,6 +34,7 @@ LAYERS = (
     ("comparison", "headline", "result_store"),
     ("audit",),
     ("precision", "whatif", "checks", "sharing"),
+    ("lesson",),
     ("figures",),
     ("cli", "ui"),
     ("__main__",),
@@ -47,7 +48,7 @@ ONLY = {
     "jax_objective": {"scales", "scaling", "jax_internals", "host_objective"},
     "jax_internals": set(),
     "jax_setup": set(),
-    "cli": {*sum(LAYERS[:9], ()), "cli"},  # no figures, no pages
+    "cli": {*sum(LAYERS[:10], ()), "cli"},  # no figures, no pages
     "__main__": {"cli"},
 }
 
@@ -128,6 +129,7 @@ MAY_LOAD = {
     "amijax.checks": _BOTH,
     "amijax.sharing": ("petab",),
     "amijax.sharing.exports": _BOTH,
+    "amijax.lesson": _BOTH,
     "amijax.figures": (*_BOTH, "plotly"),
     "amijax.cli": ("petab",),  # a command that only lists waits for no engine
     "amijax.ui": (*_BOTH, "streamlit", "plotly"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from amijax import SolverChoice, load_problem
 from amijax.sharing.links import (
+    LessonView,
     LinkError,
     State,
     asks_for_no_repair,
@@ -19,6 +20,7 @@ from amijax.sharing.links import (
     needed_upload,
     nominal_digest,
     number_text,
+    read_lesson,
     read_link,
 )
 
@@ -198,6 +200,39 @@ def test_numbers_are_short_and_exact(value):
     text = number_text(value)
     assert "+" not in text
     assert bits(float(text)) == bits(value)
+
+
+@pytest.mark.parametrize(
+    "view", [LessonView(), LessonView(4), LessonView(7, own=True), LessonView(9, True, True)]
+)
+def test_a_step_of_the_lesson_has_a_link(view):
+    state = State(PROBLEM.problem_id, PROBLEM.nominal_theta, page="lesson", lesson=view)
+    address = link_address("http://localhost:8501", state, PROBLEM)
+    assert "/lesson?" in address
+    assert read_lesson(dict(parse_qsl(urlsplit(address).query))) == view
+
+
+@pytest.mark.parametrize(
+    ("query", "view"),
+    [
+        ({}, LessonView()),
+        ({"step": "x"}, LessonView()),
+        ({"step": "0"}, LessonView()),
+        ({"step": "-3"}, LessonView()),
+        ({"step": "٣"}, LessonView()),
+        ({"step": "12"}, LessonView(12)),  # the page takes its last one
+        ({"step": "2", "own": "yes", "projector": "1"}, LessonView(2)),
+        ({"problem": "any"}, LessonView(1, own=True)),
+        ({"problem": "any", "step": "3"}, LessonView(3)),
+    ],
+)
+def test_what_an_address_says_of_the_lesson(query, view):
+    assert read_lesson(query) == view
+
+
+def test_other_pages_say_nothing_of_the_lesson():
+    query = link_query(State(PROBLEM.problem_id, PROBLEM.nominal_theta), PROBLEM)
+    assert not {"step", "own", "projector"} & set(query)
 
 
 def test_a_link_says_that_the_repair_is_off():

@@ -8,7 +8,7 @@ from amijax.audit.jobs import audited
 from amijax.auto import settle
 from amijax.comparison import compare_precisions
 from amijax.digits import digits
-from amijax.sharing.links import link_query, read_link
+from amijax.sharing.links import asks_for_no_repair, link_query, read_link
 from amijax.sharing.presets import list_presets, presets_for
 
 PRESETS = {preset.preset_id: preset for preset in list_presets()}
@@ -122,3 +122,16 @@ def test_a_problem_s_own_come_first():
         "tight_is_not_right",
     ]  # fmt: skip
     assert [p.preset_id for p in presets_for("Boehm_JProteomeRes2014")] == list(PRESETS)
+
+
+@pytest.mark.parametrize("preset_id", PRESETS)
+def test_a_preset_s_query_leads_there_without_its_problem(preset_id, request):
+    preset = PRESETS[preset_id]
+    if preset_id == "amici_wrong_too":
+        request.getfixturevalue("collection")
+    problem = load_problem(preset.problem, repair=preset.repair)
+    reading, state = read_link(preset.query, problem), preset.state(problem)
+    assert reading.notes == ()
+    np.testing.assert_array_equal(reading.theta, state.theta)
+    assert (reading.precision, reading.choice) == (state.precision, state.choice)
+    assert asks_for_no_repair(preset.query) == (not preset.repair)

@@ -216,3 +216,9 @@ def test_the_head_says_that_the_repair_is_off():
         words = " ".join(head.replace("#", " ").split())
         assert ("Not to be trusted: Repairs are switched off" in words) is not problem.repair
         assert ("Repair: ligand never changes" in words) is problem.repair
+
+
+def test_the_command_line_leaves_repairs_out():
+    result = CliRunner().invoke(main, ["script", "Constant_Ligand", "--no-repairs"])
+    assert result.exit_code == 0
+    assert "# Not to be trusted: Repairs are switched off" in result.output

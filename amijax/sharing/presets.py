@@ -10,7 +10,7 @@ from typing import Any
 
 from amijax.precisions import Precision
 from amijax.problems.problem import Problem
-from amijax.sharing.links import State
+from amijax.sharing.links import State, number_text, precision_and_solver
 from amijax.simulation.settings import SolverChoice
 
 _FILE = "presets.json"
@@ -39,6 +39,15 @@ class Preset:
     choice: SolverChoice
     look_at: str
     repair: bool = True
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The preset as an address's query parameters; the problem need not be open for it."""
+        pairs = ",".join(f"{name}:{number_text(value)}" for name, value in self.theta.items())
+        query = {"problem": self.problem, **({"theta": pairs} if pairs else {})}
+        if not self.repair:
+            query["repair"] = "false"
+        return query | precision_and_solver(self.precision, self.choice)
 
     def state(self, problem: Problem) -> State:
         """The preset as a state, of which there is a link.

@@ -114,13 +114,19 @@ def draw(stack: DigitStack) -> None:
     what = "llh" if stack.quantity == "llh" else f"∂llh/∂{stack.quantity}"
     marked = any(run.mark == "different" for row in stack.rows for run in row.runs)
     unknown = any(run.mark == "unknown" for row in stack.rows for run in row.runs)
+    standard = "the best known value" if stack.against == "best known" else stack.against
     marks = [
-        *(["underlined in red: differs from the best known value"] if marked else []),
+        *([f"underlined in red: differs from {standard}"] if marked else []),
         *(["pale with dots: not known so far"] if unknown else []),
     ]
-    legend = f" {'; '.join(marks).capitalize()}." if marks else ""
+    legend = f" {_capital('; '.join(marks))}." if marks else ""
     with st.container(key="digits_sentence"):
         st.caption(f"{plain(what)}. {plain(stack.sentence)}{legend}")
+
+
+def _capital(text: str) -> str:
+    """A sentence's first letter as a capital; the others stay, since names are among them."""
+    return text[0].upper() + text[1:]
 
 
 def _html(stack: DigitStack) -> str:

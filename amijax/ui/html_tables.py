@@ -14,6 +14,7 @@ import streamlit as st
 
 _PIXELS_PER_CHARACTER = 7.6  # of 14 px text, digits; words are narrower
 _PADDING = 20
+_PIXELS_PER_REM = 16
 _HEADER_CHARACTERS = 24  # of a row's name; longer ones are wrapped
 
 _STYLE = """
@@ -70,11 +71,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row's title, the sentence that explains it, and its cells."""
+    """A row's title, the sentence that explains it, its cells, and whether it is emphasized."""
 
     title: str
     cells: Sequence[Number | str]
     help: str = ""
+    strong: bool = False
 
 
 def draw(
@@ -114,7 +116,7 @@ def draw_cards(name: str, columns: Sequence[Column], rows: Sequence[Row], *, bel
 
 def _body(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     lines = "".join(
-        f"<tr>{_header(row.title, row.help, False)}"
+        f"<tr{' class=strong' if row.strong else ''}>{_header(row.title, row.help, row.strong)}"
         + "".join(_cell(cell, column) for cell, column in zip(row.cells, columns, strict=True))
         + "</tr>"
         for row in rows
@@ -129,7 +131,9 @@ def _table(
     style = _STYLE
     if cards:
         of_cards = _CARDS.replace("NAME", f"amijax-{name}")
-        style += f"@container (max-width: {needed_width(columns, rows)}px) {{{of_cards}}}"
+        # In units of the page's type, which may be large.
+        needed = needed_width(columns, rows) / _PIXELS_PER_REM
+        style += f"@container (max-width: {needed:.4g}rem) {{{of_cards}}}"
     return (
         f"<style>{style}</style><div class='amijax-table'><div class='amijax-{name}'><table>"
         f"<thead><tr><th>{escape(corner)}</th>{head}</tr></thead>"

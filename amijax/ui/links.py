@@ -20,6 +20,7 @@ from amijax.sharing.links import (
     link_address,
     link_query,
     needed_upload,
+    read_lesson,
     read_link,
 )
 from amijax.simulation.settings import SolverChoice
@@ -30,6 +31,7 @@ from amijax.ui.solver_settings import apply_choice
 from amijax.ui.streamlit_internals import is_history_navigation
 
 _MOST_UPLOADS = 5  # that an address names
+LESSON = "Lesson"  # what the lesson's page is called
 
 
 def read_address(session: Session, page: str) -> None:
@@ -45,6 +47,8 @@ def read_address(session: Session, page: str) -> None:
     query = st.query_params.to_dict()
     first, turned = not session.page, session.page != page
     session.page = page
+    if page == LESSON and query and (first or turned or is_history_navigation()):
+        session.lesson = read_lesson(query)
     whole = first or ("problem" in query and is_history_navigation())
     if not (whole or ("problem" in query and turned)):
         return
@@ -147,6 +151,7 @@ def _state(context: Context, page: str = "") -> State:
         choice=context.choice,
         page=page,
         upload=session.uploads.get(session.name, ""),
+        lesson=session.lesson if session.page == LESSON else None,
         repair=context.problem.repair,
     )
 

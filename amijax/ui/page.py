@@ -18,6 +18,7 @@ from amijax.ui.solver_settings import SOLVER_KEYS, choose
 _ICON = Path(__file__).with_name("icon.svg")
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
+    ("pages/lesson.py", "Lesson", ":material/school:"),
     ("pages/whatif.py", "What if", ":material/tune:"),
     ("pages/precision.py", "Precision", ":material/straighten:"),
     ("pages/audit.py", "Audit", ":material/fact_check:"),

@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 
 from amijax.problems import list_problems
-from amijax.sharing.links import number_text
 from amijax.sharing.presets import Preset, presets_for
 from amijax.ui.context import Context
 from amijax.ui.solver_settings import apply_choice
@@ -52,8 +51,7 @@ def _go(preset: Preset, context: Context) -> None:
         return
     # As a link would: the problem is opened, and theta is gone to once it is.
     st.session_state["problem"] = preset.problem
-    pairs = (f"{name}:{number_text(value)}" for name, value in preset.theta.items())
-    context.session.asked = {"problem": preset.problem, "theta": ",".join(pairs)}
+    context.session.asked = preset.query
 
 
 def _download_note(preset: Preset) -> str:

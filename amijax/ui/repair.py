@@ -28,8 +28,7 @@ def banner(session: Session, problem: Problem) -> None:
     with st.container(key="repair_off"):
         if missing:
             st.error(
-                "**The repair of this model is switched off: AMICI's own numbers, wrong ones "
-                f"among them.** {plain(missing[0])}",
+                f"**AMICI's own numbers, wrong ones among them.** {plain(missing[0])}",
                 icon=":material/gpp_bad:",
             )
         else:

@@ -40,6 +40,9 @@ from .sharing.snapshots import import_snapshots as import_snapshots
 from .simulation.evaluation import Evaluation as Evaluation
 from .simulation.settings import SolverChoice as SolverChoice
 from .simulation.settings import SolverSettings as SolverSettings
+from .tuning.found import TuningWarning as TuningWarning
+from .tuning.found import tuned as tuned
+from .tuning.record import Tuning as Tuning
 from .whatif.influence import most_influential as most_influential
 from .whatif.influence import standard_changes as standard_changes
 from .whatif.prediction import Prediction as Prediction

@@ -175,8 +175,9 @@ def _best(objective: AmiciObjective, theta: FloatArray, first: float) -> float:
 
 
 def _path(objective: AmiciObjective, settings: SolverSettings) -> Path:
-    name = f"{objective.model.key}-{settings.rtol:g}-{settings.atol:g}.json"
-    return cache_dir() / "sensitivities" / name
+    words = [objective.model.key, f"{settings.rtol:g}", f"{settings.atol:g}"]
+    words += [f"{value}" for value in settings.unusual.values()]
+    return cache_dir() / "sensitivities" / f"{'-'.join(words)}.json"
 
 
 def _known_measurement(

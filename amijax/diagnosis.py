@@ -13,6 +13,7 @@ from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, to_linear
 from amijax.simulation.evaluation import stopped
 from amijax.simulation.failures import AMICI_ERROR, Failure
+from amijax.simulation.native_code import METHODS
 from amijax.simulation.preparation import Condition
 from amijax.simulation.settings import LADDER, SolverSettings
 from amijax.simulation.simulator import Simulator
@@ -233,6 +234,9 @@ def _other_code(solver: SolverSettings) -> list[Remedy]:
     )
     if usual != solver:
         return [Remedy("Compute steady states by integration only", solver=usual)]
+    usual = replace(solver, **{name: getattr(default, name) for name in METHODS})
+    if usual != solver:
+        return [Remedy("Use AMICI's default methods", solver=usual)]
     if solver.sensitivities == "adjoint":
         return [_with_forward(solver)]
     return []

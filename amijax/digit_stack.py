@@ -57,6 +57,7 @@ class DigitRow:
         agreed: significant digits in which it agrees with the row that all are compared with;
             None for that row, and where that is 0.
         note: what else there is to say, for example an uncertainty.
+        off: relative difference from that row, at least 0; None where `agreed` is.
     """
 
     title: str
@@ -64,6 +65,7 @@ class DigitRow:
     runs: tuple[Run, ...]
     agreed: int | None
     note: str = ""
+    off: float | None = None
 
     @property
     def text(self) -> str:
@@ -126,16 +128,12 @@ def stack_digits(
     for title, value in shown.items():
         parts = _parts_at(value, standard, None if best is None else best.uncertainty)
         is_standard = best is None and title == against
-        rows.append(
-            DigitRow(
-                title,
-                float(value),
-                layout.runs(
-                    value, None if is_standard else parts, floor, another_sign=standard * value < 0
-                ),
-                None if is_standard else _agreed(standard, parts, floor),
-            )
+        agreed = None if is_standard else _agreed(standard, parts, floor)
+        runs = layout.runs(
+            value, None if is_standard else parts, floor, another_sign=standard * value < 0
         )
+        off = None if agreed is None else float(abs((value - standard) / standard))
+        rows.append(DigitRow(title, float(value), runs, agreed, off=off))
     if best is not None:
         note = f"{best.source}, ± {best.uncertainty:.1g}"
         rows.append(DigitRow(against, best.value, layout.runs(standard, None, floor), None, note))

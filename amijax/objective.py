@@ -77,6 +77,7 @@ class AmiciObjective:
         num_threads: int | None = None,
         executor: Executor | None = None,
         simulator: Simulator | None = None,
+        digits: float | None = None,
     ) -> None:
         """Prepare a problem for evaluation; compiles its model if that was never done.
 
@@ -87,16 +88,26 @@ class AmiciObjective:
             num_threads: cores to use; if not given, one for a single point and all for batches.
             executor: where batches of more than one point run, if not here.
             simulator: of this problem and model, if it is at hand; its settings count.
+            digits: of the gradient as a whole, 1 to 10, in the place of a solver's tolerances and
+                methods: the settings with the least CPU time that give them, found once for a
+                model and processor (seconds for small models) and kept on disk. `tuning.found`
+                has the record behind it, and warns where fewer digits can be had.
 
         Raises:
             CompileError: the model can't be compiled.
             ProblemError: AMICI can't express the problem.
+            ValueError: digits is out of range.
         """
         self.problem = problem
         self.model = model or get_model(problem)
         self.simulator = simulator or Simulator.of(problem, self.model, solver or SolverSettings())
         self.executor = executor
         self._num_threads = num_threads
+        if digits is not None:
+            # The one import upwards, on first use: a search evaluates objectives.
+            from amijax.tuning.found import settings_for
+
+            self.simulator = self.simulator.with_settings(settings_for(self, digits))
 
     def with_solver(self, solver: SolverSettings) -> AmiciObjective:
         """The same problem with other solver settings; costs next to nothing."""

@@ -36,7 +36,12 @@ class ResultStore:
 
     @classmethod
     def of(
-        cls, kind: str, objective: AmiciObjective, theta: FloatArray, positions: np.ndarray
+        cls,
+        kind: str,
+        objective: AmiciObjective,
+        theta: FloatArray,
+        positions: np.ndarray,
+        **more: str,
     ) -> ResultStore:
         """The store for a problem, a point, solver settings and chosen parameters.
 
@@ -48,8 +53,10 @@ class ResultStore:
             objective: the problem and its solver settings.
             theta: shape (n_parameters,), on the PEtab scale.
             positions: of the chosen parameters in theta.
+            more: what else tells results apart, for example the processor of durations.
         """
         identity = {
+            **more,
             "revision": REVISION,
             "problem": objective.problem.digest,
             "jax": version("jax"),

@@ -17,8 +17,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if "AMIJAX_COLLECTION" not in os.environ and NEIGHBOUR.is_dir():
         os.environ["AMIJAX_COLLECTION"] = str(NEIGHBOUR)
     if not hasattr(config, "workerinput"):  # once, also where pytest-xdist starts several
-        # Studies and audits of an earlier run would hide what the code does now.
-        for kind in ("precision", "audits"):
+        # What was computed in an earlier run would hide what the code does now.
+        for kind in ("precision", "audits", "tuning"):
             shutil.rmtree(cache / kind, ignore_errors=True)
     from amijax.jax_setup import set_up_jax
 

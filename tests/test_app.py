@@ -10,7 +10,7 @@ import pytest
 from html_tables import read_tables
 from streamlit.testing.v1 import AppTest
 
-from amijax import AmiciObjective, load_problem
+from amijax import AmiciObjective, SolverSettings, load_problem
 from amijax.audit.closed_forms import closed_form
 from amijax.audit.jobs import _jobs, audited
 from amijax.comparison import compare_precisions
@@ -239,6 +239,18 @@ def test_the_digits_are_held_against_the_audit_s_witness(objective_of):
     assert rows["best known"][0] == closed_form(objective.problem, theta)[1].values[0]
     assert "AMICI and JAX, float64 are the same number" in texts(page)
     assert "AMICI 0, JAX, float64 0" in texts(page)
+
+
+def test_rarer_solver_settings_reach_the_result(app, boehm):
+    app.selectbox(key="internal_sensitivity_method").set_value("staggered").run()
+    app.text_input(key="atol_fsa").set_value("1e-9").run()
+    assert not app.exception
+    settings = SolverSettings(internal_sensitivity_method="staggered", atol_fsa=1e-9)
+    gradient = boehm.with_solver(settings).llh_and_gradient(boehm.problem.nominal_theta)[1]
+    np.testing.assert_array_equal(tables(app)[1]["amici"], gradient)
+    app.button(key="solver_reset").click().run()
+    assert app.selectbox(key="internal_sensitivity_method").value == "simultaneous"
+    assert app.text_input(key="atol_fsa").value == ""
 
 
 def test_other_problems(app, conversion):

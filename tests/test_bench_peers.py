@@ -110,13 +110,17 @@ def test_all_that_need_no_peer_give_the_same_numbers(request_for_conversion, con
     theta = conversion.problem.nominal_theta
     add_accuracy(records, find_reference(conversion, theta, np.arange(len(theta))))
     llh, gradient = conversion.llh_and_gradient(theta)
-    for record in records.values():
+    for name, record in records.items():
         assert not record["llh"]["llh_differs"]
-        assert record["gradient"]["llh"] == pytest.approx(llh, rel=1e-12)
+        # Tuned settings take other steps: their llh is off by what the tolerances allow.
+        same = 1e-7 if name == "tuned" else 1e-12
+        assert record["gradient"]["llh"] == pytest.approx(llh, rel=same)
         # JAX's detour through linear scale moves theta by an ulp, and the solver's steps with it.
         assert record["gradient"]["gradient"] == pytest.approx(gradient, rel=1e-4)
         assert record["gradient"]["n"] == FEWEST
         assert record["gradient"]["error"]["norm"] < 1e-3
+    default, tuned = (records[name]["gradient"]["error"]["norm"] for name in ("raw", "tuned"))
+    assert tuned <= default + 1e-10  # of the two references
     report = {
         "date": "2000-01-01T00:00:00",
         "machine": {"cpu": "CPU", "cores": 2, "python": "3"},

@@ -54,6 +54,9 @@ def test_digits_by_hand():
     assert marks(second).startswith("sssss" + "d")
     assert "No better value is known" in stack.sentence
     assert "Significant digits that agree: JAX 4." in stack.sentence
+    first, second = stack.rows
+    assert first.off is None
+    assert second.off == pytest.approx(abs(second.value / first.value - 1), rel=1e-9)
 
 
 def test_neighbours_that_look_different_agree():

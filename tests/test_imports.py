@@ -33,7 +33,7 @@ LAYERS = (
     ("jax_setup", "jax_internals", "scaling", "jax_objective", "cluster", "auto", "diagnosis"),
     ("comparison", "headline", "result_store"),
     ("audit",),
-    ("precision", "whatif", "checks", "sharing"),
+    ("precision", "whatif", "checks", "sharing", "tuning"),
     ("lesson",),
     ("figures",),
     ("cli", "ui"),
@@ -51,6 +51,10 @@ ONLY = {
     "cli": {*sum(LAYERS[:10], ()), "cli"},  # no figures, no pages
     "__main__": {"cli"},
 }
+
+# What a public class does by what is built on it: imported on first use, inside a function.
+# `AmiciObjective(problem, digits=4)` asks for a search, which evaluates objectives.
+LATE = {("amijax.objective", "amijax.tuning.found")}
 
 # Where a foreign package is imported, inside functions as well. What nothing from `objective`
 # down may import is not among theirs.
@@ -99,6 +103,7 @@ MAY_LOAD = {
     "amijax.headline": _BOTH,
     "amijax.result_store": _ENGINE,
     "amijax.audit": _ENGINE,
+    "amijax.tuning": _ENGINE,
     "amijax.audit.function": _BOTH,
     "amijax.audit.jax_export": _BOTH,
     "amijax.audit.jax_export_internals": (),  # nothing before it is needed
@@ -195,7 +200,8 @@ def target(name: str) -> str:
     return name
 
 
-OWN = [(each, target(each.name)) for each in IMPORTS if each.name.split(".")[0] == "amijax"]
+EVERY_OWN = [(each, target(each.name)) for each in IMPORTS if each.name.split(".")[0] == "amijax"]
+OWN = [(each, module) for each, module in EVERY_OWN if (each.module, module) not in LATE]
 
 
 def room(module: str) -> str:
@@ -245,6 +251,17 @@ def test_imports_go_down_the_layers():
         if one != other and not allowed:
             wrong.append(str(each))
     assert wrong == []
+
+
+def test_what_is_imported_late_is_imported_inside_functions():
+    found = {(each.module, module) for each, module in EVERY_OWN} - {
+        (each.module, module) for each, module in OWN
+    }
+    assert found == LATE
+    for module, late in LATE:
+        at_import = [n for n in TREES[module].body if isinstance(n, ast.Import | ast.ImportFrom)]
+        names = {each.name for each in imports_of(module, ast.Module(at_import, []))}
+        assert not any(name.startswith(late) for name in names)
 
 
 def test_pages_import_the_ui_only():

@@ -27,7 +27,8 @@ from amijax.sharing.links import (
 PROBLEM = load_problem()
 N = PROBLEM.n_parameters
 KEYS = ["theta", "x64", "problem", "rtol", "atol", "max_steps", "time_limit", "sensitivities",
-        "steady_state", "steady_state_sensitivities", "upload"]  # fmt: skip
+        "steady_state", "steady_state_sensitivities", "upload", "linear_solver",
+        "rtol_fsa"]  # fmt: skip
 
 coordinates = st.floats(-5, 5, allow_nan=False, allow_subnormal=True)
 positive = st.none() | st.floats(1e-300, 1e300)
@@ -39,6 +40,9 @@ choices = st.builds(
     time_limit=st.floats(1e-3, 1e9),
     sensitivities=st.sampled_from(["auto", "forward", "adjoint"]),
     steady_state=st.sampled_from(["newtonOnly", "integrationOnly", "integrateIfNewtonFails"]),
+    internal_sensitivity_method=st.sampled_from(["simultaneous", "staggered", "staggered1"]),
+    atol_fsa=positive,
+    rtol_quadratures=st.floats(1e-300, 1e300),
 )
 
 

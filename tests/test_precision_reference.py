@@ -159,6 +159,14 @@ def fake_reference(**options):
     return find_reference(fake, np.zeros(2), np.arange(2)), fake
 
 
+def test_a_reference_has_no_loose_tolerances_of_its_own_for_sensitivities(conversion):
+    theta = conversion.problem.nominal_theta
+    loose = conversion.with_solver(SolverSettings(rtol_fsa=1e-2, atol_fsa=1e-2))
+    positions = np.arange(conversion.problem.n_parameters)
+    reference = find_reference(loose, theta, positions)
+    assert reference.solver == find_reference(conversion, theta, positions).solver
+
+
 def test_the_tightest_tolerances_that_work_are_taken_and_the_failed_ones_named():
     reference, fake = fake_reference(fails=lambda solver: solver.rtol < 5e-12)
     assert reference.solver.rtol == 1e-11

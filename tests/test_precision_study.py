@@ -292,6 +292,7 @@ def test_whatever_changes_a_result_has_a_folder_of_its_own(boehm, conversion, fo
         SolverSettings(time_limit=59.0), SolverSettings(sensitivities="adjoint"),
         SolverSettings(steady_state="newtonOnly"),
         SolverSettings(steady_state_sensitivities="newtonOnly"),
+        SolverSettings(internal_sensitivity_method="staggered"), SolverSettings(atol_fsa=1e-9),
     ]  # fmt: skip
     every = [
         folder_of(), folder_of(theta=moved), folder_of(positions=(0, 2)),

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from petab_files import write_decay
 from spoilt_model import compile_spoilt
@@ -340,6 +341,37 @@ def test_steady_states_are_other_code_where_there_are_any():
     assert NativeCode.of(newton, gradient=True, steady_states=False) == usual
     assert with_them not in NativeCode.usual(steady_states=True)
     assert usual in NativeCode.usual(steady_states=False)
+
+
+def test_methods_of_the_solver_are_other_code():
+    settings = SolverSettings(internal_sensitivity_method="staggered", linear_solver="dense")
+    code = NativeCode.of(settings, gradient=True, steady_states=False)
+    assert NativeCode.named(code.name) == code
+    assert SolverSettings(**code.settings()) == settings
+    assert str(code).endswith("forward sensitivities (staggered, dense)")
+    # Without forward sensitivities there is no way to integrate them.
+    for other in (replace(settings, sensitivities="adjoint"), settings):
+        gradient = other is not settings
+        other_code = NativeCode.of(other, gradient=gradient, steady_states=False)
+        assert other_code.internal_sensitivity_method == ""
+        assert other_code.linear_solver == "dense"
+    # Tolerances are no code, and the usual kinds keep the names under which verdicts are kept.
+    loose = SolverSettings(rtol_fsa=1e-3, atol_fsa=1.0, rtol_quadratures=1e-2)
+    usual = NativeCode.of(loose, gradient=True, steady_states=False)
+    assert usual.name == "forward--"
+
+
+def test_a_new_method_is_tried_before_it_runs_here(tmp_path):
+    objective = AmiciObjective(load_problem(write_decay(tmp_path)))
+    theta = objective.problem.nominal_theta
+    before = objective.llh_and_gradient(theta)
+    kinds = set(verdicts(objective))
+    staggered = SolverSettings(internal_sensitivity_method="staggered1")
+    after = objective.with_solver(staggered).llh_and_gradient(theta)
+    [new] = set(verdicts(objective)) - kinds
+    assert NativeCode.named(new).internal_sensitivity_method == "staggered1"
+    # The same equations: apart by the solver's errors at rtol 1e-8, which are below 1e-5 here.
+    np.testing.assert_allclose(after[1], before[1], rtol=1e-4)
 
 
 def test_a_verdict_holds_until_limits_are_raised():

@@ -53,7 +53,9 @@ def run_script(text, folder, tmp_path, *arguments):
 
 @pytest.mark.parametrize("problem_id", ["Boehm_JProteomeRes2014", "Conversion_Reaction"])
 def test_the_same_numbers_in_a_clean_process(problem_id, objective_of, tmp_path):
-    settings = SolverSettings(rtol=1e-9, atol=1e-14)
+    settings = SolverSettings(
+        rtol=1e-9, atol=1e-14, internal_sensitivity_method="staggered", atol_fsa=1e-12
+    )
     objective = objective_of(problem_id).with_solver(settings)
     problem = objective.problem
     theta = problem.nominal_theta + 0.01 * (random_theta(problem, 1) - problem.nominal_theta)
@@ -69,6 +71,14 @@ def test_the_same_numbers_in_a_clean_process(problem_id, objective_of, tmp_path)
         np.testing.assert_allclose(
             inside, [expected.llh_jax, *expected.gradient_jax], rtol=SAME, atol=0
         )
+
+
+def test_methods_are_written_where_they_are_not_amicis_defaults():
+    problem = load_problem("Conversion_Reaction")
+    settings = SolverSettings(linear_solver="dense", rtol_quadratures=1e-9)
+    text = script(problem, problem.nominal_theta, settings)
+    assert "solver.set_linear_solver(sundials.LinearSolver.dense)\n" in text
+    assert "solver.set_relative_tolerance_quadratures(1e-09)\n" in text
 
 
 def test_a_failure_is_nan(boehm, tmp_path):
@@ -92,6 +102,7 @@ def test_the_script_says_what_it_is_and_holds_every_bit():
         assert f'"{name}": ("{scale}", {float(value)!r})' in text
     assert "SteadyStateComputationMode.newtonOnly" in text
     assert "SteadyStateSensitivityMode" not in text
+    assert "solver.set_internal" not in text
     assert 'default="float32"' in text
     assert "import amijax" not in text
     assert "@" not in text.replace("@jax.custom_jvp", "").replace("@llh_of_linear", "")

@@ -2,14 +2,24 @@
 
 import json
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
+import amici.sim.sundials as sundials
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amijax.simulation.settings import MOST_STEPS, SolverChoice, SolverSettings
+from amijax.simulation.run import solver_of
+from amijax.simulation.settings import (
+    FOLLOWING,
+    MOST_STEPS,
+    OPTIONS,
+    SETTERS,
+    SolverChoice,
+    SolverSettings,
+)
+from amijax.simulation.settings_help import SETTING_HELP
 
 NAMES = [field.name for field in fields(SolverChoice)]
 ANYTHING = (
@@ -60,6 +70,10 @@ def test_whatever_is_asked_a_usable_choice_comes_of_it(values):
         ("sensitivities", 1, "one of auto"),
         ("steady_state", "guess", "one of newtonOnly"),
         ("steady_state_sensitivities", ["newtonOnly"], "one of newtonOnly"),
+        ("internal_sensitivity_method", "staggered2", "one of simultaneous, staggered, stag"),
+        ("linear_solver", "diag", "one of KLU, dense"),
+        ("rtol_fsa", 0, "a number above 0, but is 0."),
+        ("atol_quadratures", "inf", "a number above 0."),
     ],
 )
 def test_what_cannot_be_used_gets_a_sentence_and_the_default(name, value, sentence):
@@ -94,3 +108,81 @@ def test_what_can_be_used(values, choice):
 def test_settings_refuse_what_makes_no_sense(values):
     with pytest.raises(ValueError, match="must be"):
         SolverSettings(**values)
+
+
+# Another value than AMICI's default for each of the rarer settings.
+OTHERS = {
+    name: OPTIONS[name][-1] if name in OPTIONS else 3e-7 * (i + 1) for i, name in enumerate(SETTERS)
+}
+
+
+def as_amici_has_it(model, settings, name):
+    """What AMICI's solver says of a setting, by the getter beside the setter."""
+    setter, options = SETTERS[name]
+    value = getattr(solver_of(model, settings), setter.replace("set_", "get_", 1))()
+    return getattr(sundials, options)(value).name if options else value
+
+
+@pytest.mark.parametrize("name", SETTERS)
+def test_amici_gets_each_setting_and_nothing_else(conversion, name):
+    model = conversion.simulator.model
+    changed = replace(SolverSettings(), **{name: OTHERS[name]})
+    assert as_amici_has_it(model, changed, name) == OTHERS[name]
+    for other in SETTERS.keys() - {name}:
+        untouched = as_amici_has_it(model, SolverSettings(), other)
+        assert as_amici_has_it(model, changed, other) == untouched
+    assert changed.unusual == {name: OTHERS[name]}
+
+
+def test_the_defaults_are_those_of_amici(conversion):
+    model = conversion.simulator.model
+    fresh = model.create_solver()
+    for name, (setter, options) in SETTERS.items():
+        value = getattr(fresh, setter.replace("set_", "get_", 1))()
+        default = getattr(SolverSettings(), name)
+        if options:
+            assert getattr(sundials, options)(value).name == default
+        elif default is not None:
+            assert value == default
+        else:
+            factor = 100 if "steady_state" in name else 1
+            assert value == pytest.approx(factor * getattr(SolverSettings(), name[:4]), rel=1e-15)
+    assert SolverSettings().unusual == {}
+
+
+def test_other_tolerances_keep_the_methods():
+    every = SolverSettings(**OTHERS)
+    tight = every.at(1e-12, 1e-15, max_steps=7)
+    assert (tight.rtol, tight.atol, tight.max_steps) == (1e-12, 1e-15, 7)
+    assert all(getattr(tight, name) is None for name in FOLLOWING)
+    assert {name: getattr(tight, name) for name in OPTIONS} == {
+        name: getattr(every, name) for name in OPTIONS
+    }
+
+
+def test_looser_settings_are_looser_in_all_that_is_given():
+    assert SolverSettings().looser(10.0) == SolverSettings(rtol=1e-7, atol=1e-15)
+    own = SolverSettings(rtol_fsa=1e-4, atol_steady_state=1e-6).looser(100.0)
+    assert (own.rtol_fsa, own.atol_steady_state) == pytest.approx((1e-2, 1e-4), rel=1e-14)
+    assert own.atol_fsa is None
+    assert own.rtol_quadratures == SolverSettings().rtol_quadratures
+
+
+def test_a_choice_of_settings_leaves_nothing_open():
+    settings = SolverSettings(rtol=1e-7, atol=1e-9, sensitivities="adjoint", **OTHERS)
+    choice = SolverChoice.of(settings)
+    assert choice.ladder() == (settings,)
+    assert SolverChoice.read(json.loads(json.dumps(asdict(choice)))) == (choice, ())
+
+
+def test_settings_say_what_is_unusual_about_them():
+    assert str(SolverSettings()) == "rtol 1e-08, atol 1e-16, forward sensitivities"
+    odd = SolverSettings(internal_sensitivity_method="staggered", atol_fsa=1e-9)
+    assert str(odd).endswith("forward sensitivities, staggered, atol_fsa 1e-09")
+
+
+def test_each_rarer_setting_is_explained():
+    assert list(SETTING_HELP) == list(SETTERS)
+    assert SETTING_HELP["rtol_fsa"].default == "rtol"
+    assert SETTING_HELP["atol_steady_state"].default == "100 times atol"
+    assert SETTING_HELP["rtol_quadratures"].default == "1e-08"

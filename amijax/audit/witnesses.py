@@ -51,13 +51,10 @@ def tight_objective(
 def _candidates(base: SolverSettings) -> Iterator[SolverSettings]:
     rtol = min(_RTOL, base.rtol)
     for atol in sorted({min(base.atol, _ATOLS[0]), *_ATOLS}):
-        yield replace(base, rtol=rtol, atol=atol, max_steps=max(base.max_steps, _MAX_STEPS))
+        yield base.at(rtol, atol, max_steps=max(base.max_steps, _MAX_STEPS))
     for wider in (1e-11, 1e-10):
         if wider < base.rtol:
-            yield replace(
-                base, rtol=wider, atol=max(base.atol, 1e-12),
-                max_steps=max(base.max_steps, _MAX_STEPS),
-            )  # fmt: skip
+            yield base.at(wider, max(base.atol, 1e-12), max_steps=max(base.max_steps, _MAX_STEPS))
 
 
 def finite_differences(
@@ -67,6 +64,7 @@ def finite_differences(
     go_on: GoOn,
     *,
     few: bool = False,
+    enough: float | None = None,
 ) -> Testimony:
     """Derivatives of AMICI's llh along directions, from simulations without sensitivities.
 
@@ -78,6 +76,7 @@ def finite_differences(
         directions: shape (m, n_parameters); steps are fractions of them.
         go_on: called every now and then; what it raises ends it.
         few: with the fewest simulations that give some three digits, where they do.
+        enough: relative uncertainty that ends a direction; if not given, 1e-3 or 1e-4.
     """
     start = time.perf_counter()
 
@@ -85,8 +84,10 @@ def finite_differences(
         evaluations = tight.evaluate_batch(points, gradient=False, on_chunk=lambda _: go_on())
         return np.array([evaluation.llh for evaluation in evaluations])
 
-    enough, stages = (1e-3, FEW_STAGES) if few else (1e-4, STAGES)
-    found = directional_derivatives(llhs, theta, directions, enough, stages)
+    sharp, stages = (1e-3, FEW_STAGES) if few else (1e-4, STAGES)
+    found = directional_derivatives(
+        llhs, theta, directions, sharp if enough is None else enough, stages
+    )
     return Testimony(
         "finite differences",
         found.values,
@@ -110,7 +111,7 @@ def tight_gradient(
     """
     start = time.perf_counter()
     settings = replace(tight.solver, time_limit=time_limit)
-    looser = replace(settings, rtol=10.0 * settings.rtol, atol=10.0 * settings.atol)
+    looser = settings.looser(10.0)
     gradients = []
     for each in (settings, looser):
         objective = tight.with_solver(each)
@@ -143,11 +144,12 @@ def other_sensitivities(
     n = objective.problem.n_parameters
     is_adjoint = objective.solver.sensitivities == "adjoint"
     other: Sensitivities = "forward" if is_adjoint else "adjoint"
-    settings = replace(
-        objective.solver, sensitivities=other, time_limit=time_limit,
-        max_steps=max(objective.solver.max_steps, 100_000),
+    own = objective.solver
+    settings = own.at(
+        own.rtol, own.atol, sensitivities=other, time_limit=time_limit,
+        max_steps=max(own.max_steps, 100_000),
     )  # fmt: skip
-    looser = replace(settings, rtol=10.0 * settings.rtol, atol=10.0 * settings.atol)
+    looser = settings.looser(10.0)
     gradients = []
     for each in (settings, looser):
         go_on()

@@ -11,6 +11,7 @@ import click
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
+    method_options,
     opened_problem,
     point_of,
     point_options,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How AMICI computes the gradient that is audited.",
 )
+@method_options
 @repairs_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def audit_command(

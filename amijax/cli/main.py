@@ -20,6 +20,8 @@ from amijax.cli.shared import (
     PROBLEM_HELP,
     SentenceGroup,
     compiled_objective,
+    digits_option,
+    method_options,
     opened_problem,
     phase_printer,
     point_of,
@@ -28,8 +30,10 @@ from amijax.cli.shared import (
     repairs_option,
     solver_choice,
     table,
+    tuned_settings,
     warnings_as_json,
 )
+from amijax.cli.tune import tune_command
 from amijax.json_values import json_text
 from amijax.paths import cache_sentence
 from amijax.problems import ProblemError, log_prior
@@ -58,6 +62,7 @@ main.add_command(check_command)
 main.add_command(lesson_command)
 main.add_command(precision_command)
 main.add_command(script_command)
+main.add_command(tune_command)
 
 
 @main.command("compile", epilog=PROBLEM_HELP)
@@ -104,6 +109,10 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 @click.argument("problem", metavar="PROBLEM")
 @precision_option
 @point_options
+@digits_option(
+    "Digits of the gradient, 1 to 10: the fastest settings that give them, found by `tune`, in the "
+    "place of all other options of the solver."
+)
 @click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
 @click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")
 @click.option("--max-steps", type=int, help="Most solver steps between outputs.  [default: auto]")
@@ -123,6 +132,7 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 )
 @_steady_state_option("--steady-state", "How a steady state is computed.")
 @_steady_state_option("--steady-state-sensitivities", "How its sensitivities are computed.")
+@method_options
 @repairs_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def evaluate_command(
@@ -131,6 +141,7 @@ def evaluate_command(
     assignments: tuple[str, ...],
     scaled: bool,
     repairs: bool,
+    digits: float | None,
     as_json: bool,
     **solver: Any,
 ) -> None:
@@ -152,6 +163,10 @@ def evaluate_command(
     from amijax.comparison import compare
 
     objective = compiled_objective(opened)
+    if digits is not None:
+        found = tuned_settings(objective, digits)
+        click.echo(f"{opened.problem_id}: {found.summary}", err=True)
+        choice = SolverChoice.of(found.settings)
     settled = settle(objective, theta, choice)
     for attempt in settled.attempts:
         click.echo(f"Failed with {attempt.solver}: {attempt.failure}", err=True)

@@ -10,6 +10,7 @@ import click
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
+    method_options,
     opened_problem,
     point_of,
     point_options,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @point_options
 @click.option("--rtol", type=float, help="Relative tolerance.  [default: auto]")
 @click.option("--atol", type=float, help="Absolute tolerance.  [default: auto]")
+@method_options
 @click.option(
     "--parameter",
     "parameters",
@@ -47,11 +49,10 @@ def precision_command(
     problem: str,
     assignments: tuple[str, ...],
     scaled: bool,
-    rtol: float | None,
-    atol: float | None,
     parameters: tuple[str, ...],
     everything: bool,
     as_json: bool,
+    **solver: Any,
 ) -> None:
     """How many digits of llh and of each gradient entry are right, and what limits them.
 
@@ -62,7 +63,7 @@ def precision_command(
     """
     opened = opened_problem(problem)
     theta = point_of(opened, assignments, scaled)
-    choice = solver_choice(rtol=rtol, atol=atol)
+    choice = solver_choice(**solver)
 
     from amijax.jax_setup import set_up_jax
 

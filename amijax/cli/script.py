@@ -9,6 +9,7 @@ import click
 
 from amijax.cli.shared import (
     PROBLEM_HELP,
+    method_options,
     opened_problem,
     point_of,
     point_options,
@@ -38,6 +39,7 @@ _DEFAULT = SolverSettings()
     default=_DEFAULT.sensitivities,
     show_default=True,
 )
+@method_options
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write.  [default: standard output]",
@@ -58,9 +60,10 @@ def script_command(
     0 done, 1 the file can't be written, 2 wrong use.
     """
     opened = opened_problem(problem, repairs)
+    given = {name: value for name, value in solver.items() if value is not None}
     try:
         theta = point_of(opened, assignments, scaled)
-        text = script(opened, theta, SolverSettings(**solver), precision)
+        text = script(opened, theta, SolverSettings(**given), precision)
     except (ProblemError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     if output is None:

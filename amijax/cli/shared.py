@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,11 +22,13 @@ from amijax.problems import (
     load_problem,
 )
 from amijax.scales import FloatArray
-from amijax.simulation.settings import SolverChoice
+from amijax.simulation.settings import OPTIONS, SETTERS, SolverChoice
+from amijax.simulation.settings_help import SETTING_HELP
 
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
     from amijax.problems.findings import Finding
+    from amijax.tuning.record import Tuning
 
 PROBLEM_HELP = (
     "PROBLEM is an id that `list` names, or the path of a PEtab YAML file. A problem of the "
@@ -68,6 +70,18 @@ def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def method_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each of the solver's rarer settings, for example `--atol-fsa`."""
+    for name in reversed(SETTERS):
+        known = SETTING_HELP[name]
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            type=click.Choice(OPTIONS[name]) if name in OPTIONS else float,
+            help=f"{known.text}  [default: {known.default}]",
+        )(command)
+    return command
+
+
 def opened_problem(name: str, repairs: bool = True) -> Problem:
     """A problem by its id or path, downloaded if need be; what is wrong ends the command.
 
@@ -98,6 +112,28 @@ def solver_choice(**values: Any) -> SolverChoice:
     if complaints:
         raise click.UsageError(" ".join(complaints))
     return choice
+
+
+def digits_option(explanation: str) -> Callable[..., Any]:
+    """The option `--digits`."""
+    return click.option("--digits", type=click.FloatRange(1, 10), help=explanation)
+
+
+def tuned_settings(
+    objective: AmiciObjective, digits: float | None, own: Sequence[FloatArray] = ()
+) -> Tuning:
+    """The fastest settings with so many digits, from the disk or found now.
+
+    What a search will take, how far it is, and what is not reached go to standard error.
+    """
+    from amijax.tuning.found import forecast, stored_tuning, tuned
+
+    known = stored_tuning(objective, digits, own)
+    if known is not None:
+        return known
+    name = objective.problem.problem_id
+    click.echo(f"{name}: searching settings, about {forecast(objective):.0f} s ...", err=True)
+    return tuned(objective, digits, points=own)
 
 
 def compiled_objective(problem: Problem) -> AmiciObjective:

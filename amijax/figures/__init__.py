@@ -18,3 +18,4 @@ from amijax.figures.slices import slices_figure as slices_figure
 from amijax.figures.trajectories import residuals_figure as residuals_figure
 from amijax.figures.trajectories import states_figure as states_figure
 from amijax.figures.trajectories import trajectories_figure as trajectories_figure
+from amijax.figures.work_precision import work_precision_figure as work_precision_figure

@@ -84,7 +84,7 @@ def find_reference(
             failed.append(settings)
             continue
         values = values_of(evaluation, positions)
-        partner = replace(settings, rtol=settings.rtol * _LOOSER, atol=settings.atol * _LOOSER)
+        partner = settings.looser(_LOOSER)
         second = _within(objective.with_solver(partner), theta, allowance, lambda: report(2, 3))
         looser = nothing if second is None else values_of(second, positions)
         report(3, 3)
@@ -134,10 +134,9 @@ def _candidates(base: SolverSettings) -> Iterator[SolverSettings]:
     for rtol in _RTOLS if base.rtol > TIGHTEST_RTOL else (base.rtol / _LOOSER,):
         for atol in atols:
             if rtol < base.rtol:
-                yield replace(
-                    base,
-                    rtol=rtol,
-                    atol=atol,
+                yield base.at(
+                    rtol,
+                    atol,
                     max_steps=max(base.max_steps, _MAX_STEPS),
                     sensitivities="forward",
                 )

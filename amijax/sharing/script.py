@@ -22,7 +22,7 @@ from amijax.precisions import Precision
 from amijax.problems.problem import Problem
 from amijax.sharing.snapshots import clean_name
 from amijax.simulation.measurements import data_arrays
-from amijax.simulation.settings import SolverSettings
+from amijax.simulation.settings import SETTERS, SolverSettings
 from amijax.versions import versions
 
 # Everything between @ is filled in; the rest is the script as it is.
@@ -95,6 +95,10 @@ def script(
         "MAX_STEPS": str(int(solver.max_steps)),
         "TIME_LIMIT": repr(float(solver.time_limit)),
         "SENSITIVITIES": solver.sensitivities,
+        "METHODS": "".join(
+            f"solver.{SETTERS[name][0]}({_argument(SETTERS[name][1], value)})\n"
+            for name, value in solver.unusual.items()
+        ),
     }
     template = _TEMPLATE.read_text(encoding="utf-8")
     return re.sub(r"@([A-Z_]+)@", lambda match: filled[match[1]], template)
@@ -137,6 +141,11 @@ def _simulation(problem: Problem, plan: SimulationPlan, n_observables: int) -> d
             for i, kind in enumerate(("preequilibration", "simulation"))
         },
     }
+
+
+def _argument(options: str, value: str | float) -> str:
+    """What a setter of AMICI's solver is given, as Python."""
+    return f"sundials.{options}.{value}" if options else repr(value)
 
 
 def _value(value: Value) -> float | dict[str, int]:

@@ -22,6 +22,13 @@ _MEMORY = 4.0
 _PATIENCE = 10.0
 
 _INTEGRATION = "integrationOnly"
+# Settings of the solver that choose code of it.
+METHODS = (
+    "internal_sensitivity_method",
+    "linear_solver",
+    "non_linear_solver_iteration",
+    "linear_multistep_method",
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,18 @@ class NativeCode:
         sensitivities: none, forward or adjoint.
         steady_state, steady_state_sensitivities: as in `SolverSettings`; empty where there are no
             steady states or no sensitivities.
+        internal_sensitivity_method, linear_solver, non_linear_solver_iteration,
+        linear_multistep_method: as in `SolverSettings`; empty where they are AMICI's defaults or,
+            for the first, where there are no forward sensitivities.
     """
 
     sensitivities: str
     steady_state: str = ""
     steady_state_sensitivities: str = ""
+    internal_sensitivity_method: str = ""
+    linear_solver: str = ""
+    non_linear_solver_iteration: str = ""
+    linear_multistep_method: str = ""
 
     @classmethod
     def of(cls, settings: SolverSettings, *, gradient: bool, steady_states: bool) -> NativeCode:
@@ -47,10 +61,14 @@ class NativeCode:
             gradient: with sensitivities.
             steady_states: whether the problem looks for steady states.
         """
+        methods = {name: settings.unusual.get(name, "") for name in METHODS}
+        if not gradient or settings.sensitivities != "forward":
+            methods["internal_sensitivity_method"] = ""
         return cls(
             settings.sensitivities if gradient else "none",
             settings.steady_state if steady_states else "",
             settings.steady_state_sensitivities if steady_states and gradient else "",
+            **methods,
         )
 
     @classmethod
@@ -72,7 +90,9 @@ class NativeCode:
     @property
     def name(self) -> str:
         """Its name, which makes a file name."""
-        return "-".join([self.sensitivities, self.steady_state, self.steady_state_sensitivities])
+        first = [self.sensitivities, self.steady_state, self.steady_state_sensitivities]
+        methods = [getattr(self, name) for name in METHODS]
+        return "-".join([*first, *(methods if any(methods) else ())])
 
     @property
     def gradient(self) -> bool:
@@ -101,6 +121,7 @@ class NativeCode:
             )
             if value not in ("", _INTEGRATION)
         ]
+        modes += [value for name in METHODS if (value := getattr(self, name))]
         return f"{what} ({', '.join(modes)})" if modes else what
 
 

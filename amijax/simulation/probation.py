@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from amijax.processes import clear_group, kill_group, start_module
 from amijax.simulation.failures import Failure
 from amijax.simulation.native_code import (
     MEMORY_VARIABLE,
+    METHODS,
     TIME_VARIABLE,
     Limits,
     NativeCode,
@@ -65,25 +67,51 @@ class Probation:
         """
         if self.is_trusted:
             return None
-        code = NativeCode.of(settings, gradient=gradient, steady_states=self._steady_states)
-        # Beside the entry, wherever that is.
-        folders = ModelFolders(self.model.path.parent, self.model.key)
-        verdict = _known(folders, code)
+        code = self._code(settings, gradient)
+        verdict = _known(self._folders, code)
         if verdict is None:
             usual = NativeCode.usual(steady_states=self._steady_states)
             try:
-                trial = _trials.start_or_join(
-                    (folders, code, Limits.current()),
-                    lambda: Trial(self, folders, (code, *(c for c in usual if c != code))),
-                )
+                trial = self._try((code, *(c for c in usual if c != code)))
             except OSError as error:
                 return _untried(str(error))
-            trial.wait()
             verdict = trial.verdicts.get(code)
             if verdict is None:
                 return _untried(trial.output)
-            _verdicts[folders, code] = verdict  # perhaps the cache can't be written
         return None if verdict.end == "survived" else _failure(code, verdict)
+
+    def try_ahead(self, settings: Iterable[SolverSettings]) -> None:
+        """Try the gradients of many settings in one process, which is faster than in one each.
+
+        What can't be tried now is tried when it is asked for.
+
+        Args:
+            settings: ways in which AMICI will integrate.
+        """
+        codes = dict.fromkeys(self._code(each, True) for each in settings)
+        unknown = tuple(code for code in codes if _known(self._folders, code) is None)
+        if unknown and not self.is_trusted:
+            with suppress(OSError):
+                self._try(unknown)
+
+    def _try(self, codes: tuple[NativeCode, ...]) -> Trial:
+        """A finished trial; where several threads ask for the same, it is one."""
+        folders = self._folders
+        trial = _trials.start_or_join(
+            (folders, codes, Limits.current()), lambda: Trial(self, folders, codes)
+        )
+        trial.wait()
+        for code, verdict in trial.verdicts.items():
+            _verdicts[folders, code] = verdict  # perhaps the cache can't be written
+        return trial
+
+    def _code(self, settings: SolverSettings, gradient: bool) -> NativeCode:
+        return NativeCode.of(settings, gradient=gradient, steady_states=self._steady_states)
+
+    @property
+    def _folders(self) -> ModelFolders:
+        """Beside the entry, wherever that is."""
+        return ModelFolders(self.model.path.parent, self.model.key)
 
     @cached_property
     def _steady_states(self) -> bool:
@@ -188,6 +216,8 @@ def _way_round(code: NativeCode) -> str:
     modes = (code.steady_state, code.steady_state_sensitivities)
     if any(mode not in ("", default.steady_state) for mode in modes):
         return f"Compute steady states with {default.steady_state}."
+    if methods := [name for name in METHODS if getattr(code, name)]:
+        return f"Use AMICI's default of {' and '.join(methods)}."
     if code.sensitivities == "adjoint":
         return "Use forward sensitivities."
     if code.gradient:

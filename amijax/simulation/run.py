@@ -6,7 +6,7 @@ from typing import Any
 
 import amici.sim.sundials as sundials
 
-from amijax.simulation.settings import SolverSettings
+from amijax.simulation.settings import SETTERS, SolverSettings
 
 
 def solver_of(model: Any, settings: SolverSettings) -> Any:
@@ -22,6 +22,9 @@ def solver_of(model: Any, settings: SolverSettings) -> Any:
     solver.set_max_steps(settings.max_steps)
     solver.set_max_time(settings.time_limit)
     solver.set_sensitivity_method(sundials.SensitivityMethod[settings.sensitivities])
+    for name, value in settings.unusual.items():
+        setter, options = SETTERS[name]
+        getattr(solver, setter)(getattr(sundials, options)[value] if options else value)
     return solver
 
 

@@ -201,8 +201,9 @@ def _simulate(model: Any, settings: SolverSettings, gradient: bool, edatas: Sequ
         MemoryError: there was not enough.
     """
 
-    def succeeds(edata: Any, tried: SolverSettings) -> bool:
-        solver = solver_of(model, replace(tried, sensitivities=settings.sensitivities))
+    def succeeds(edata: Any, tried: SolverSettings, seconds: float) -> bool:
+        tolerances = settings.at(tried.rtol, tried.atol, max_steps=tried.max_steps)
+        solver = solver_of(model, replace(tolerances, time_limit=seconds))
         solver.set_sensitivity_order(sensitivity_order(gradient))
         [rdata] = run_simulations(model, solver, [edata], failfast=True)
         if any("bad_alloc" in message.message for message in rdata.messages):
@@ -214,13 +215,13 @@ def _simulate(model: Any, settings: SolverSettings, gradient: bool, edatas: Sequ
         # A simulation that fails does not reach all of the code: larger tolerances may.
         for rung in LADDER:
             left = end - time.perf_counter()
-            if left <= 0 or succeeds(edata, replace(rung, time_limit=left)):
+            if left <= 0 or succeeds(edata, rung, left):
                 break
     # With an algebraic rule it can be a failure that crashes, in adjoint sensitivities, and at
     # some point the parameters make every model fail.
     spoilt = sundials.ExpData(edatas[0])
     spoilt.free_parameters = [math.nan] * len(spoilt.free_parameters)
-    succeeds(spoilt, replace(SolverSettings(), time_limit=_ENOUGH))
+    succeeds(spoilt, SolverSettings(), _ENOUGH)
 
 
 def main() -> None:

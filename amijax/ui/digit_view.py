@@ -11,6 +11,7 @@ from amijax.audit.best_known import best_known
 from amijax.audit.record import Audit
 from amijax.comparison import Comparison
 from amijax.digit_stack import DigitRow, DigitStack, stack_digits
+from amijax.digits import relative_text
 from amijax.precisions import Precision
 from amijax.ui.markdown import plain
 
@@ -143,6 +144,8 @@ def _row(row: DigitRow, is_standard: bool, power: str) -> str:
         for run in row.runs
     )
     agreed = "" if row.agreed is None else f"{row.agreed} agree"
+    if row.agreed is not None and any(run.mark == "different" for run in row.runs):
+        agreed += f", off by {relative_text(row.off or 0.0)}"
     return (
         f"<div class='row{' known' if is_standard else ''}' data-title='{escape(row.title)}' "
         f"data-value='{row.value!r}'><span class=title>{escape(row.title)}</span>"

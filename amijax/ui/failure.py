@@ -54,18 +54,7 @@ def _remedies(context: Context, remedies: tuple[Remedy, ...]) -> None:
         if remedy.theta is not None:
             context.session.move_to(remedy.theta)
         if remedy.solver is not None:
-            asked = remedy.solver
-            apply_choice(
-                SolverChoice(
-                    rtol=asked.rtol,
-                    atol=asked.atol,
-                    max_steps=asked.max_steps,
-                    time_limit=asked.time_limit,
-                    sensitivities=asked.sensitivities,
-                    steady_state=asked.steady_state,
-                    steady_state_sensitivities=asked.steady_state_sensitivities,
-                )
-            )
+            apply_choice(SolverChoice.of(remedy.solver))
 
     with st.container(horizontal=True):
         for i, remedy in enumerate(remedies):

@@ -5,7 +5,8 @@
         python tests/benchmarks/bench_peers.py --json peers.json [PROBLEM ...]
 
 All compute llh and its gradient with respect to theta, on the PEtab scale, at the nominal point,
-with the same tolerances and steps: AMICI's defaults, or what `amijax.auto` finds where those fail.
+with the same tolerances and steps: AMICI's defaults, or what `amijax.auto` finds where those fail;
+but for "tuned", which has the settings that `amijax.tuning` finds for an error no larger.
 What AMICI computes uses forward sensitivities, and one thread but for the batch. Calls are made in
 turns in one process; a peer that may hang gets a process of its own, in turns with raw AMICI.
 The accuracy is that against the tight tolerances of `amijax.precision.reference`.

@@ -28,6 +28,7 @@ OURS = "amici_objective"
 CONTENDERS = (
     Contender(RAW, "raw AMICI", "raw"),
     Contender(OURS, "AmiciObjective", "ours"),
+    Contender("tuned", "AmiciObjective, tuned to the same error", "ours_tuned"),
     Contender("jax_objective", "JaxObjective", "ours_jax"),
     Contender("batch", "batch of 64, per point", "ours_batch"),
     Contender("simulate_petab", "simulate_petab", "petab_simulation"),

@@ -1,0 +1,110 @@
+"""Searches kept on disk, by model, data, versions and processor; and what a new one will take."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from amijax.objective import AmiciObjective
+from amijax.result_store import ResultStore
+from amijax.simulation.settings import SolverSettings
+from amijax.tuning.points import baseline_at
+from amijax.tuning.record import Tuning
+from amijax.tuning.search import N_DRAWN, OnProgress, tune
+from amijax.versions import processor, versions
+
+# Gradients at AMICI's defaults that a search takes as long as, in the median of 12 problems.
+_SEARCH_GRADIENTS = 250.0
+
+
+class TuningWarning(UserWarning):
+    """No settings give the digits that were asked for, or witnesses confirm fewer."""
+
+
+def tuned(
+    objective: AmiciObjective,
+    digits: float | None,
+    *,
+    points: Sequence[ArrayLike] = (),
+    on_progress: OnProgress = lambda _done, _most: None,
+) -> Tuning:
+    """The fastest settings with so many digits: from the disk, or found now and kept there.
+
+    Args:
+        objective: the problem; of its settings the limits and the way to steady states count.
+        digits: of the gradient, 1 to 10; None asks for the error of AMICI's defaults, or less.
+        points: a person's own, besides nominal and those around it.
+        on_progress: as in `tune`.
+
+    Raises:
+        ValueError: digits is out of range, or a point has the wrong shape.
+    """
+    known = stored_tuning(objective, digits, points)
+    if known is not None:
+        return known
+    found = tune(objective, digits, points=points, on_progress=on_progress)
+    _store(objective).save(_name(objective, digits, points), found, found.search_seconds)
+    return found
+
+
+def stored_tuning(
+    objective: AmiciObjective, digits: float | None, points: Sequence[ArrayLike] = ()
+) -> Tuning | None:
+    """A search of the same from the disk; None if there is none."""
+    return _store(objective).load(_name(objective, digits, points), Tuning)[0]
+
+
+def settings_for(objective: AmiciObjective, digits: float) -> SolverSettings:
+    """What `AmiciObjective(problem, digits=...)` uses.
+
+    Args:
+        objective: the problem.
+        digits: of the gradient, 1 to 10.
+
+    Warns:
+        TuningWarning: fewer digits are promised; the best settings are used.
+
+    Raises:
+        ValueError: digits is out of range.
+    """
+    found = tuned(objective, digits)
+    if found.outcome != "reached":
+        warnings.warn(f"{found.problem_id}: {found.summary}", TuningWarning, stacklevel=4)
+    return found.settings
+
+
+def forecast(objective: AmiciObjective) -> float:
+    """Seconds that a search will take on one core, from the time of one gradient at nominal.
+
+    Within a factor of 2 for most problems; a gradient that fails at AMICI's defaults costs more.
+
+    Args:
+        objective: the problem.
+    """
+    start = time.perf_counter()
+    baseline_at(objective.with_executor(None), objective.problem.nominal_theta)
+    return _SEARCH_GRADIENTS * (time.perf_counter() - start)
+
+
+def _store(objective: AmiciObjective) -> ResultStore:
+    base = objective.solver
+    usual = SolverSettings(
+        max_steps=base.max_steps, time_limit=base.time_limit, steady_state=base.steady_state,
+        steady_state_sensitivities=base.steady_state_sensitivities,
+    )  # fmt: skip
+    theta = objective.problem.nominal_theta
+    return ResultStore.of(
+        "tuning", objective.with_solver(usual), theta, np.arange(theta.size),
+        processor=processor(), amijax=versions()["amijax"],
+    )  # fmt: skip
+
+
+def _name(objective: AmiciObjective, digits: float | None, points: Sequence[ArrayLike]) -> str:
+    own = b"".join(objective.problem.checked(theta).tobytes() for theta in points)
+    asked = "same" if digits is None else f"{float(digits):g}"
+    return f"{asked}-{N_DRAWN}-{hashlib.sha256(own).hexdigest()[:16]}"

@@ -35,7 +35,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         4, "Where the digits went", 8,
-        "Guess what the 24th bit does. Then change the parameter, flip one of its bits, and guess "
+        "Guess what the 24th bit does. Then, at the end, flip a bit or change the value, and guess "
         "again.",
         cancellation.ask, cancellation.compute,
     ),

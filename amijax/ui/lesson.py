@@ -46,11 +46,12 @@ def show(context: Context) -> None:
         _say_where(session, context, place, view)
         st.markdown(f":material/touch_app: {step.do}")
         if (here := here_at(place)) is not None:
-            question = st.container()
-            # What is changed makes the question anew; only a long thing stands below it.
+            question, results = st.container(), st.container()
+            # What is changed makes the question anew; a thing that is long stands at the end.
             with st.container() if step.number in BELOW else question:
                 asked = asked_at(step, place, here)
-            result = _predict_see_why(session, step, asked, view, question)
+            with results:
+                result = _predict_see_why(session, step, asked, view, question)
             if contrast is not None and result is not None:
                 _contrast(step, place_of(context, contrast), view, result.why)
         _finish(context, step, place, view)

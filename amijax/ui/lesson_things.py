@@ -19,7 +19,7 @@ from amijax.ui.lesson_places import Place, here_at
 from amijax.ui.memo import point, remembered
 
 _KEPT = 16  # questions
-BELOW = (4,)  # steps whose thing to do is long and stands below the question
+BELOW = (4,)  # steps whose thing to do is long and stands at the end
 
 
 @dataclass(frozen=True, eq=False)

@@ -172,17 +172,18 @@ def test_witnesses_count_as_those_of_an_audit():
 def test_what_missed_is_tightened_and_no_further_than_there_is_sense_in():
     for settings in starts(SolverSettings(), 4.0, adjoint=True):
         assert settings.rtol == 1e-4
-        for excess, gain in ((1e3, np.inf), (2.0, 1.0), (1e3, 1.0)):
-            for each in tightened(settings, excess, gain):
+        for error, excess, before in ((0.5, 1e3, np.inf), (1e-4, 2.0, 1e-4), (1e-2, 1e3, 1e-2)):
+            for each in tightened(settings, error, excess, before):
                 followed = each.rtol_fsa or each.rtol, each.atol_fsa or each.atol
                 assert each.rtol <= settings.rtol
                 assert each != settings
                 assert followed[0] <= (settings.rtol_fsa or settings.rtol)
     last = SolverSettings(rtol=TIGHTEST)
-    assert list(tightened(last, 1e3, np.inf)) == []
+    assert list(tightened(last, 1e-2, 1e3, np.inf)) == []
     stuck = SolverSettings(rtol=1e-9, rtol_fsa=1e-4, atol_fsa=1e-6)
-    assert len(list(tightened(stuck, 2.0, 100.0))) == 1
-    assert {each.rtol_fsa for each in tightened(stuck, 2.0, 1.0)} == {1e-4, 1e-5}
+    assert len(list(tightened(stuck, 1e-4, 2.0, 1e-2))) == 1  # it goes on well
+    assert len(list(tightened(stuck, 0.5, 2.0, 0.5))) == 1  # nothing can be said yet
+    assert {each.rtol_fsa for each in tightened(stuck, 1e-4, 2.0, 1e-4)} == {1e-4, 1e-5}
     assert "adjoint" not in {each.sensitivities for each in starts(stuck, 4.0, adjoint=False)}
     near = list(variations(SolverSettings(), 8))
     assert any(each.linear_solver == "dense" for each in near)

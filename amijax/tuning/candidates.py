@@ -27,6 +27,7 @@ assert set(_METHODS) == set(INTERNAL_SENSITIVITY_METHODS)
 LOOSEST, TIGHTEST = 1e-4, 1e-13
 MAX_STEPS = 100_000
 _FAR_OFF = 30.0  # an error that is larger than allowed by this takes a large step
+_NOTHING_RIGHT = 0.1  # an error as large leaves less than a digit
 _DENSE_BELOW = 30  # states; a larger dense Jacobian takes longer than a sparse one
 
 
@@ -63,23 +64,29 @@ def methods(baseline: SolverSettings, n_states: int) -> Iterator[SolverSettings]
             yield replace(settings, linear_solver="dense")
 
 
-def tightened(settings: SolverSettings, excess: float, gain: float) -> Iterator[SolverSettings]:
+def tightened(
+    settings: SolverSettings, error: float, excess: float, before: float
+) -> Iterator[SolverSettings]:
     """Settings that come after ones that missed the target.
 
     Args:
         settings: those.
-        excess: their error, relative to what is allowed.
-        gain: by how much their error is smaller than that of the ones that they come of.
+        error: of their gradient.
+        excess: the same, relative to what is allowed.
+        before: the error of the settings that they come of; infinite if there are none.
     """
-    step = 10.0 if excess > _FAR_OFF else 10.0**0.5
-    # Where a smaller rtol gains next to nothing, the sensitivities' own tolerances are to blame.
-    stuck = gain < 2.0
-    relative, absolute = settings.rtol_fsa, settings.atol_fsa
+    nothing_right = error > _NOTHING_RIGHT
+    step = 10.0 if excess > _FAR_OFF or nothing_right else 10.0**0.5
     if settings.rtol / step >= 0.9 * TIGHTEST:
         yield _rounded(replace(settings, rtol=settings.rtol / step))
-    if stuck and relative is not None and relative > 10 * settings.rtol:
+    # Where a smaller rtol gains next to nothing, the sensitivities' own tolerances are to blame;
+    # not while everything is wrong, when errors go up and down.
+    if nothing_right or before > 2.0 * error:
+        return
+    relative, absolute = settings.rtol_fsa, settings.atol_fsa
+    if relative is not None and relative > 10 * settings.rtol:
         yield _rounded(replace(settings, rtol_fsa=relative / 10))
-    if stuck and absolute is not None and absolute > 1e4 * settings.atol:
+    if absolute is not None and absolute > 1e4 * settings.atol:
         yield _rounded(replace(settings, atol_fsa=absolute / 100))
 
 

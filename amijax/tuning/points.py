@@ -220,7 +220,7 @@ def _witnessed(
     if tight is None:
         nothing = np.full(N_DIRECTIONS, np.nan)
         return Witnessed(directions, nothing, np.full(N_DIRECTIONS, np.inf), sizes)
-    found = finite_differences(tight, theta, directions, go_on, enough=sharp)
+    found = finite_differences(tight, theta, directions, go_on, few=True, enough=sharp)
     return Witnessed(directions, found.values, found.uncertainty, sizes)
 
 

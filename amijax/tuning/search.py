@@ -191,9 +191,9 @@ class _Search:
             excess, seconds = self._try(settings)
             if excess <= 1.0 or seconds is None:
                 continue
-            following = tightened(settings, excess, before / excess if excess else np.inf)
-            for each in following:
-                heapq.heappush(queue, (_FIRST_STEP * seconds, next(number), each, excess))
+            error = self._tried[settings].errors[-1]
+            for each in tightened(settings, error, excess, before):
+                heapq.heappush(queue, (_FIRST_STEP * seconds, next(number), each, error))
 
     def _refine(self, n_states: int) -> None:
         """Try what is next to the best settings, as long as that wins."""

@@ -64,9 +64,9 @@ def begin(title: str) -> Context:
     with about:
         about_slot = _describe(problem)
     with settings:
-        choice = choose(problem)
+        choice, tuning_slot = choose(problem)
     precision: Precision = "float64" if x64 else "float32"
-    context = Context(session, problem, precision, choice, about_slot, link_slot)
+    context = Context(session, problem, precision, choice, about_slot, tuning_slot, link_slot)
     session.drawn = title
     links.keep(context)
     return context

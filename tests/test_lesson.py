@@ -299,6 +299,16 @@ def test_steps_are_numbered_and_fill_a_class():
         step_of(10)
 
 
+def test_what_takes_long_is_foreseen(at_conversion):
+    seconds = {step.number: step.foreseen(at_conversion) for step in STEPS}
+    slow = replace(at_conversion.evaluation, wall_seconds=100.0, cpu_seconds=100.0)
+    slower = {step.number: step.foreseen(Here(at_conversion.objective, slow)) for step in STEPS}
+    for number in (4, 5, 6, 7, 8):
+        assert 0 < seconds[number] < 20
+        assert slower[number] > 100
+    assert seconds[1] == slower[1] == 0  # a simulation or two
+
+
 def test_somebody_s_own_problem_takes_the_place_of_the_exemplar():
     plan = PLANS[8]
     assert places(8, own=False) == (plan.main, plan.contrast)

@@ -186,3 +186,18 @@ def test_what_fails_is_a_sentence():
     app = opened(problem="Robertson_Stiff", step="3", own="true", max_steps="5")
     assert not app.exception
     assert any("steps" in error.value for error in app.error)
+
+
+def test_a_link_that_says_x64_brings_its_solver_settings(conversion):
+    assert conversion
+    app = opened(step="1")
+    app.sidebar.text_input(key="rtol").set_value("1e-9").run()
+    app.query_params.clear()
+    app.query_params["problem"] = "Conversion_Reaction"
+    app.query_params["x64"] = "false"
+    app.query_params["atol"] = "1e-14"
+    app.switch_page("app.py").run()
+    assert not app.exception
+    assert app.sidebar.toggle(key="x64").value is False
+    assert app.sidebar.text_input(key="rtol").value == ""
+    assert app.sidebar.text_input(key="atol").value == "1e-14"

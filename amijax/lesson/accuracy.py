@@ -53,7 +53,7 @@ class Accuracy:
     @property
     def answer(self) -> float:
         """Right digits of the weakest entry."""
-        return float(np.floor(10 * self.least) / 10)
+        return round(float(self.least), 1)
 
     @property
     def least(self) -> float:

@@ -152,10 +152,15 @@ class Cancellation:
                 "Rounding θ moves this gradient by no more than rounding the result would: here "
                 "nothing is amplified."
             )
-        what = "a small difference of large terms" if self._cancels else "sensitive to θ"
+        changes = f"what float32 does to θ in its 24th bit changes it by {in_words(self.error)}"
+        if self._cancels:
+            return (
+                f"The entry of `{self.parameter}` is a small difference of large terms: {changes}."
+            )
+        times = self.error / UNIT_ROUNDOFF
         return (
-            f"The entry of `{self.parameter}` is {what}: what float32 does to θ in its 24th bit "
-            f"changes it by {in_words(self.error)}."
+            f"Of the gradient, the entry of `{self.parameter}` suffers most: {changes}, "
+            f"{times:,.0f} times as much as rounding a number can."
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from amijax.lesson.here import Here, OnProgress
 from amijax.lesson.questions import Question
+from amijax.precision import PieceName, forecast, with_needs
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Step:
         do: the one thing to do.
         ask: the question, from what is known before the result; computes next to nothing.
         compute: the result, live.
+        pieces: of a precision study that it is made of.
     """
 
     number: int
@@ -75,3 +77,13 @@ class Step:
     do: str
     ask: Callable[[Here], Question]
     compute: Callable[[Here, OnProgress], Any]
+    pieces: tuple[PieceName, ...] = ()
+
+    def foreseen(self, here: Here) -> float:
+        """Seconds that the result takes, roughly, if nothing of it lies on disk.
+
+        Args:
+            here: where.
+        """
+        cost = forecast(here.objective, here.evaluation, here.problem.n_parameters)
+        return sum(cost[piece] for piece in with_needs(self.pieces))

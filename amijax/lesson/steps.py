@@ -37,27 +37,27 @@ STEPS: tuple[Step, ...] = (
         4, "Where the digits went", 8,
         "Guess what the 24th bit does. Then, at the end, flip a bit or change the value, and guess "
         "again.",
-        cancellation.ask, cancellation.compute,
+        cancellation.ask, cancellation.compute, ("budget", "curvature"),
     ),
     Step(
         5, "x64 on: are the numbers right now?", 4,
         "Switch x64 on: both agree. Say how much of that is right.",
-        accuracy.ask, accuracy.compute,
+        accuracy.ask, accuracy.compute, ("budget", "reference", "noise", "audit"),
     ),
     Step(
         6, "Tolerances: work against precision", 3,
         "Say which tolerance is enough for float32, then read the curve.",
-        work.ask, work.compute,
+        work.ask, work.compute, ("tolerances",),
     ),
     Step(
         7, "Tighter and tighter: right at last?", 5,
         "Watch AMICI's digits settle as rtol gets smaller. Would you believe them?",
-        tight.ask, tight.compute,
+        tight.ask, tight.compute, ("reference", "audit"),
     ),
     Step(
         8, "The signs of a stiff problem", 4,
         "Say how many signs are wrong, then compare with a harmless problem.",
-        signs.ask, signs.compute,
+        signs.ask, signs.compute, ("budget", "curvature"),
     ),
     Step(
         9, "What if: a step along the gradient", 3,

@@ -16,8 +16,8 @@ def signed_text(value: float, digits: int = 4) -> str:
 
 
 def digits_text(digits: float) -> str:
-    """A number of digits, never rounded up."""
-    return "—" if np.isnan(digits) else f"{np.floor(10 * digits + 1e-9) / 10:.1f}"
+    """A number of digits, rounded as on all pages."""
+    return "—" if np.isnan(digits) else f"{digits:.1f}"
 
 
 def counted(n: int, word: str) -> str:

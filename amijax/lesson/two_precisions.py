@@ -44,7 +44,7 @@ class TwoPrecisions:
     @property
     def answer(self) -> float:
         """Digits of the weakest entry."""
-        return float(np.floor(10 * self.digits[1:].min()) / 10)
+        return round(float(self.digits[1:].min()), 1)
 
     @property
     def loses_nothing(self) -> bool:

@@ -23,6 +23,7 @@ from amijax.ui.memo import point, remembered
 from amijax.ui.session import Session
 
 _KEPT = 16  # results
+_LONG = 20.0  # seconds; what takes longer is said beforehand
 _BY_KEY = 9  # options or numbers that a key stands for
 
 
@@ -139,6 +140,10 @@ def _predict_see_why(
             st.markdown(f"**Predict.** {sentence(asked.question.text)}")
             if key not in session.guesses:
                 _guesses(session, key, asked.question)
+                if (seconds := step.foreseen(asked.here)) > _LONG:
+                    st.caption(
+                        f"The result may take about {seconds:.0f} s here; it is kept on disk."
+                    )
         reply = st.container()
     if key not in session.guesses:
         lesson_views.before(step.number, asked.here, view.projector)

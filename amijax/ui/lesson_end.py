@@ -45,7 +45,7 @@ def presets() -> None:
         for preset in list_presets():
             st.page_link(
                 "app.py", label=f"{preset.title} ({preset.problem})",
-                icon=":material/arrow_outward:", query_params=preset.query,
+                icon=":material/arrow_outward:", query_params={"x64": "true", **preset.query},
             )  # fmt: skip
             st.caption(plain(preset.look_at))
 

@@ -110,9 +110,13 @@ def links_of(context: Context, step: Step, place: Place) -> None:
         7: ("pages/audit.py", "Every witness of this point: Audit"),
         8: ("pages/precision.py", "Where these digits go: Precision"),
     }
+    # Said, so that the place's solver settings are taken as well.
+    x64 = {"x64": "true" if context.precision == "float64" else "false"}
     if step.number in targets:
         page, label = targets[step.number]
-        st.page_link(page, label=label, icon=":material/arrow_outward:", query_params=place.query)
+        st.page_link(
+            page, label=label, icon=":material/arrow_outward:", query_params={**place.query, **x64}
+        )
     elif step.number == 9 and (here := here_at(place)) is not None:
         length = st.session_state.get("lesson_length", LENGTH)
         end = place.moved(step_end(here, length))
@@ -121,5 +125,5 @@ def links_of(context: Context, step: Step, place: Place) -> None:
 
         st.page_link(
             "pages/whatif.py", label="This step, with its prediction: What if",
-            icon=":material/arrow_outward:", query_params=end.query,
+            icon=":material/arrow_outward:", query_params={**end.query, **x64},
         )  # fmt: skip

@@ -49,7 +49,10 @@ def read_address(session: Session, page: str) -> None:
     session.page = page
     if page == LESSON and query and (first or turned or is_history_navigation()):
         session.lesson = read_lesson(query)
-    whole = first or ("problem" in query and is_history_navigation())
+    # A link within the dashboard that says x64 says all of a state, as an instructive point does.
+    whole = first or (
+        "problem" in query and (is_history_navigation() or (turned and "x64" in query))
+    )
     if not (whole or ("problem" in query and turned)):
         return
     _find_uploads(session, query.get("upload", ""))

@@ -158,6 +158,13 @@ def test_a_promise_is_the_least_of_what_is_asked_measured_and_confirmed():
     assert record([1e-6], [5.0]).ratio == 0.5
 
 
+def test_what_is_missed_by_little_is_not_called_impossible():
+    near = replace(record([5e-5], [5.0]), outcome="missed")
+    assert near.summary.startswith("4 digits are not to be had for sure. The best give 4.3 digits")
+    far = replace(record([5e-3], [5.0]), outcome="missed")
+    assert far.summary.startswith("No settings give 4 digits. The best give 2.3 digits")
+
+
 def test_witnesses_count_as_those_of_an_audit():
     directions = np.array([[1.0, 1.0], [1.0, -1.0]])
     truth, sizes = np.array([3.0, 4.0]), np.ones(2)

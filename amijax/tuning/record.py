@@ -139,9 +139,11 @@ class Tuning:
         )
         measured = f"{_floor(self.digits_measured)} digits at the worst of {points}"
         if self.outcome == "missed":
+            close = self.asked is not None and self.digits_measured >= self.asked
+            first = f"{asked} are not to be had for sure" if close else f"No settings give {asked}"
             return (
-                f"No settings give {asked}. The best give {measured}, of which "
-                f"{_floor(self.digits)} can be relied on."
+                f"{first}. The best give {measured}, of which {_floor(self.digits)} can be relied "
+                "on."
             )
         if self.outcome == "unconfirmed":
             return (

@@ -24,7 +24,7 @@ _QUICK = 0.5  # seconds of AMICI's for a gradient that is computed once more, to
 
 def panel(context: Context, result: Result) -> None:
     """In the sidebar's solver settings: the search for the digits that are asked for."""
-    objective, digits = result.settled.objective, digits_asked()
+    objective, digits = _searched(result), digits_asked()
     found, job = _known(objective, digits)
     if found is not None and st.session_state.get(_WANTED) == digits:
         del st.session_state[_WANTED]
@@ -52,7 +52,7 @@ def line(context: Context, result: Result, audit: Audit | None) -> None:
         result: at the session's point.
         audit: of it, None while it is not finished.
     """
-    objective, digits = result.settled.objective, digits_asked()
+    objective, digits = _searched(result), digits_asked()
     found, job = _known(objective, digits)
     wrong = audit is not None and _is_wrong_by_tolerance(audit)
     with st.container(key="digits_and_cost", horizontal=True, vertical_alignment="center"):
@@ -65,7 +65,7 @@ def line(context: Context, result: Result, audit: Audit | None) -> None:
             _offer_search(result, digits, job)
         elif wrong and found is not None and found.points and not _is_used(found, result):
             st.button(
-                f"Get {found.digits:.2g} digits for {found.ratio:.2g} times the time",
+                f"Use settings with {_promise(found)}, {found.ratio:.2g} times the time",
                 key="tuning_mend", icon=":material/build:", on_click=_use, args=(found,),
                 help=plain(found.summary),
             )  # fmt: skip
@@ -77,9 +77,9 @@ def _in_use(context: Context, result: Result, audit: Audit | None, found: Tuning
     milliseconds = f"{evaluation.cpu_seconds * 1e3:.3g} ms"
     if found is not None and _is_used(found, result):
         return (
-            f"The settings found for {found.asked:g} digits promise {_floor(found.digits)} digits "
-            f"of the gradient, at {len(found.points)} points, for {found.ratio:.2f} of the time of "
-            f"AMICI's defaults. Here a gradient takes {milliseconds}."
+            f"The settings found for {found.asked:g} digits of the gradient: {_promise(found)}, at "
+            f"{len(found.points)} points, for {found.ratio:.2g} times the time of AMICI's "
+            f"defaults. Here a gradient takes {milliseconds}."
         )
     digits = None if audit is None else audit.digits_of_gradient
     if audit is None:
@@ -89,6 +89,15 @@ def _in_use(context: Context, result: Result, audit: Audit | None, found: Tuning
     else:
         given = f"These settings give {_floor(digits)} digits of the gradient as a whole"
     return f"{given}. A gradient takes {milliseconds}, {_against_defaults(context, result)}."
+
+
+def _promise(found: Tuning) -> str:
+    if found.outcome == "reached":
+        return f"{_floor(found.digits)} digits"
+    return (
+        f"{_floor(found.digits)} digits confirmed (AMICI agrees with itself in "
+        f"{_floor(found.digits_measured)})"
+    )
 
 
 def _against_defaults(context: Context, result: Result) -> str:
@@ -122,6 +131,17 @@ def _known(objective: AmiciObjective, digits: int) -> tuple[Tuning | None, Tunin
     return remembered("tuning", at, lambda: stored_tuning(objective, digits)), job
 
 
+def _searched(result: Result) -> AmiciObjective:
+    """The objective of a search, the same whichever tolerances and methods are in use."""
+    solver = result.settled.evaluation.solver
+    return result.settled.objective.with_solver(
+        SolverSettings(
+            time_limit=solver.time_limit, steady_state=solver.steady_state,
+            steady_state_sensitivities=solver.steady_state_sensitivities,
+        )
+    )  # fmt: skip
+
+
 def _is_used(found: Tuning, result: Result) -> bool:
     return result.settled.evaluation.solver == found.settings
 
@@ -135,7 +155,7 @@ def _offer_search(result: Result, digits: int, job: TuningJob | None) -> None:
         st.caption(f"The search broke off. {plain(job.progress().error)}")
     seconds = forecast(result.settled.objective, result.settled.evaluation)
     st.button(
-        f"Find settings with {digits} digits (about {_duration(seconds)})",
+        f"Find settings with {digits} digits ({_duration(seconds)})",
         key=f"tuning_start_{'panel' if asks_for_digits() else 'line'}",
         icon=":material/search:", on_click=_start, args=(result, digits),
         help="The settings with the least time that give so many digits of the gradient, at the "
@@ -145,7 +165,7 @@ def _offer_search(result: Result, digits: int, job: TuningJob | None) -> None:
 
 def _start(result: Result, digits: int) -> None:
     st.session_state[_WANTED] = digits
-    start_tuning(result.settled.objective, digits)
+    start_tuning(_searched(result), digits)
 
 
 @st.fragment(run_every=0.5)
@@ -162,7 +182,9 @@ def _watch(job: TuningJob, digits: int) -> None:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    if seconds < 5:
+        return "a few seconds"
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
 def _floor(digits: float) -> str:

@@ -175,6 +175,14 @@ def test_exercises_are_answered_when_asked():
     assert "times as long" in text
 
 
+def test_all_steps_are_listed_by_name():
+    app = opened(step="1")
+    for step in STEPS:
+        assert step.title in app.button(key=f"lesson_go_{step.number}").label
+    app.button(key="lesson_go_7").click().run()
+    assert heading(app).startswith("#### 7 ")
+
+
 def test_instructive_points_are_listed():
     app = opened(step="1")
     text = text_of(app)

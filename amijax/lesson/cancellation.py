@@ -189,12 +189,10 @@ class Cancellation:
     @property
     def why(self) -> tuple[str, ...]:
         """Why it is so."""
+        p = "p = 10^θ" if "log10" in self.study.scales else "p"
         lines = [
-            f"AMICI computes in float64, but at another point: float32 moves θ by up to 2⁻²⁴ = "
-            f"{UNIT_ROUNDOFF:.0e} of its size, and p = 10^θ likewise."
-            if "log10" in self.study.scales
-            else f"AMICI computes in float64, but at another point: float32 moves θ by up to "
-            f"2⁻²⁴ = {UNIT_ROUNDOFF:.0e} of its size, and p likewise."
+            "AMICI computes in float64, but at another point: float32 moves θ by up to 2⁻²⁴ = "
+            f"{UNIT_ROUNDOFF:.0e} of its size, and {p} likewise."
         ]
         if self._cancels:
             lines.append(
@@ -203,13 +201,13 @@ class Cancellation:
             )
         if np.isfinite(self.condition):
             bound = self.condition * UNIT_ROUNDOFF
-            outcome = _OUTCOMES[self.outcome] if self.outcome else ""
+            outcome = f" {_OUTCOMES[self.outcome]}" if self.outcome else ""
             lines.append(
                 f"Curvature says how much: the Hessian of llh gives this entry a condition number "
                 f"of {self.condition:.1e}. Times 2⁻²⁴ that allows an error of "
-                f"{in_words(bound)}. {outcome}"
+                f"{in_words(bound)}.{outcome}"
             )
-        return tuple(line.strip() for line in lines)
+        return tuple(lines)
 
     @property
     def table(self) -> Table:

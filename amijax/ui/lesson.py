@@ -15,7 +15,7 @@ from amijax.problems import ProblemError
 from amijax.sharing.links import LessonView
 from amijax.ui import lesson_style, lesson_views
 from amijax.ui.context import Context
-from amijax.ui.lesson_end import exercises, presets
+from amijax.ui.lesson_end import contents, exercises, presets
 from amijax.ui.lesson_places import Place, here_at, place_of
 from amijax.ui.lesson_things import BELOW, Asked, asked_at, links_of
 from amijax.ui.markdown import sentence
@@ -256,6 +256,7 @@ def _finish(context: Context, step: Step, place: Place, view: LessonView) -> Non
     if step is STEPS[-1]:
         exercises(context, place)
     if not view.projector:
+        contents(context.session)
         presets()
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 
 import streamlit as st
 
-from amijax.lesson import EXERCISES, Exercise, Here, Solution
+from amijax.lesson import EXERCISES, STEPS, Exercise, Here, Solution
 from amijax.sharing.presets import list_presets
 from amijax.ui.context import Context
 from amijax.ui.lesson_places import Place, here_at
 from amijax.ui.markdown import plain, sentence
 from amijax.ui.memo import point, remembered
+from amijax.ui.session import Session
 
 
 def exercises(context: Context, place: Place) -> None:
@@ -37,6 +39,21 @@ def exercises(context: Context, place: Place) -> None:
                 "app.py", label="That point, in float32", icon=":material/arrow_outward:",
                 query_params=query,
             )  # fmt: skip
+
+
+def contents(session: Session) -> None:
+    """All steps by name, to go to."""
+    with st.expander("All steps", icon=":material/list:", key="lesson_contents"):
+        for step in STEPS:
+            st.button(
+                f"{step.number} · {step.title} ({step.minutes} minutes)",
+                key=f"lesson_go_{step.number}", type="tertiary",
+                on_click=_go, args=(session, step.number),
+            )  # fmt: skip
+
+
+def _go(session: Session, number: int) -> None:
+    session.lesson = replace(session.lesson, step=number)
 
 
 def presets() -> None:

@@ -31,7 +31,7 @@ with places.chart:
 result = None
 if model:
     # AMICI, JAX and Plotly, which take longer to import than the table to appear.
-    from amijax.ui import audit, evaluation, failure, results, trust
+    from amijax.ui import audit, evaluation, failure, results, trust, tuning
 
     with places.chart:
         result = evaluation.evaluate(context, model, run_jax)
@@ -53,7 +53,11 @@ if result:
         trust.show(context, result.settled.objective, chosen.theta)
         if not chosen.failure:
             audit.line(result, chosen)
+            tuning.line(context, result, audit.finished(result, chosen))
     with places.values:
         results.prior(problem, chosen)
-        results.tables(problem, result.comparisons, context.precision, order)
+        found = audit.finished(result, chosen)
+        results.tables(problem, result.comparisons, context.precision, order, found)
+    if not chosen.failure:
+        tuning.panel(context, result)
 links.draw(context, "")

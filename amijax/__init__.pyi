@@ -2,11 +2,16 @@ from .audit.audit import Audit as Audit
 from .audit.audit import audit_gradient as audit_gradient
 from .audit.function import FunctionAudit as FunctionAudit
 from .audit.function import audit_function as audit_function
+from .bit_patterns import bit_pattern as bit_pattern
+from .bit_patterns import flip_bit as flip_bit
+from .bit_patterns import float32_rounding as float32_rounding
 from .cluster.client import DaskExecutor as DaskExecutor
 from .cluster.errors import ClusterError as ClusterError
 from .cluster.errors import ClusterWarning as ClusterWarning
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .digit_stack import BestKnown as BestKnown
+from .digit_stack import stack_digits as stack_digits
 from .jax_objective import JaxObjective as JaxObjective
 from .models.lookup import CompiledModel as CompiledModel
 from .models.lookup import CompileError as CompileError

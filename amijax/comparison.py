@@ -72,6 +72,7 @@ class Comparison:
         timings: durations.
         jax_was_run: whether JAX's side was tried; it is NaN if not.
         convention: what the relative differences are divided by.
+        repair: as in `Problem`: whether the model was repaired where AMICI would be wrong.
     """
 
     problem_id: str
@@ -94,6 +95,7 @@ class Comparison:
     timings: Timings
     jax_was_run: bool = True
     convention: Convention = "magnitude"
+    repair: bool = True
 
     @property
     def failure(self) -> Failure | None:
@@ -153,7 +155,8 @@ class Comparison:
 
     def frame(self) -> pd.DataFrame:
         """Everything in one table: the log-likelihood's row, then the gradient's, each with
-        problem, precision, what rel_diff is divided by, solver settings and durations in seconds.
+        problem, precision, what rel_diff is divided by, whether the model was repaired, solver
+        settings and durations in seconds.
         """
         table = pd.concat(
             [
@@ -164,6 +167,7 @@ class Comparison:
         table["problem"] = self.problem_id
         table["precision"] = self.precision
         table["rel_diff_convention"] = self.convention
+        table["repair"] = self.repair
         for name, value in self.solver.as_dict().items():
             table[name] = value
         for name, value in asdict(self.timings).items():
@@ -313,6 +317,7 @@ def _record(
             jax_compile=0.0 if inside is None else inside.compile_seconds,
         ),
         jax_was_run=inside is not None,
+        repair=problem.repair,
     )
 
 

@@ -11,7 +11,6 @@ from amijax.ui.whatif import disagreement, metrics, open_whatif, verdict
 VIEWS = ("Trajectories", "Prediction", "Slices", "Shares of llh", "Snapshots", "Export")
 
 context = begin("What if")
-style.apply()
 st.markdown(f"#### What if: {context.problem.problem_id}")
 figures_slot = st.container(key=style.STAYS)
 summary_slot = st.container()
@@ -35,6 +34,7 @@ if whatif:
     with right:
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, key="whatif_view",
+            persist_state="session",
             label_visibility="collapsed", wrap=True,
         )  # fmt: skip
         if view == "Trajectories":

@@ -1,4 +1,4 @@
-"""Write the synthetic measurements of the two teaching problems (a script and a module)."""
+"""Write the synthetic measurements of the teaching problems (a script and a module)."""
 
 from pathlib import Path
 
@@ -51,7 +51,48 @@ def robertson_stiff() -> pd.DataFrame:
     return table.assign(measurement=np.stack([a.round(9), b.round(3)], axis=1).ravel())
 
 
-TABLES = {"Conversion_Reaction": conversion_reaction, "Robertson_Stiff": robertson_stiff}
+# What the stock was when it was surveyed. Nominal values are the fit to that, so not the same.
+STOCK = {"growth": 0.5, "capacity": 1000.0, "quota": 100.0, "initial": 300.0, "sigma": 10.0}
+
+
+def harvested_stock() -> pd.DataFrame:
+    times = [float(year) for year in range(13)]
+    table = grid(["closed", "fished"], times, ["survey"])
+
+    def stock(quota: float) -> np.ndarray:
+        return solve_ivp(
+            lambda _, n: STOCK["growth"] * n * (1 - n / STOCK["capacity"]) - quota,
+            (0, times[-1]), [STOCK["initial"]], "DOP853", times, rtol=1e-12, atol=1e-9,
+        ).y[0]  # fmt: skip
+
+    signal = np.concatenate([stock(0.0), stock(STOCK["quota"])])
+    noise = np.random.default_rng(SEED).normal(size=len(table)) * STOCK["sigma"]
+    return table.assign(measurement=(signal + noise).round(1))
+
+
+def constant_ligand() -> pd.DataFrame:
+    times = [0.0, 1.0, 2.0, 4.0, 7.0, 12.0, 20.0]
+    table = grid(["low_dose", "high_dose"], times, ["bound_measured", "ligand_measured"])
+    k_on, k_off, ligand_stock, dilution, receptor_stock, *sigmas = nominal("Constant_Ligand")
+    signal = []
+    for dose in (1.0, 4.0):
+        ligand, receptor = dose * ligand_stock / dilution, receptor_stock / dilution
+        bound = solve_ivp(
+            lambda _, b: k_on * ligand * (receptor - b) - k_off * b,  # noqa: B023
+            (0, times[-1]), [0.0], "DOP853", times, rtol=1e-12, atol=1e-12,
+        ).y[0]  # fmt: skip
+        signal.append(np.stack([bound, np.full(len(times), ligand)], axis=1))
+    noise = np.random.default_rng(SEED).normal(size=(len(signal) * len(times), 2)) * sigmas
+    measured = np.concatenate(signal) + noise
+    return table.assign(measurement=measured.round(3).ravel())
+
+
+TABLES = {
+    "Conversion_Reaction": conversion_reaction,
+    "Robertson_Stiff": robertson_stiff,
+    "Harvested_Stock": harvested_stock,
+    "Constant_Ligand": constant_ligand,
+}
 
 if __name__ == "__main__":
     for problem_id, make in TABLES.items():

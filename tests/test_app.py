@@ -1,6 +1,7 @@
 """The pages' logic without a browser."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 from html_tables import read_tables
 from streamlit.testing.v1 import AppTest
 
-from amijax import SolverSettings
+from amijax import AmiciObjective, SolverSettings, load_problem
+from amijax.audit.closed_forms import closed_form
+from amijax.audit.jobs import _jobs, audited
 from amijax.comparison import compare_precisions
 from amijax.digits import relative_text
 from amijax.headline import headline
 from amijax.sharing.presets import list_presets
+from amijax.ui.digit_view import most_different
 
 REPOSITORY = Path(__file__).parents[1]
 TIMEOUT = 120
@@ -177,6 +181,66 @@ def test_solver_settings_reach_the_result(app):
     assert tables(app)[0].loc["llh", "amici"] != rough
 
 
+DIGITS = re.compile(
+    r"data-title='(.*?)' data-value='(.*?)'>.*?<span class=digits.*?>(.*?)</span><span class=note"
+)
+
+
+def digit_rows(page):
+    """The rows of digits by title: the number behind them, and the text without its marks."""
+    (body,) = [e.proto.body for e in page.get("html") if "class='amijax-digits'" in e.proto.body]
+    return {
+        title: (float(value), re.sub("<.*?>", "", text).strip().replace("−", "-"))
+        for title, value, text in DIGITS.findall(body)
+    }
+
+
+def test_all_digits_of_one_entry(app, boehm):
+    comparisons = compare_precisions(boehm, boehm.problem.nominal_theta)
+    chosen = app.selectbox(key="digits_entry")
+    assert chosen.value == ""  # follows the largest relative difference
+    for entry in (chosen.value, "llh", "k_phos"):
+        chosen.set_value(entry).run()
+        assert not app.exception
+        rows = digit_rows(app)
+        if entry == "llh":
+            expected = [c.llh_jax for c in comparisons.values()]
+        else:
+            name = entry or most_different(comparisons)
+            i = boehm.problem.parameter_ids.index(name)
+            expected = [float(c.gradient_jax[i]) for c in comparisons.values()]
+        shown = [rows[f"JAX, {precision}"] for precision in comparisons]
+        assert [value for value, _ in shown] == expected
+        for value, text in shown:
+            assert float(text) == value  # 17 digits tell every float64 from every other
+    assert "Significant digits that agree" in texts(app)
+
+
+def test_a_chosen_entry_of_another_problem_is_forgotten(app, objective_of):
+    objective_of("Conversion_Reaction")
+    app.selectbox(key="digits_entry").set_value("k_phos").run()
+    app.selectbox(key="problem").set_value("Conversion_Reaction").run()
+    assert not app.exception
+    assert app.selectbox(key="digits_entry").value == ""
+
+
+def test_the_digits_are_held_against_the_audit_s_witness(objective_of):
+    objective = objective_of("Harvested_Stock")
+    theta = objective.problem.nominal_theta
+    audited(objective, theta)  # kept on disk
+    page = opened(problem="Harvested_Stock", x64="true")
+    page.selectbox(key="digits_entry").set_value("growth").run()
+    for job in list(_jobs.values()):
+        while not job.progress().is_over:
+            job.wait(1)
+    page.run()
+    rows = digit_rows(page)
+    assert rows["AMICI"] == rows["JAX, float64"]
+    assert rows["best known"][0] == closed_form(objective.problem, theta)[1].values[0]
+    assert "AMICI and JAX, float64 are the same number" in texts(page)
+    assert "AMICI 0, JAX, float64 0" in texts(page)
+
+
 def test_rarer_solver_settings_reach_the_result(app, boehm):
     app.selectbox(key="internal_sensitivity_method").set_value("staggered").run()
     app.text_input(key="atol_fsa").set_value("1e-9").run()
@@ -187,14 +251,6 @@ def test_rarer_solver_settings_reach_the_result(app, boehm):
     app.button(key="solver_reset").click().run()
     assert app.selectbox(key="internal_sensitivity_method").value == "simultaneous"
     assert app.text_input(key="atol_fsa").value == ""
-
-
-def test_full_digits(app):
-    app.toggle(key="full_digits").set_value(True).run()
-    (llh,) = [rows["llh"] for rows in read_tables(app) if list(rows) == ["llh"]]
-    value, text = llh["amici"]
-    assert float(text) == value
-    assert len(text) >= 17
 
 
 def test_other_problems(app, conversion):
@@ -263,6 +319,37 @@ def test_instructive_points_are_gone_to(objective_of):
     assert "have another sign than AMICI's" in texts(page)
     page.button(key="preset_at_the_optimum").click().run()
     assert page.session_state["amijax_session"].name == "Boehm_JProteomeRes2014"
+
+
+def test_a_switched_off_repair_is_said_and_switched_on(objective_of):
+    repaired = objective_of("Constant_Ligand")
+    unrepaired = AmiciObjective(load_problem("Constant_Ligand", repair=False))
+    theta = repaired.problem.nominal_theta
+    page = opened(problem="Constant_Ligand", repair="false")
+    assert "Repairs are switched off" in page.error[0].value
+    assert "ligand never changes" in page.error[0].value
+    gradient = tables(page)[1]["amici"]
+    assert gradient["ligand_stock"] == 0
+    assert list(gradient) == list(unrepaired.llh_and_gradient(theta)[1])
+    assert page.query_params["repair"] == "false"  # a reload stays there
+    page.switch_page("pages/whatif.py").run()
+    assert "Repairs are switched off" in page.error[0].value
+    page.button(key="repair_on").click().run()
+    assert not page.error
+    assert "repair" not in page.query_params
+    page.switch_page("app.py").run()
+    assert list(tables(page)[1]["amici"]) == list(repaired.llh_and_gradient(theta)[1])
+
+
+def test_another_problem_is_repaired_again(objective_of):
+    objective_of("Conversion_Reaction")
+    AmiciObjective(load_problem("Constant_Ligand", repair=False))
+    page = opened(problem="Constant_Ligand", repair="false")
+    for name in ("Conversion_Reaction", "Constant_Ligand"):
+        page.selectbox(key="problem").set_value(name).run()
+        assert not page.error
+    page.button(key="preset_tight_is_not_right").click().run()
+    assert "Repairs are switched off" in page.error[0].value
 
 
 def test_amici_only(app, boehm):

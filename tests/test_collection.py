@@ -239,7 +239,7 @@ def test_offline_says_so_and_names_what_is_here():
     with pytest.raises(DownloadError, match="no connection") as caught:
         load_problem(BRUNO)
     assert caught.value.reason == "offline"
-    assert f"{DEFAULT_PROBLEM}, Conversion_Reaction" in str(caught.value)
+    assert f"{DEFAULT_PROBLEM}, Constant_Ligand, Conversion_Reaction" in str(caught.value)
     assert "embedded" in str(caught.value)
 
 

@@ -22,8 +22,9 @@ PACKAGE = ROOT / "amijax"
 # `amijax` itself loads on first use is above all.
 LAYERS = (
     (
-        "_version", "background", "cores", "digits", "files", "json_values", "logs", "paths",
-        "precisions", "processes", "scales", "versions", "host_objective",
+        "_version", "background", "bit_patterns", "cores", "digit_stack", "digits", "files",
+        "json_values", "logs", "paths", "precisions", "processes", "scales", "versions",
+        "host_objective",
     ),
     ("problems",),
     ("models",),
@@ -33,6 +34,7 @@ LAYERS = (
     ("comparison", "headline", "result_store"),
     ("audit",),
     ("precision", "whatif", "checks", "sharing", "tuning"),
+    ("lesson",),
     ("figures",),
     ("cli", "ui"),
     ("__main__",),
@@ -46,7 +48,7 @@ ONLY = {
     "jax_objective": {"scales", "scaling", "jax_internals", "host_objective"},
     "jax_internals": set(),
     "jax_setup": set(),
-    "cli": {*sum(LAYERS[:9], ()), "cli"},  # no figures, no pages
+    "cli": {*sum(LAYERS[:10], ()), "cli"},  # no figures, no pages
     "__main__": {"cli"},
 }
 
@@ -132,6 +134,7 @@ MAY_LOAD = {
     "amijax.checks": _BOTH,
     "amijax.sharing": ("petab",),
     "amijax.sharing.exports": _BOTH,
+    "amijax.lesson": _BOTH,
     "amijax.figures": (*_BOTH, "plotly"),
     "amijax.cli": ("petab",),  # a command that only lists waits for no engine
     "amijax.ui": (*_BOTH, "streamlit", "plotly"),

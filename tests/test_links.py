@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from amijax import SolverChoice, load_problem
 from amijax.sharing.links import (
+    LessonView,
     LinkError,
     State,
+    asks_for_no_repair,
     link_address,
     link_query,
     needed_upload,
     nominal_digest,
     number_text,
+    read_lesson,
     read_link,
 )
 
@@ -201,3 +204,48 @@ def test_numbers_are_short_and_exact(value):
     text = number_text(value)
     assert "+" not in text
     assert bits(float(text)) == bits(value)
+
+
+@pytest.mark.parametrize(
+    "view", [LessonView(), LessonView(4), LessonView(7, own=True), LessonView(9, True, True)]
+)
+def test_a_step_of_the_lesson_has_a_link(view):
+    state = State(PROBLEM.problem_id, PROBLEM.nominal_theta, page="lesson", lesson=view)
+    address = link_address("http://localhost:8501", state, PROBLEM)
+    assert "/lesson?" in address
+    assert read_lesson(dict(parse_qsl(urlsplit(address).query))) == view
+
+
+@pytest.mark.parametrize(
+    ("query", "view"),
+    [
+        ({}, LessonView()),
+        ({"step": "x"}, LessonView()),
+        ({"step": "0"}, LessonView()),
+        ({"step": "-3"}, LessonView()),
+        ({"step": "٣"}, LessonView()),
+        ({"step": "12"}, LessonView(12)),  # the page takes its last one
+        ({"step": "2", "own": "yes", "projector": "1"}, LessonView(2)),
+        ({"problem": "any"}, LessonView(1, own=True)),
+        ({"problem": "any", "step": "3"}, LessonView(3)),
+    ],
+)
+def test_what_an_address_says_of_the_lesson(query, view):
+    assert read_lesson(query) == view
+
+
+def test_other_pages_say_nothing_of_the_lesson():
+    query = link_query(State(PROBLEM.problem_id, PROBLEM.nominal_theta), PROBLEM)
+    assert not {"step", "own", "projector"} & set(query)
+
+
+def test_a_link_says_that_the_repair_is_off():
+    problem = load_problem("Constant_Ligand", repair=False)
+    state = State(problem.problem_id, problem.nominal_theta, repair=problem.repair)
+    query = link_query(state, problem)
+    assert query == {"problem": "Constant_Ligand", "repair": "false"}
+    assert asks_for_no_repair(query)
+    assert read_link(query, problem).notes == ()
+    assert not asks_for_no_repair({"problem": "Constant_Ligand"})
+    assert not asks_for_no_repair({"repair": "perhaps"})
+    assert "repaired" in read_link({"repair": "perhaps"}, problem).notes[0]

@@ -11,7 +11,10 @@ from amijax.models.plan import SimulationPlan
 from amijax.models.source import model_source
 from amijax.simulation.measurements import data_arrays
 
-EMBEDDED = ["Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff"]
+EMBEDDED = [
+    "Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff", "Harvested_Stock",
+    "Constant_Ligand",
+]  # fmt: skip
 # Replicates, numeric noise parameters, preequilibration, postequilibration (time inf), several
 # overrides of one observable in a simulation.
 COLLECTION = [

@@ -43,7 +43,7 @@ def test_figures_and_grids_on_a_page():
         frame = pd.DataFrame(
             {"value": [1.0], "words": ["x"]}, index=pd.Index(["a"], name="parameter")
         )
-        numbers.grid(frame, {"value": "%.6g", "absent": "%.1f"}, alt="A table")
+        numbers.grid("table", frame, {"value": "%.6g", "absent": "%.1f"}, alt="A table")
 
     app = AppTest.from_function(page).run()
     assert not app.exception

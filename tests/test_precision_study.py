@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from amijax import AmiciObjective, SolverSettings
+from amijax.audit.jobs import audited
 from amijax.precision import (
     PIECE_NAMES,
     NoiseFloor,
@@ -465,6 +466,15 @@ def test_what_has_run_corrects_the_forecast_of_the_rest(boehm):
     for piece in PIECE_NAMES:
         assert corrected[piece] == pytest.approx(10 * at_first[piece])
     assert forecast(boehm, evaluation, 9, {}) == at_first
+
+
+def test_the_forecast_knows_how_long_the_first_pages_audit_took(conversion):
+    evaluation = conversion.evaluate(conversion.problem.nominal_theta)
+    audit = audited(conversion, evaluation.theta)
+    at_first = forecast(conversion, evaluation, 6)
+    for seconds in (0.001, 1000.0):
+        known = forecast(conversion, evaluation, 6, audit=replace(audit, seconds=seconds))
+        assert known == {**at_first, "audit": max(at_first["audit"], seconds)}
 
 
 def test_only_the_latest_studies_of_a_problem_are_kept(conversion, folder, monkeypatch):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from amijax import AmiciObjective, load_problem
+from amijax import AmiciObjective, SolverSettings, load_problem
 from amijax.audit.jobs import audited
 from amijax.auto import settle
 from amijax.comparison import compare_precisions
 from amijax.digits import digits
-from amijax.sharing.links import link_query, read_link
+from amijax.sharing.links import asks_for_no_repair, link_query, read_link
 from amijax.sharing.presets import list_presets, presets_for
 
 PRESETS = {preset.preset_id: preset for preset in list_presets()}
@@ -16,7 +16,7 @@ PRESETS = {preset.preset_id: preset for preset in list_presets()}
 
 def at(preset):
     """The comparisons at a preset, and the settled objective."""
-    objective = AmiciObjective(load_problem(preset.problem))
+    objective = AmiciObjective(load_problem(preset.problem, repair=preset.repair))
     state = preset.state(objective.problem)
     settled = settle(objective, state.theta, state.choice)
     comparisons = compare_precisions(settled.objective, state.theta, amici=settled.evaluation)
@@ -54,10 +54,35 @@ def both_agree_and_are_wrong():
     assert audit.anything_wrong
 
 
+def a_tight_tolerance_mends_the_gradient():
+    comparison, settled = at(PRESETS["agreement_is_not_accuracy"])
+    assert (comparison.gradient_rel_diff == 0).all()
+    tight = AmiciObjective(
+        settled.objective.problem, SolverSettings(rtol=1e-12), model=settled.objective.model
+    )
+    audit = audited(tight, comparison.theta)
+    assert [entry.verdict for entry in audit.gradient] == ["right"] * 5
+    ratio = comparison.gradient_amici[:4] / [entry.value for entry in audit.gradient[:4]]
+    assert (ratio > 2).all(), ratio
+
+
+def no_tolerance_mends_two_entries():
+    comparison, settled = at(PRESETS["tight_is_not_right"])
+    assert not comparison.repair
+    assert settled.objective.solver.rtol == 1e-12
+    audit = audited(settled.objective, comparison.theta, evaluation=settled.evaluation)
+    entries = audit.entries
+    assert entries["ligand_stock"].value == 0
+    assert entries["ligand_stock"].verdict == entries["dilution"].verdict == "wrong"
+    assert 0.2 < entries["dilution"].value / entries["dilution"].witness_value < 0.3
+
+
 CLAIMS = {
     "at_the_optimum": hardly_any_digit_of_some_entries_is_left,
     "off_the_optimum": five_digits_or_more_agree,
     "signs_flip": some_signs_flip,
+    "agreement_is_not_accuracy": a_tight_tolerance_mends_the_gradient,
+    "tight_is_not_right": no_tolerance_mends_two_entries,
     "amici_wrong_too": both_agree_and_are_wrong,
 }
 
@@ -92,5 +117,21 @@ def test_a_preset_has_a_link():
 
 def test_a_problem_s_own_come_first():
     own = [preset.preset_id for preset in presets_for("Robertson_Stiff")]
-    assert own == ["signs_flip", "at_the_optimum", "amici_wrong_too"]
+    assert own == [
+        "signs_flip", "at_the_optimum", "amici_wrong_too", "agreement_is_not_accuracy",
+        "tight_is_not_right",
+    ]  # fmt: skip
     assert [p.preset_id for p in presets_for("Boehm_JProteomeRes2014")] == list(PRESETS)
+
+
+@pytest.mark.parametrize("preset_id", PRESETS)
+def test_a_preset_s_query_leads_there_without_its_problem(preset_id, request):
+    preset = PRESETS[preset_id]
+    if preset_id == "amici_wrong_too":
+        request.getfixturevalue("collection")
+    problem = load_problem(preset.problem, repair=preset.repair)
+    reading, state = read_link(preset.query, problem), preset.state(problem)
+    assert reading.notes == ()
+    np.testing.assert_array_equal(reading.theta, state.theta)
+    assert (reading.precision, reading.choice) == (state.precision, state.choice)
+    assert asks_for_no_repair(preset.query) == (not preset.repair)

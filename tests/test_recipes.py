@@ -214,3 +214,16 @@ def test_a_pool_of_processes_takes_objectives(conversion):
         expected = conversion.llh_and_gradient(theta)
         assert llh == expected[0]
         np.testing.assert_array_equal(gradient, expected[1])
+
+
+def test_a_switched_off_repair_travels_along(objective_of):
+    """A pool's or cluster's workers must compute the same wrong numbers, not right ones."""
+    repaired = objective_of("Constant_Ligand")
+    unrepaired = AmiciObjective(load_problem("Constant_Ligand", repair=False))
+    theta = unrepaired.problem.nominal_theta
+    elsewhere = pickle.loads(pickle.dumps(unrepaired))
+    assert not elsewhere.problem.repair
+    assert elsewhere.model.key == unrepaired.model.key != repaired.model.key
+    gradients = [o.llh_and_gradient(theta)[1] for o in (elsewhere, unrepaired, repaired)]
+    np.testing.assert_array_equal(gradients[0], gradients[1])
+    assert gradients[0][2] == 0 != gradients[2][2]

@@ -218,3 +218,18 @@ def test_the_command_line_writes_it(tmp_path):
     result = run("-o", str(tmp_path / "no" / "x.py"))
     assert result.exit_code == 1
     assert "can't be written" in result.stderr
+
+
+def test_the_head_says_that_the_repair_is_off():
+    unrepaired = load_problem("Constant_Ligand", repair=False)
+    for problem in (unrepaired, load_problem("Constant_Ligand")):
+        head = script(problem, problem.nominal_theta, SolverSettings()).split("import ", 1)[0]
+        words = " ".join(head.replace("#", " ").split())
+        assert ("Not to be trusted: Repairs are switched off" in words) is not problem.repair
+        assert ("Repair: ligand never changes" in words) is problem.repair
+
+
+def test_the_command_line_leaves_repairs_out():
+    result = CliRunner().invoke(main, ["script", "Constant_Ligand", "--no-repairs"])
+    assert result.exit_code == 0
+    assert "# Not to be trusted: Repairs are switched off" in result.output

@@ -16,6 +16,7 @@ from amijax.problems.bundle import open_bundle
 REPOSITORY = Path(__file__).parents[1]
 EMBEDDED = REPOSITORY / "amijax" / "problems" / "embedded"
 TIMEOUT = 120
+OF_THE_LESSON = ("step", "own", "projector")  # what only its page says
 FIRST = "app.py"
 PAGES = (FIRST, *sorted(f"pages/{path.name}" for path in (REPOSITORY / "pages").glob("*.py")))
 CONVERSION, ROBERTSON = "Conversion_Reaction", "Robertson_Stiff"
@@ -58,7 +59,7 @@ def shared(app):
             key: app.sidebar.text_input(key=key).value
             for key in ("rtol", "atol", "max_steps", "time_limit")
         },
-        "address": query_of(app),
+        "address": {k: v for k, v in query_of(app).items() if k not in OF_THE_LESSON},
     }
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from petab.v1 import C
 
 from amijax.audit.testimony import Testimony
 from amijax.problems.catalogue import is_embedded
 from amijax.problems.problem import Problem
-from amijax.scales import FloatArray
+from amijax.scales import FloatArray, linear_slope
 
-# Rounding of sums of squares; relative to the largest term.
+# Rounding of sums, relative to the largest term.
 _ROUNDING = 1e-12
+_COMPLEX_STEP = 1e-30  # no digits cancel, whatever its size
+
+ComplexArray = NDArray[np.complex128]
+_Form = Callable[[Problem, FloatArray], tuple[float, FloatArray]]
 
 
 def closed_form(problem: Problem, theta: FloatArray) -> tuple[Testimony, Testimony] | None:
@@ -27,14 +32,33 @@ def closed_form(problem: Problem, theta: FloatArray) -> tuple[Testimony, Testimo
     if function is None:
         return None
     llh, gradient = function(problem, theta)
+    of_llh, of_gradient = _spread(function, problem, theta)
+    largest = float(np.abs(gradient).max(initial=0.0))
     return (
-        Testimony("closed form", np.array([llh]), np.array([_ROUNDING * max(1.0, abs(llh))])),
-        Testimony("closed form", gradient, np.full(len(gradient), _ROUNDING * _size(gradient))),
+        Testimony(
+            "closed form", np.array([llh]), np.array([of_llh + _ROUNDING * max(1.0, abs(llh))])
+        ),
+        Testimony("closed form", gradient, of_gradient + _ROUNDING * largest),
     )
 
 
-def _size(gradient: FloatArray) -> float:
-    return max(1.0, float(np.abs(gradient).max(initial=0.0)))
+def _spread(function: _Form, problem: Problem, theta: FloatArray) -> tuple[float, FloatArray]:
+    """How far llh and gradient move if theta's last bits do: rounding within moves them so far.
+
+    At an optimum that is more than the numbers' own last bits: a gradient there is a small
+    difference of large terms.
+    """
+    llh, gradient = function(problem, theta)
+    of_llh, of_gradient = 0.0, np.zeros_like(gradient)
+    for i in range(len(theta)):
+        moved = []
+        for towards in (-np.inf, np.inf):
+            point = np.array(theta)
+            point[i] = np.nextafter(point[i], towards)
+            moved.append(function(problem, point))
+        of_llh += max(abs(there - llh) for there, _ in moved)
+        of_gradient += np.max([np.abs(there - gradient) for _, there in moved], axis=0)
+    return of_llh, of_gradient
 
 
 def _conversion_reaction(problem: Problem, theta: FloatArray) -> tuple[float, FloatArray]:
@@ -70,10 +94,80 @@ def _conversion_reaction(problem: Problem, theta: FloatArray) -> tuple[float, Fl
             by_sigma @ is_b.astype(float),
         ]
     )
-    slope = {"lin": np.ones_like(p), "log": p, "log10": np.log(10.0) * p}
-    return llh, by_p * np.array([slope[s][i] for i, s in enumerate(problem.scales)])
+    return llh, by_p * linear_slope(p, problem.scales)
 
 
-_FORMS: dict[str, Callable[[Problem, FloatArray], tuple[float, FloatArray]]] = {
-    "Conversion_Reaction": _conversion_reaction
+def _harvested_stock(problem: Problem, theta: FloatArray) -> tuple[float, FloatArray]:
+    """Logistic growth with a constant quota: a Riccati equation.
+
+    With its fixed points low and high, where growth equals quota, (stock - low) / (high - stock)
+    is an exponential of time (e.g. Clark, Mathematical Bioeconomics, on constant quotas).
+    """
+    table = problem.measurements
+    time = table[C.TIME].to_numpy(dtype=np.float64)
+    is_fished = table[C.SIMULATION_CONDITION_ID].eq("fished").to_numpy(dtype=np.float64)
+    measured = table[C.MEASUREMENT].to_numpy(dtype=np.float64)
+
+    def llh(p: ComplexArray) -> np.complex128:
+        growth, capacity, quota, initial, sigma = p
+        root = np.sqrt(1.0 - 4.0 * quota * is_fished / (growth * capacity))
+        low, high = capacity / 2.0 * (1.0 - root), capacity / 2.0 * (1.0 + root)
+        ratio = (initial - low) / (high - initial) * np.exp(growth * root * time)
+        stock = (low + ratio * high) / (1.0 + ratio)
+        return _normal_llh(measured, stock, sigma)
+
+    return _with_gradient(problem, theta, llh)
+
+
+def _constant_ligand(problem: Problem, theta: FloatArray) -> tuple[float, FloatArray]:
+    """Binding to a ligand that stays as it is: a linear equation for the bound receptor."""
+    table = problem.measurements
+    time = table[C.TIME].to_numpy(dtype=np.float64)
+    dose = table[C.SIMULATION_CONDITION_ID].map(problem.conditions["dose"]).to_numpy(np.float64)
+    is_ligand = table[C.OBSERVABLE_ID].eq("ligand_measured").to_numpy()
+    measured = table[C.MEASUREMENT].to_numpy(dtype=np.float64)
+    receptor_stock = problem.fixed_parameters["receptor_stock"]
+
+    def llh(p: ComplexArray) -> np.complex128:
+        k_on, k_off, ligand_stock, dilution, sigma_bound, sigma_ligand = p
+        ligand = dose * ligand_stock / dilution
+        rate = k_on * ligand + k_off
+        bound = receptor_stock / dilution * k_on * ligand / rate * (1.0 - np.exp(-rate * time))
+        return _normal_llh(
+            measured,
+            np.where(is_ligand, ligand, bound),
+            np.where(is_ligand, sigma_ligand, sigma_bound),
+        )
+
+    return _with_gradient(problem, theta, llh)
+
+
+def _normal_llh(
+    measured: FloatArray, simulated: ComplexArray, sigma: ComplexArray | np.complex128
+) -> np.complex128:
+    variance = 2.0 * np.pi * sigma**2 + 0.0 * simulated  # as many as there are measurements
+    total: np.complex128 = -0.5 * np.sum(np.log(variance) + ((measured - simulated) / sigma) ** 2)
+    return total
+
+
+def _with_gradient(
+    problem: Problem, theta: FloatArray, llh: Callable[[ComplexArray], np.complex128]
+) -> tuple[float, FloatArray]:
+    """A function of linear p and its gradient with respect to theta, by the complex step.
+
+    The derivative of an analytic function is the imaginary part of f(p + ih) / h, to rounding
+    (Squire and Trapp, SIAM Review 40, 1998).
+    """
+    p = problem.linear(theta)
+    steps = 1j * _COMPLEX_STEP * np.eye(len(p))
+    by_p = np.array(
+        [(llh((p + step).astype(np.complex128)) / _COMPLEX_STEP).imag for step in steps]
+    )
+    return float(llh(p.astype(np.complex128)).real), by_p * linear_slope(p, problem.scales)
+
+
+_FORMS: dict[str, _Form] = {
+    "Conversion_Reaction": _conversion_reaction,
+    "Harvested_Stock": _harvested_stock,
+    "Constant_Ligand": _constant_ligand,
 }

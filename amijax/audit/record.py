@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amijax.audit.verdicts import QuantityVerdict, Verdict
-from amijax.digits import digits
+from amijax.digits import ALL_DIGITS, digits
 from amijax.problems.findings import Finding
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverSettings
@@ -81,6 +81,27 @@ class Audit:
         every_entry = all(entry.verdict == "right" for entry in self.gradient)
         gradient = every_entry or self.directions.tried > 0
         return "right" if self.llh.verdict == "right" and gradient else "unproven"
+
+    @property
+    def digits_of_gradient(self) -> float | None:
+        """Digits of the gradient as a whole, in norm, that witnesses confirm.
+
+        0 where a direction contradicts; None where no witness is sharp enough.
+        """
+        if self.directions.agree < self.directions.tried:
+            return 0.0
+        if self.directions.digits is not None:
+            return self.directions.digits
+        values, said, uncertain = (
+            np.array([np.nan if x is None else x for x in column], dtype=np.float64)
+            for column in zip(
+                *((e.value, e.witness_value, e.uncertainty) for e in self.gradient), strict=True
+            )
+        )
+        error = np.linalg.norm(np.abs(values - said) + uncertain) / np.linalg.norm(values)
+        if not np.isfinite(error):
+            return None
+        return float(np.clip(-np.log10(error), 0.0, ALL_DIGITS)) if error > 0 else ALL_DIGITS
 
     @property
     def digits_self_consistent(self) -> FloatArray:

@@ -15,6 +15,7 @@ from amijax.cli.shared import (
     opened_problem,
     point_of,
     point_options,
+    repairs_option,
     solver_choice,
     table,
     warnings_as_json,
@@ -49,12 +50,7 @@ if TYPE_CHECKING:
     help="How AMICI computes the gradient that is audited.",
 )
 @method_options
-@click.option(
-    "--repairs/--no-repairs",
-    default=True,
-    help="Whether the model is changed where AMICI would be wrong; without, to see what AMICI "
-    "makes of it.",
-)
+@repairs_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def audit_command(
     problem: str,
@@ -73,9 +69,7 @@ def audit_command(
     (one contradicts) or unproven. Exit status: 0 nothing is wrong, 1 something is, or the
     simulation failed, 2 wrong use.
     """
-    opened = opened_problem(problem)
-    if not repairs:
-        opened = opened.without_repairs()
+    opened = opened_problem(problem, repairs)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
     from amijax.audit.audit import audit_gradient

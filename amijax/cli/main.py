@@ -12,6 +12,7 @@ import click
 from amijax._version import __version__
 from amijax.cli.audit import audit_command
 from amijax.cli.check import check_command
+from amijax.cli.lesson import lesson_command
 from amijax.cli.precision import precision_command
 from amijax.cli.problems import download_command, list_command
 from amijax.cli.script import script_command
@@ -26,6 +27,7 @@ from amijax.cli.shared import (
     point_of,
     point_options,
     precision_option,
+    repairs_option,
     solver_choice,
     table,
     tuned_settings,
@@ -57,6 +59,7 @@ main.add_command(list_command)
 main.add_command(download_command)
 main.add_command(audit_command)
 main.add_command(check_command)
+main.add_command(lesson_command)
 main.add_command(precision_command)
 main.add_command(script_command)
 main.add_command(tune_command)
@@ -130,12 +133,14 @@ def _steady_state_option(name: str, explanation: str) -> Callable[[Any], Any]:
 @_steady_state_option("--steady-state", "How a steady state is computed.")
 @_steady_state_option("--steady-state-sensitivities", "How its sensitivities are computed.")
 @method_options
+@repairs_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def evaluate_command(
     problem: str,
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    repairs: bool,
     digits: float | None,
     as_json: bool,
     **solver: Any,
@@ -147,7 +152,7 @@ def evaluate_command(
     first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, repairs)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 

@@ -14,6 +14,7 @@ from amijax.cli.shared import (
     point_of,
     point_options,
     precision_option,
+    repairs_option,
 )
 from amijax.precisions import Precision
 from amijax.problems import ProblemError
@@ -27,6 +28,7 @@ _DEFAULT = SolverSettings()
 @click.argument("problem", metavar="PROBLEM")
 @precision_option
 @point_options
+@repairs_option
 @click.option("--rtol", type=float, default=_DEFAULT.rtol, show_default=True)
 @click.option("--atol", type=float, default=_DEFAULT.atol, show_default=True)
 @click.option("--max-steps", type=int, default=_DEFAULT.max_steps, show_default=True)
@@ -47,6 +49,7 @@ def script_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    repairs: bool,
     output: Path | None,
     **solver: Any,
 ) -> None:
@@ -56,7 +59,7 @@ def script_command(
     problem's YAML file as its argument; without one it looks where the file is now. Exit status:
     0 done, 1 the file can't be written, 2 wrong use.
     """
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, repairs)
     given = {name: value for name, value in solver.items() if value is not None}
     try:
         theta = point_of(opened, assignments, scaled)

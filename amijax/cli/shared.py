@@ -45,6 +45,14 @@ precision_option = click.option(
 )
 
 
+repairs_option = click.option(
+    "--repairs/--no-repairs",
+    default=True,
+    help="Whether the model is changed where AMICI would be wrong; without, to see what AMICI "
+    "makes of it.",
+)
+
+
 def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options `--set` and `--scaled/--linear`, which say where a problem is evaluated."""
     command = click.option(
@@ -74,13 +82,13 @@ def method_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def opened_problem(name: str) -> Problem:
+def opened_problem(name: str, repairs: bool = True) -> Problem:
     """A problem by its id or path, downloaded if need be; what is wrong ends the command.
 
     Warnings about its files go to standard error.
     """
     try:
-        problem = load_problem(name, on_download=download_printer())
+        problem = load_problem(name, repair=repairs, on_download=download_printer())
     except DownloadError as error:
         raise click.ClickException(str(error)) from error
     except ProblemError as error:

@@ -5,6 +5,9 @@ from amijax.figures.exported import web_page as web_page
 from amijax.figures.gradient import SignedScale as SignedScale
 from amijax.figures.gradient import gradient_figure as gradient_figure
 from amijax.figures.gradient import signed_scale as signed_scale
+from amijax.figures.lesson import accuracy_figure as accuracy_figure
+from amijax.figures.lesson import terms_figure as terms_figure
+from amijax.figures.lesson import tight_figure as tight_figure
 from amijax.figures.precision import bits_figure as bits_figure
 from amijax.figures.precision import budget_figure as budget_figure
 from amijax.figures.precision import curvature_figure as curvature_figure

@@ -198,6 +198,7 @@ def tolerances_figure(sweep: ToleranceSweep, which: int | Measure) -> go.Figure:
                     "symbol": "circle-open", "size": 20, "color": colour, "line": {"width": 3}
                 },
                 hovertemplate="tighter brings less than a factor of 2<extra></extra>",
+                cliponaxis=False,
                 row=1, col=1,
             )  # fmt: skip
     _log_axis(figure, np.concatenate(lines), "relative error", "y", 1e-16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amijax.models.draft import Draft
 from amijax.models.entities import Entities
+from amijax.models.plan import REPAIR_OFF, Distrust, Repair
 from amijax.models.sbml_tree import MATHML, names
 
 
@@ -35,6 +36,17 @@ def note_distrusts(draft: Draft) -> None:
             "The model has events: AMICI's adjoint sensitivities can be wrong there.",
             "adjoint",
         )
+
+
+def note_missing_repairs(draft: Draft, missing: tuple[Repair, ...]) -> None:
+    """Note what was not repaired because repairs are switched off."""
+    if missing:
+        message = (
+            "Repairs are switched off: AMICI simulates the model as it is written, and some of its "
+            "numbers are wrong at every tolerance. Left out: "
+            + " ".join(repair.message for repair in missing)
+        )
+        draft.distrusts.append(Distrust(REPAIR_OFF, message, ()))  # in the user's ids already
 
 
 def _has_conditions_on_states(entities: Entities) -> bool:

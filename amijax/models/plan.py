@@ -39,6 +39,9 @@ class Repair:
     ids: tuple[str, ...]
 
 
+REPAIR_OFF = "repair_off"  # code of a distrust: there are repairs that were not made
+
+
 @dataclass(frozen=True)
 class Distrust:
     """Something of a model that AMICI computes wrongly and that no repair mends.

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
+from copy import deepcopy
+from dataclasses import replace
 
 from amijax.models.conditions import set_table_values
-from amijax.models.distrust import note_distrusts
+from amijax.models.distrust import note_distrusts, note_missing_repairs
 from amijax.models.draft import Draft
 from amijax.models.observation import Observation, observe
 from amijax.models.plan import ModelPlan, SimulationPlan, Value
@@ -51,6 +53,9 @@ def translate(problem: Problem, sbml: ET.Element) -> ModelPlan:
     Raises:
         ProblemError: something can't be computed rightly; the message says what.
     """
+    missing = (
+        () if problem.repair else translate(replace(problem, repair=True), deepcopy(sbml)).repairs
+    )
     draft = Draft(problem, SbmlTree(sbml), simulations(problem))
     before, after = (_BEFORE_TABLES, _AFTER_TABLES) if problem.repair else ((), ())
     for repair in before:
@@ -63,6 +68,7 @@ def translate(problem: Problem, sbml: ET.Element) -> ModelPlan:
         # AMICI skips preequilibration if it has no constants.
         draft.indicator()
     note_distrusts(draft)
+    note_missing_repairs(draft, missing)
     return ModelPlan(
         sbml=draft.tree.text(),
         observables=observation.observables,

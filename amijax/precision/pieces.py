@@ -187,6 +187,8 @@ def forecast(
     evaluation: Evaluation,
     n_chosen: int,
     taken: Mapping[str, float] | None = None,
+    *,
+    audit: Audit | None = None,
 ) -> dict[PieceName, float]:
     """Seconds that each piece will take, roughly.
 
@@ -198,6 +200,8 @@ def forecast(
         evaluation: of its full gradient, for its duration.
         n_chosen: number of chosen parameters.
         taken: seconds that finished pieces took, by name.
+        audit: one of the gradient as a whole at this point, if there is one: going through the
+            entries takes at least as long.
     """
     n = objective.problem.n_parameters
     # Measured for Bachmann_MSB2011, Raia_CancerResearch2011 and Zheng_PNAS2012: the share of the
@@ -212,6 +216,8 @@ def forecast(
         n_chosen=n_chosen,
     )
     expected = {name: piece.forecast(seconds) for name, piece in PIECES.items()}
+    if audit is not None:
+        expected["audit"] = max(expected["audit"], audit.seconds)
     done = {name: taken[name] for name in expected if taken and name in taken}
     slower = sum(done.values()) / sum(expected[name] for name in done) if done else 1.0
     return {name: done.get(name, slower * expected[name]) for name in expected}

@@ -12,18 +12,28 @@ from amijax.problems.problem import Problem, ProblemError
 
 
 def load_problem(
-    id_or_path: str | Path = DEFAULT_PROBLEM, *, on_download: OnDownload | None = None
+    id_or_path: str | Path = DEFAULT_PROBLEM,
+    *,
+    repair: bool = True,
+    on_download: OnDownload | None = None,
 ) -> Problem:
     """Open a PEtab v1 problem; one of the collection that is not here is downloaded first.
 
     Args:
         id_or_path: an id that `list_problems` names, or the path of a YAML file.
+        repair: whether the model is changed where AMICI would compute wrong numbers; off to see
+            what AMICI makes of it as it is.
         on_download: called with the state of a download; see `download_problem`.
 
     Raises:
         DownloadError: its files can't be had.
         ProblemError: there is no such problem, or it can't be used; the message says why.
     """
+    problem = _load(id_or_path, on_download)
+    return problem if repair else problem.without_repairs()
+
+
+def _load(id_or_path: str | Path, on_download: OnDownload | None) -> Problem:
     known = {info.problem_id: info for info in list_problems()}
     if (info := known.get(str(id_or_path))) is not None:
         path = info.path

@@ -78,6 +78,7 @@ def state_as_json(
         "theta": first.theta,
         "linear": first.p,
         "solver": first.solver.as_dict(),
+        "repair": first.repair,
         "amici": {
             "llh": first.llh_amici,
             "gradient": first.gradient_amici,

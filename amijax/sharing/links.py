@@ -20,12 +20,29 @@ from amijax.simulation.settings import SolverChoice
 # Browsers take much more, servers some 64 000 characters of headers; 113 parameters need 5 000.
 MAX_LENGTH = 30_000
 _MAX_NOTES = 3
+_FLAGS = ("own", "projector")  # of the lesson
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,25})?([eE][-+]?[0-9]{1,4})?")
 
 
 class LinkError(ValueError):
     """A state that does not fit into an address."""
+
+
+@dataclass(frozen=True)
+class LessonView:
+    """Where a person is in the lesson, and how it is shown.
+
+    Attributes:
+        step: from 1.
+        own: whether the steps are told at the address's problem and point, rather than at those
+            that show them best.
+        projector: whether it is shown in large type, without the sidebar.
+    """
+
+    step: int = 1
+    own: bool = False
+    projector: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +56,8 @@ class State:
         choice: what is asked of the solver.
         page: the page's path below the dashboard's address, empty for the first one.
         upload: key of the problem if it was uploaded; whoever opens the address needs it, too.
+        lesson: where in the lesson; None on other pages.
+        repair: as in `Problem`: whether the model is repaired where AMICI would be wrong.
     """
 
     problem: str
@@ -47,6 +66,8 @@ class State:
     choice: SolverChoice = field(default_factory=SolverChoice)
     page: str = ""
     upload: str = ""
+    lesson: LessonView | None = None
+    repair: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,20 +109,35 @@ def link_query(state: State, problem: Problem) -> dict[str, str]:
     if moved.size:
         pairs = (f"{problem.parameter_ids[i]}:{number_text(state.theta[i])}" for i in moved)
         query["theta"] = f"{','.join(pairs)}~{nominal_digest(problem)}"
-    if state.precision == "float32":
-        query["x64"] = "false"
-    default = SolverChoice()
-    for each in fields(SolverChoice):
-        value = getattr(state.choice, each.name)
-        if value != getattr(default, each.name):
-            query[each.name] = value if isinstance(value, str) else number_text(value)
+    query |= precision_and_solver(state.precision, state.choice)
     if state.upload:
         query["upload"] = state.upload
+    if state.lesson is not None:
+        query["step"] = str(state.lesson.step)
+        query |= {name: "true" for name in _FLAGS if getattr(state.lesson, name)}
+    if not state.repair:
+        query["repair"] = "false"
     if (length := len(urlencode(query))) > MAX_LENGTH:
         raise LinkError(
             f"The {moved.size} parameters that differ from nominal take {length} characters; an "
             f"address holds {MAX_LENGTH}. Export a snapshot instead."
         )
+    return query
+
+
+def precision_and_solver(precision: Precision, choice: SolverChoice) -> dict[str, str]:
+    """Query parameters of both, without those that are at their defaults.
+
+    Args:
+        precision: what JAX computes in.
+        choice: what is asked of the solver.
+    """
+    query = {"x64": "false"} if precision == "float32" else {}
+    default = SolverChoice()
+    for each in fields(SolverChoice):
+        value = getattr(choice, each.name)
+        if value != getattr(default, each.name):
+            query[each.name] = value if isinstance(value, str) else number_text(value)
     return query
 
 
@@ -133,9 +169,31 @@ def read_link(query: Mapping[str, str], problem: Problem) -> LinkReading:
     x64 = str(query.get("x64", "true"))
     if x64 not in ("true", "false"):
         notes.append("The link's x64 is neither true nor false; JAX computes in float64.")
+    if str(query.get("repair", "true")) not in ("true", "false"):
+        notes.append("The link's repair is neither true nor false; the model is repaired.")
     choice, complaints = SolverChoice.read(query)
     notes += [f"The link's {c.removesuffix('.')}; the default is used." for c in complaints]
     return LinkReading(theta, "float32" if x64 == "false" else "float64", choice, tuple(notes))
+
+
+def read_lesson(query: Mapping[str, str]) -> LessonView:
+    """Where in the lesson an address leads; what can't be used of it is left at its default.
+
+    An address with a problem and without a step is told at that problem: nobody would name one
+    otherwise.
+
+    Args:
+        query: by name; others than ours are ignored.
+    """
+    text = str(query.get("step", ""))
+    step = int(text) if re.fullmatch(r"[1-9][0-9]?", text, re.ASCII) else 1
+    own = query.get("own") == "true" or ("problem" in query and "step" not in query)
+    return LessonView(step, own, query.get("projector") == "true")
+
+
+def asks_for_no_repair(query: Mapping[str, str]) -> bool:
+    """Whether an address asks for a problem's model as it is, with AMICI's own wrong numbers."""
+    return query.get("repair") == "false"
 
 
 def needed_upload(query: Mapping[str, str], names: tuple[str, ...]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from amijax.precisions import Precision
 from amijax.problems.problem import Problem
-from amijax.sharing.links import State
+from amijax.sharing.links import State, number_text, precision_and_solver
 from amijax.simulation.settings import SolverChoice
 
 _FILE = "presets.json"
@@ -28,6 +28,7 @@ class Preset:
         precision: what JAX computes in.
         choice: what is asked of the solver.
         look_at: what there is to see, true when it is computed.
+        repair: whether the problem's model is repaired where AMICI would be wrong.
     """
 
     preset_id: str
@@ -37,6 +38,16 @@ class Preset:
     precision: Precision
     choice: SolverChoice
     look_at: str
+    repair: bool = True
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The preset as an address's query parameters; the problem need not be open for it."""
+        pairs = ",".join(f"{name}:{number_text(value)}" for name, value in self.theta.items())
+        query = {"problem": self.problem, **({"theta": pairs} if pairs else {})}
+        if not self.repair:
+            query["repair"] = "false"
+        return query | precision_and_solver(self.precision, self.choice)
 
     def state(self, problem: Problem) -> State:
         """The preset as a state, of which there is a link.
@@ -52,6 +63,7 @@ class Preset:
             theta=problem.theta_from(self.theta),
             precision=self.precision,
             choice=self.choice,
+            repair=self.repair,
         )
 
 

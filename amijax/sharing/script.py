@@ -38,8 +38,9 @@ def script(
 ) -> str:
     """A program that prints llh and gradient at theta, of AMICI and of AMICI inside JAX.
 
-    It holds the model and the measurements as amijax hands them to AMICI, repairs included, and
-    compiles the model in AMICI's own way. The same versions give the same numbers as here up to
+    It holds the model and the measurements as amijax hands them to AMICI, repairs included (where
+    those are switched off, a comment at its top says what is not to be trusted), and compiles the
+    model in AMICI's own way. The same versions give the same numbers as here up to
     what the compiler makes of the generated code.
 
     Args:

@@ -45,6 +45,7 @@ class Snapshot:
         theta: their values on the PEtab scale, shape (n_parameters,).
         precision: what JAX computes in.
         choice: what was asked of the solver.
+        repair: whether the model was repaired where AMICI would be wrong.
         llh: AMICI's log-likelihood there, NaN if there is none.
         gradient: its derivative with respect to theta, shape (n_parameters,), NaN where there is
             none.
@@ -62,6 +63,7 @@ class Snapshot:
     gradient: FloatArray
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=versions)
+    repair: bool = True
 
     def theta_for(self, problem: Problem) -> FloatArray:
         """Theta in the order of a problem's parameter table.
@@ -113,7 +115,8 @@ def compare_snapshots(a: Snapshot, b: Snapshot) -> SnapshotDifference:
     index = pd.Index(a.parameter_ids, name="parameter", dtype=object)
     parameters = _side_by_side(a.theta, b.theta[order], index)
     settings_a, settings_b = (
-        {"precision": s.precision, **asdict(s.choice), **s.versions} for s in (a, b)
+        {"precision": s.precision, "repair": s.repair, **asdict(s.choice), **s.versions}
+        for s in (a, b)
     )
     settings = {
         name: (settings_a.get(name), settings_b.get(name))
@@ -209,6 +212,9 @@ def _read(entry: Any) -> Snapshot:
         raise SnapshotError(f"precision must be {' or '.join(PRECISIONS)}")
     created = datetime.fromisoformat(_text(entry["created"], "created"))
     recorded = entry["versions"]
+    repair = entry.get("repair", True)  # files of before have none
+    if not isinstance(repair, bool):
+        raise SnapshotError("repair must be true or false")
     if not isinstance(recorded, dict) or len(recorded) > 20:
         raise SnapshotError("versions must be a short object")
     return Snapshot(
@@ -222,6 +228,7 @@ def _read(entry: Any) -> Snapshot:
         gradient=gradient,
         created=created.isoformat(timespec="seconds"),
         versions={clean_name(k): clean_name(_text(v, "a version")) for k, v in recorded.items()},
+        repair=repair,
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from amijax.objective import AmiciObjective
 from amijax.result_store import ResultStore
+from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import SolverSettings
 from amijax.tuning.points import baseline_at
 from amijax.tuning.record import Tuning
@@ -79,14 +80,17 @@ def settings_for(objective: AmiciObjective, digits: float) -> SolverSettings:
     return found.settings
 
 
-def forecast(objective: AmiciObjective) -> float:
+def forecast(objective: AmiciObjective, evaluation: Evaluation | None = None) -> float:
     """Seconds that a search will take on one core, from the time of one gradient at nominal.
 
     Within a factor of 3 for most problems; many digits and gradients that are hard take longer.
 
     Args:
         objective: the problem.
+        evaluation: of a gradient of it, if it is at hand; else one is computed.
     """
+    if evaluation is not None:
+        return _SEARCH_GRADIENTS * evaluation.wall_seconds
     here = objective.with_executor(None).with_num_threads(1)
     seconds = []
     for _ in range(2):  # the first one loads the model

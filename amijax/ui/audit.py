@@ -36,6 +36,17 @@ def line(result: Result, comparison: Comparison) -> None:
         _say(progress.audit)
 
 
+def finished(result: Result, comparison: Comparison) -> Audit | None:
+    """The audit of these numbers, the one of all entries if there is one; None while it runs."""
+    if comparison.failure:
+        return None
+    for entries in ("all", "auto"):
+        job = latest_audit(result.settled.objective, comparison.theta, entries=entries)
+        if job is not None and (audit := job.progress().audit) is not None:
+            return audit
+    return None
+
+
 def _say(audit: Audit) -> None:
     """In one line, whatever the verdict, so that what is below stays where it is."""
     with st.container(key="audit_line", horizontal=True, vertical_alignment="center"):
@@ -129,22 +140,21 @@ def _table(audit: Audit) -> None:
             "witness says": [e.witness_value for e in quantities],
             "±": [e.uncertainty for e in quantities],
             "digits": [e.digits for e in quantities],
-            "self-consistent": consistent,
+            "consistent": consistent,
             "witness": [e.witness for e in quantities],
             "in words": [f"{e.sentence} {e.cause}".strip() for e in quantities],
         },
         index=pd.Index([e.quantity for e in quantities], name="quantity"),
     )
-    with st.container(key="audit_table"):
-        numbers.grid(
-            frame,
-            {
-                "AMICI": "%.10g", "witness says": "%.10g", "±": "%.1e", "digits": "%.1f",
-                "self-consistent": "%.1f",
-            },
-            alt="Verdict on llh and every gradient entry", help=_COLUMN_HELP,
-            texts={"in words": 480},
-        )  # fmt: skip
+    numbers.grid(
+        "audit_table", frame,
+        {
+            "AMICI": "%.10g", "witness says": "%.10g", "±": "%.1e", "digits": "%.1f",
+            "consistent": "%.1f",
+        },
+        alt="Verdict on llh and every gradient entry", help=_COLUMN_HELP,
+        texts={"in words": 480},
+    )  # fmt: skip
 
 
 _COLUMN_HELP = {
@@ -152,7 +162,7 @@ _COLUMN_HELP = {
     "witness says": "The sharpest witness that is not AMICI",
     "±": "The truth is within, in 95 of 100 cases",
     "digits": "Confirmed by the witness",
-    "self-consistent": "In which AMICI agrees with itself at tight tolerances: no proof",
+    "consistent": "In which AMICI agrees with itself at tight tolerances: no proof",
 }
 
 

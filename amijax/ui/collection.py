@@ -43,12 +43,17 @@ def show() -> None:
     text = left.text_input(
         "Filter",
         key="filter",
+        persist_state="session",
         placeholder="part of a name, source or feature",
         help="Features: events, preequilibration, postequilibration, steady state, "
         "discontinuities, priors and their types, and noise, such as laplace or log10-normal.",
     )
     states = right.pills(
-        "Status", list(_STATUS.values()), selection_mode="multi", key="status_filter"
+        "Status",
+        list(_STATUS.values()),
+        selection_mode="multi",
+        key="status_filter",
+        persist_state="session",
     )
     shown = filtered(table, text, states)
     chosen = _choose(shown)

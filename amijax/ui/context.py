@@ -22,6 +22,7 @@ class Context:
         precision: JAX's.
         choice: what is asked of the solver.
         about_slot: the place in "About this problem" for what is known once a model is compiled.
+        tuning_slot: the place among the solver's settings for a search.
         link_slot: the place in the sidebar for a link to the state, drawn when that is settled.
     """
 
@@ -30,4 +31,5 @@ class Context:
     precision: Precision
     choice: SolverChoice
     about_slot: DeltaGenerator
+    tuning_slot: DeltaGenerator
     link_slot: DeltaGenerator

@@ -85,6 +85,21 @@ GLOSSARY: dict[str, tuple[Entry, ...]] = {
             f"{_JAX}_autosummary/jax.enable_x64.html",
         ),
         Entry(
+            "sign, exponent, mantissa",
+            "The parts of a floating-point number: ± 1.mantissa times 2 to the power of the "
+            "exponent. float64 has 52 bits of mantissa, float32 has 23.",
+        ),
+        Entry(
+            "best known value",
+            "What the sharpest witness says that is not AMICI. Its uncertainty limits how many of "
+            "its digits are known.",
+        ),
+        Entry(
+            "repair",
+            "A change of the model where AMICI would compute wrong numbers, made before AMICI sees "
+            "it. It can be switched off to see those numbers.",
+        ),
+        Entry(
             "x64",
             "JAX's switch jax_enable_x64. Off, JAX computes in float32; on, in float64.",
             f"{_JAX}_autosummary/jax.enable_x64.html",

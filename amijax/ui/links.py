@@ -16,9 +16,11 @@ from amijax.problems.limits import uploads_allowed
 from amijax.sharing.links import (
     LinkError,
     State,
+    asks_for_no_repair,
     link_address,
     link_query,
     needed_upload,
+    read_lesson,
     read_link,
 )
 from amijax.simulation.settings import SolverChoice
@@ -29,6 +31,7 @@ from amijax.ui.solver_settings import apply_choice
 from amijax.ui.streamlit_internals import is_history_navigation
 
 _MOST_UPLOADS = 5  # that an address names
+LESSON = "Lesson"  # what the lesson's page is called
 
 
 def read_address(session: Session, page: str) -> None:
@@ -44,7 +47,12 @@ def read_address(session: Session, page: str) -> None:
     query = st.query_params.to_dict()
     first, turned = not session.page, session.page != page
     session.page = page
-    whole = first or ("problem" in query and is_history_navigation())
+    if page == LESSON and query and (first or turned or is_history_navigation()):
+        session.lesson = read_lesson(query)
+    # A link within the dashboard that says x64 says all of a state, as an instructive point does.
+    whole = first or (
+        "problem" in query and (is_history_navigation() or (turned and "x64" in query))
+    )
     if not (whole or ("problem" in query and turned)):
         return
     _find_uploads(session, query.get("upload", ""))
@@ -55,6 +63,7 @@ def read_address(session: Session, page: str) -> None:
     session.asked = query
     if query.get("problem") in names:
         st.session_state["problem"] = query["problem"]
+        session.unrepaired = query["problem"] if asks_for_no_repair(query) else ""
     if whole:
         # An address that says nothing is a newcomer's, who starts where AMICI's notebook does, in
         # float32; one that says something, but not this, means float64, as links always have.
@@ -145,6 +154,8 @@ def _state(context: Context, page: str = "") -> State:
         choice=context.choice,
         page=page,
         upload=session.uploads.get(session.name, ""),
+        lesson=session.lesson if session.page == LESSON else None,
+        repair=context.problem.repair,
     )
 
 

@@ -10,10 +10,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from amijax.ui.html_tables import Column, Number, Row, draw_cards
+
 # Of the grid's font, widest digit and letter, in pixels, with what a cell keeps free at its sides.
-_DIGIT, _LETTER, _SIDES = 8.0, 8.5, 26
+_DIGIT, _LETTER, _SIDES = 8.0, 7.7, 26
 _HEADER_SIDES = 44  # the menu's mark
-_WIDEST_INDEX = 260
+_WIDEST_TEXT = 260
+_BORDERS = 4
 _MANY_ROWS = 14
 _ROW = 35  # pixels
 
@@ -36,6 +39,7 @@ def figure(
 
 
 def grid(
+    name: str,
     frame: pd.DataFrame,
     formats: Mapping[str, str],
     *,
@@ -44,12 +48,14 @@ def grid(
     texts: Mapping[str, int] | None = None,
     rows: int = _MANY_ROWS,
 ) -> None:
-    """A table whose number columns are as wide as their longest number; it scrolls if need be.
+    """A table whose number columns are as wide as their longest number.
 
     Streamlit measures columns once, so that a number that gets longer loses its beginning, which
-    may be the minus.
+    may be the minus. Where there is no room for all columns of numbers, rows become cards: a
+    column that ends at the window's edge shows a part of its numbers.
 
     Args:
+        name: key of the container.
         frame: with ids as its index.
         formats: of number columns, printf's `%.<n>g`, `%.<n>f` or `%.<n>e`.
         alt: what the table shows, for those who can't see it.
@@ -59,26 +65,61 @@ def grid(
         rows: how many are shown; more than that scroll.
     """
     explained = help or {}
+    widths = {
+        column: column_width(frame[column], form, column)
+        for column, form in formats.items()
+        if column in frame
+    }
     columns: dict[str, Any] = {
-        name: st.column_config.NumberColumn(
-            name, format=form, width=column_width(frame[name], form, name),
-            help=explained.get(name),
+        column: st.column_config.NumberColumn(
+            column, format=formats[column], width=width, help=explained.get(column)
         )
-        for name, form in formats.items()
-        if name in frame
-    }  # fmt: skip
-    for name in frame.columns.difference(list(columns), sort=False):
-        columns[name] = st.column_config.Column(
-            name, width=(texts or {}).get(name), help=explained.get(name)
+        for column, width in widths.items()
+    }
+    for column in frame.columns.difference(list(columns), sort=False):
+        widths[column] = (texts or {}).get(column) or _text_width(frame[column], column)
+        columns[column] = st.column_config.Column(
+            column, width=widths[column], help=explained.get(column)
         )
-    longest = max((len(str(entry)) for entry in (*frame.index, frame.index.name or "")), default=0)
-    columns[str(frame.index.name)] = st.column_config.Column(
-        width=int(min(longest * _LETTER + _SIDES, _WIDEST_INDEX))
-    )
-    st.dataframe(
-        frame, column_config=columns, height=(min(max(len(frame), 1), rows) + 1) * _ROW + 3,
-        placeholder="—", alt=alt,
-    )  # fmt: skip
+    index = str(frame.index.name)
+    widths[index] = _text_width(frame.index.to_series(), index)
+    columns[index] = st.column_config.Column(width=widths[index])
+    with st.container(key=name):
+        with st.container(key=f"{name}_grid"):
+            st.dataframe(
+                frame, column_config=columns, height=(min(max(len(frame), 1), rows) + 1) * _ROW + 3,
+                placeholder="—", alt=alt,
+            )  # fmt: skip
+        # Text behind the numbers may scroll.
+        last = max((i for i, column in enumerate(frame) if column in formats), default=-1)
+        draw_cards(
+            name,
+            [Column(str(column), explained.get(column, "")) for column in frame],
+            _cards(frame, formats),
+            below=sum(widths[c] for c in [index, *frame.columns[: last + 1]]) + _BORDERS,
+        )
+
+
+def _text_width(values: pd.Series, header: str) -> int:
+    longest = max((len(str(entry)) for entry in values), default=0)
+    wide = max(longest * _LETTER + _SIDES, len(header) * _LETTER + _HEADER_SIDES)
+    return int(min(wide, _WIDEST_TEXT))
+
+
+def _cards(frame: pd.DataFrame, formats: Mapping[str, str]) -> list[Row]:
+    """A card for each row; what is missing is left out of the text, but has its line."""
+
+    def cell(column: str, entry: Any) -> Number | str:
+        if pd.isna(entry):
+            return "—"
+        if column in formats:
+            return Number(float(entry), drawn(float(entry), formats[column]))
+        return str(entry)
+
+    return [
+        Row(str(title), [cell(column, frame[column].iloc[i]) for column in frame])
+        for i, title in enumerate(frame.index)
+    ]
 
 
 def column_width(values: pd.Series, form: str, header: str) -> int:

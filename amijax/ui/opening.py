@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from amijax.ui import evaluation, failure, style, trust
+from amijax.ui import evaluation, failure, trust, tuning
 from amijax.ui.compile_panel import compiled_model
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
@@ -19,7 +19,6 @@ def evaluated(context: Context, heading: str) -> Result | None:
         context: the page's.
         heading: what the page asks; the problem's id follows.
     """
-    style.apply()
     st.markdown(f"#### {heading} {context.problem.problem_id}")
     model = compiled_model(context.problem)
     result = evaluation.evaluate(context, model) if model else None
@@ -30,4 +29,5 @@ def evaluated(context: Context, heading: str) -> Result | None:
         return None
     evaluation.describe_point(context, result)
     trust.show(context, result.settled.objective, context.session.theta)
+    tuning.panel(context, result)
     return result

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from amijax._version import __version__
 from amijax.precisions import Precision
 from amijax.problems import Problem
-from amijax.ui import links, picker
+from amijax.ui import links, picker, repair, style
 from amijax.ui.context import Context
 from amijax.ui.session import carry_over, current, start_at
 from amijax.ui.solver_settings import SOLVER_KEYS, choose
@@ -18,6 +18,7 @@ from amijax.ui.solver_settings import SOLVER_KEYS, choose
 _ICON = Path(__file__).with_name("icon.svg")
 PAGES = (
     ("app.py", "AMICI against JAX", ":material/compare_arrows:"),
+    ("pages/lesson.py", "Lesson", ":material/school:"),
     ("pages/whatif.py", "What if", ":material/tune:"),
     ("pages/precision.py", "Precision", ":material/straighten:"),
     ("pages/audit.py", "Audit", ":material/fact_check:"),
@@ -25,12 +26,6 @@ PAGES = (
     ("pages/glossary.py", "Glossary", ":material/dictionary:"),
     ("pages/about.py", "About", ":material/info:"),
 )
-
-# While a run takes long, Streamlit greys what it has not drawn again yet. Numbers of the last point
-# must not stand beside the new point's parameters at all; their place stays.
-_HIDE_OLD = """<style>
-[data-stale="true"] { opacity: 0 !important; transition: opacity 0.2s ease-in 0.6s !important; }
-</style>"""
 
 _X64_HELP = (
     "Equals `jax_enable_x64`. On: JAX computes in float64. Off: in float32 — theta, the "
@@ -43,7 +38,7 @@ def begin(title: str) -> Context:
     """Set the page up, draw the sidebar, and open the chosen problem; every page's first call."""
     # An own file: every browser would ask a server of Google for one of Streamlit's page icons.
     st.set_page_config(page_title=f"{title} · amijax", page_icon=_ICON, layout="wide")
-    st.html(_HIDE_OLD)
+    style.apply()
     session = current()
     if session.drawn != title:
         carry_over(("problem", "x64", *SOLVER_KEYS))
@@ -65,12 +60,13 @@ def begin(title: str) -> Context:
     problem = picker.open_picked(session, name)
     session.open(problem, name)
     links.follow(session, problem, name)
+    repair.banner(session, problem)
     with about:
         about_slot = _describe(problem)
     with settings:
-        choice = choose(problem)
+        choice, tuning_slot = choose(problem)
     precision: Precision = "float64" if x64 else "float32"
-    context = Context(session, problem, precision, choice, about_slot, link_slot)
+    context = Context(session, problem, precision, choice, about_slot, tuning_slot, link_slot)
     session.drawn = title
     links.keep(context)
     return context

@@ -42,13 +42,14 @@ def link_to(name: str) -> None:
 
 def open_picked(session: Session, name: str) -> Problem:
     """The picked problem; where it can't be had, say why and end the page here."""
+    repair = name != session.unrepaired
     try:
         if name in session.uploads:
-            return resources.upload_for(session.uploads[name])
+            return resources.upload_for(session.uploads[name], repair)
         info = next(info for info in list_problems() if info.problem_id == name)
         if not info.is_here:
             _download(name)
-        return resources.problem_for(name)
+        return resources.problem_for(name, repair)
     except ProblemError as error:
         st.error(f"{name} can't be opened. {error}")
         st.button("Try again", key="retry_open", icon=":material/refresh:")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import streamlit as st
 
+from amijax.audit.jobs import stored_audit
+from amijax.audit.record import Audit
 from amijax.precision import (
     PIECE_NAMES,
     PieceName,
@@ -40,32 +42,27 @@ LABELS: dict[PieceName, str] = {
 def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     """Draw what is studied and how far it is; return what there is of it, and if it is all."""
     objective, evaluation = result.settled.objective, result.settled.evaluation
-    parameters, pieces = _choose(context, result)
+    audit = stored_audit(objective, evaluation.theta)  # by the first page
+    parameters, pieces = _choose(context, result, audit)
     if not parameters or not pieces:
         st.info("Choose at least one parameter and one panel.")
         return None, False
     theta = evaluation.theta
-    cost = forecast(objective, evaluation, len(parameters))
+    cost = forecast(objective, evaluation, len(parameters), audit=audit)
     seconds = sum(cost[piece] for piece in with_needs(pieces))
 
     def left(taken: Mapping[str, float]) -> float:
         """Seconds for the pieces that have not run, by what the others took."""
-        rest = forecast(objective, evaluation, len(parameters), taken)
+        rest = forecast(objective, evaluation, len(parameters), taken, audit=audit)
         return sum(rest[piece] for piece in with_needs(pieces) if piece not in taken)
 
     def start() -> None:
         start_study(objective, theta, parameters=parameters, pieces=pieces)
 
     job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
-    if job is None:
-        # Shown at once: in the background it would wait for a busy machine.
-        at = point(context.problem, objective.solver, theta, view=(parameters, pieces))
-        stored = remembered(
-            "study", at,
-            lambda: stored_study(objective, theta, parameters=parameters, pieces=pieces),
-        )  # fmt: skip
-        if stored is not None:
-            return stored, True
+    # Shown at once: in the background it would wait for a busy machine.
+    if job is None and (stored := _stored(context, result, parameters, pieces)) is not None:
+        return stored, True
     # Nobody asked for a while: the window was hidden, or the machine busy. Nobody cancelled it.
     if (job is None and seconds < _AFFORDABLE) or (job is not None and job.is_abandoned):
         job = start_study(
@@ -81,13 +78,28 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     return progress.study, progress.is_over
 
 
-def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[PieceName, ...]]:
+def _stored(
+    context: Context, result: Result, parameters: Sequence[str], pieces: Sequence[PieceName]
+) -> Study | None:
+    """The study if all of it lies on disk."""
+    objective, theta = result.settled.objective, result.settled.evaluation.theta
+    view = (tuple(parameters), tuple(pieces))
+    return remembered(
+        "study", point(context.problem, objective.solver, theta, view=view),
+        lambda: stored_study(objective, theta, parameters=parameters, pieces=pieces),
+        latest=2,  # of all parameters, and of the chosen ones
+    )  # fmt: skip
+
+
+def _choose(
+    context: Context, result: Result, audit: Audit | None
+) -> tuple[tuple[str, ...], tuple[PieceName, ...]]:
     """Draw the choice of parameters and panels, with what each costs."""
     objective, evaluation = result.settled.objective, result.settled.evaluation
     ids = context.problem.parameter_ids
     name = context.session.name
-    everything = sum(forecast(objective, evaluation, len(ids)).values())
-    costly = everything > _AFFORDABLE
+    everything = sum(forecast(objective, evaluation, len(ids), audit=audit).values())
+    costly = everything > _AFFORDABLE and not _stored(context, result, ids, PIECE_NAMES)
     if costly:
         st.info(
             f"All of it for all {len(ids)} parameters would take about {_duration(everything)}. "
@@ -98,14 +110,16 @@ def _choose(context: Context, result: Result) -> tuple[tuple[str, ...], tuple[Pi
     with st.expander("What is studied", expanded=costly, key="study_options"):
         chosen = st.multiselect(
             "Parameters", ids, default=_most_changed(result) if costly else ids,
-            key=f"study_parameters_{name}", help="Whose gradient entries are studied.", wrap=True,
+            key=f"study_parameters_{name}",
+            persist_state="session", help="Whose gradient entries are studied.", wrap=True,
         )  # fmt: skip
-        cost = forecast(objective, evaluation, len(chosen))
+        cost = forecast(objective, evaluation, len(chosen), audit=audit)
         labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECE_NAMES}
         pieces = st.pills(
             "Panels, and what each costs for these parameters",
             list(PIECE_NAMES), default=list(_ESSENTIAL if costly else PIECE_NAMES),
             selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}",
+            persist_state="session",
             wrap=True,
             help="Roughly, on this machine. Results are kept on disk: the second time is free.",
         )  # fmt: skip

@@ -61,7 +61,8 @@ def _budget(study: Study, at: State) -> None:
     assert study.budget is not None
     shown = st.segmented_control(
         "Show", ["what each stage adds", "all up to a stage"], required=True,
-        default="what each stage adds", key="budget_mode", label_visibility="collapsed", wrap=True,
+        default="what each stage adds", key="budget_mode",
+        persist_state="session", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = budget_figure(
         study.parameter_ids, study.budget, cumulative=shown == "all up to a stage"
@@ -84,11 +85,16 @@ def truth(study: Study, precision: Precision, at: State) -> None:
     charts.draw(
         digits_figure(entries, precision), "digits_chart", "Digits of agreement and accuracy", at
     )
-    with st.container(key="verdict_table"):
+    frame = study.frame().rename(columns={"self-consistent": "consistent"})
+    numbers.grid(
+        "verdict_table", frame[["verdict", *_DIGITS, "limited by", "why", "witnesses"]],
+        dict.fromkeys(_DIGITS, "%.1f"), alt="Verdict for llh and every gradient entry",
+        help=_VERDICT_HELP, texts={"why": 360, "witnesses": 480},
+    )  # fmt: skip
+    with st.expander("Values"):
         numbers.grid(
-            _words_last(study.frame()), _VERDICT_FORMATS,
-            alt="Verdict for llh and every gradient entry",
-            help=_VERDICT_HELP, texts={"why": 360, "witnesses": 480},
+            "verdict_values", frame[_VALUES], dict.fromkeys(_VALUES, "%.6g"),
+            alt="Values of llh and every gradient entry", help=_VERDICT_HELP,
         )  # fmt: skip
     if not reference.values.is_finite:
         st.caption(
@@ -139,11 +145,11 @@ def bits(study: Study, at: State) -> None:
 def _bits(study: Study, at: State) -> None:
     assert study.bits is not None
     assert study.budget is not None
-    weakest = worst(study.verdicts[1:], "digits_float32")
     ids = list(study.parameter_ids)
+    weakest = worst(study.verdicts[1:], "digits_float32")
     chosen = st.selectbox(
         "Highlight", ids, index=ids.index(weakest.quantity) if weakest else 0,
-        key=f"bits_parameter_{study.problem_id}", width=320,
+        key=f"bits_parameter_{study.problem_id}", persist_state="session", width=320,
     )  # fmt: skip
     figure = bits_figure(ids, study.bits, study.noise, chosen, study.budget.float64.gradient)
     charts.draw(figure, "bits_chart", "Relative gradient error against mantissa bits", at)
@@ -171,7 +177,11 @@ def _tolerances(study: Study, at: State) -> None:
     assert study.tolerances is not None
     options = ["median of the gradient", "worst of the gradient", "llh", *study.parameter_ids]
     chosen = st.selectbox(
-        "Error of", options, key=f"tolerances_entry_{study.problem_id}", width=320
+        "Error of",
+        options,
+        key=f"tolerances_entry_{study.problem_id}",
+        persist_state="session",
+        width=320,
     )
     which: Any = {0: "median", 1: "worst"}.get(options.index(chosen), options.index(chosen) - 2)
     st.markdown(study.tolerances.advice(which))
@@ -204,7 +214,7 @@ def curvature(study: Study, at: State) -> None:
             index=pd.Index(study.parameter_ids, name="parameter"),
         )
         numbers.grid(
-            frame, dict.fromkeys(frame.columns.drop("outcome"), "%.2e"),
+            "curvature_table", frame, dict.fromkeys(frame.columns.drop("outcome"), "%.2e"),
             alt="Predicted and measured float32 error of each gradient entry",
         )  # fmt: skip
     st.caption(
@@ -222,7 +232,8 @@ def _curvature(study: Study, at: State) -> None:
     assert study.curvature is not None
     shown = st.segmented_control(
         "Error of", ["all of float32", "rounding theta alone"], required=True,
-        default="all of float32", key="curvature_mode", label_visibility="collapsed", wrap=True,
+        default="all of float32", key="curvature_mode",
+        persist_state="session", label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     figure = curvature_figure(
         study.parameter_ids, study.curvature, input_alone=shown == "rounding theta alone"
@@ -244,21 +255,13 @@ def tell(study: Study) -> None:
             st.markdown(f"- [{text}]({address})")
 
 
-def _words_last(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sentences on the right, where they push no number out of view."""
-    words = ["why", "witnesses"]
-    return frame[[*frame.columns.drop(words), *words]]
-
-
 _VERDICT_HELP = {
     "agreement": "Digits in which AMICI and float64 JAX agree",
     "float32": "Digits in which float32 and float64 JAX agree",
     "accuracy": "Digits of the float64 value that a witness other than AMICI confirms",
-    "self-consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
+    "consistent": "Digits in which float64 agrees with AMICI at tight tolerances",
     "noise": "Significant digits when theta moves by its last bits",
     "reference": "The value at tight tolerances",
 }
-_VERDICT_FORMATS = {
-    **dict.fromkeys(("agreement", "float32", "accuracy", "self-consistent", "noise"), "%.1f"),
-    **dict.fromkeys(("float64 value", "float32 value", "reference"), "%.6g"),
-}
+_DIGITS = ["agreement", "float32", "accuracy", "consistent", "noise"]
+_VALUES = ["float64 value", "float32 value", "reference"]

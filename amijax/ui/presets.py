@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 
 from amijax.problems import list_problems
-from amijax.sharing.links import number_text
 from amijax.sharing.presets import Preset, presets_for
 from amijax.ui.context import Context
 from amijax.ui.solver_settings import apply_choice
@@ -38,6 +37,7 @@ def is_at(preset: Preset, context: Context) -> bool:
         bool(np.array_equal(context.session.theta, theta))
         and context.precision == preset.precision
         and context.choice == preset.choice
+        and context.problem.repair == preset.repair
     )
 
 
@@ -45,13 +45,13 @@ def _go(preset: Preset, context: Context) -> None:
     st.session_state[_KEY] = False
     st.session_state["x64"] = preset.precision == "float64"
     apply_choice(preset.choice)
+    context.session.unrepaired = "" if preset.repair else preset.problem
     if context.session.name == preset.problem:
         context.session.move_to(context.problem.theta_from(preset.theta))
         return
     # As a link would: the problem is opened, and theta is gone to once it is.
     st.session_state["problem"] = preset.problem
-    pairs = (f"{name}:{number_text(value)}" for name, value in preset.theta.items())
-    context.session.asked = {"problem": preset.problem, "theta": ",".join(pairs)}
+    context.session.asked = preset.query
 
 
 def _download_note(preset: Preset) -> str:

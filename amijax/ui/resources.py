@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the problem")
-def problem_for(problem_id: str) -> Problem:
-    """A problem by its id.
+def problem_for(problem_id: str, repair: bool = True) -> Problem:
+    """A problem by its id, its model repaired where AMICI would be wrong, or as it is.
 
     Raises:
         ProblemError: it can't be opened.
     """
-    return load_problem(problem_id)
+    return load_problem(problem_id, repair=repair)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the upload")
-def upload_for(key: str) -> Problem:
-    """An uploaded problem by its key.
+def upload_for(key: str, repair: bool = True) -> Problem:
+    """An uploaded problem by its key, its model repaired or as it is.
 
     Raises:
         ProblemError: it is not kept any more.
     """
-    return reopen_bundle(key).problem
+    problem = reopen_bundle(key).problem
+    return problem if repair else problem.without_repairs()
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the compiled model")

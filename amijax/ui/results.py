@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from amijax.audit.record import Audit
 from amijax.comparison import CONVENTIONS, Comparison, Convention
 from amijax.figures import gradient_figure
 from amijax.precisions import Precision
 from amijax.problems import Problem, log_prior
 from amijax.sharing.points import point_in_words
-from amijax.ui import charts, html_tables
+from amijax.ui import charts, digit_view, html_tables
 from amijax.ui.html_tables import Column, Number, Row
 from amijax.ui.summary import cell, duration
 
@@ -59,12 +60,12 @@ def tables(
     comparisons: Mapping[Precision, Comparison],
     precision: Precision,
     order: Sequence[int],
+    audit: Audit | None = None,
 ) -> None:
-    """The llh and gradient tables of the notebook, full digits on demand, and the downloads."""
+    """One entry digit by digit, the llh and gradient tables of the notebook, and the downloads."""
     bar = st.container(horizontal=True, vertical_alignment="center")
     with bar:
         st.markdown("#### Values", width="content")
-        full = st.toggle("Full digits", key="full_digits", help="All 17 significant digits")
         convention = _choose_convention()
     comparisons = {name: c.in_convention(convention) for name, c in comparisons.items()}
     comparison = comparisons[precision]
@@ -88,12 +89,15 @@ def tables(
                 "gradient from AMICI and JAX",
                 (point_in_words(problem, comparison.theta), str(comparison.solver)),
             )
+    if comparison.failure_amici is None:
+        digit_view.choose(comparisons, audit)
     st.caption(
         f"JAX in {precision}. rel_diff is {_REL_DIFF[convention]}. theta: the parameter on its "
-        "scale. The gradient is with respect to theta."
+        "scale. The gradient is with respect to theta. Point at a number for all 17 digits of it; "
+        "the CSV file has them, too."
     )
-    _llh_table(comparison, full)
-    _gradient_table(comparison, full, order)
+    _llh_table(comparison)
+    _gradient_table(comparison, order)
     _timings(comparison)
 
 
@@ -101,6 +105,7 @@ def _choose_convention() -> Convention:
     notebook = st.toggle(
         "Notebook's rel_diff",
         key="notebook_convention",
+        persist_state="session",
         help="AMICI's notebook “AMICI & JAX” divides llh's difference by AMICI's value and the "
         "gradient's by JAX's, both with their signs: entries below 0 have the other sign there. "
         "Off: divided by AMICI's value without its sign.",
@@ -108,24 +113,22 @@ def _choose_convention() -> Convention:
     return CONVENTIONS[1] if notebook else CONVENTIONS[0]
 
 
-def _llh_table(comparison: Comparison, full: bool) -> None:
+def _llh_table(comparison: Comparison) -> None:
     rel_diff = _REL_DIFF[comparison.convention]
     columns = [Column("amici", "AMICI alone"), Column("jax", _jax(comparison))]
     columns.append(Column("rel_diff", rel_diff))
-    digits = 17 if full else 10
-    cells: list[Number | str] = [cell(comparison.llh_amici, digits, all_of_them=not full)]
+    cells: list[Number | str] = [cell(comparison.llh_amici, 10, all_of_them=True)]
     if comparison.jax_was_run:
         cells += [
-            cell(comparison.llh_jax, digits, all_of_them=not full),
-            _difference(comparison.llh_rel_diff, full),
+            cell(comparison.llh_jax, 10, all_of_them=True),
+            _difference(comparison.llh_rel_diff),
         ]
     else:
         cells += ["not run", "—"]
     html_tables.draw("llh_table", "quantity", columns, [Row("llh", cells, "Log-likelihood")])
 
 
-def _gradient_table(comparison: Comparison, full: bool, order: Sequence[int]) -> None:
-    digits = 17 if full else 8
+def _gradient_table(comparison: Comparison, order: Sequence[int]) -> None:
     columns = [
         Column("scale", "PEtab's parameterScale, on which the parameter is estimated"),
         Column("theta", "The parameter's value on that scale"),
@@ -139,12 +142,12 @@ def _gradient_table(comparison: Comparison, full: bool, order: Sequence[int]) ->
     for i in order:
         row = frame.iloc[i]
         cells: list[Number | str] = [row["scale"]]
-        cells += [cell(row[name], digits) for name in ("theta", "linear")]
-        cells.append(cell(row["amici"], digits, all_of_them=not full))
+        cells += [cell(row[name], 8) for name in ("theta", "linear")]
+        cells.append(cell(row["amici"], 8, all_of_them=True))
         if comparison.jax_was_run:
             cells += [
-                cell(row["jax"], digits, all_of_them=not full),
-                _difference(row["rel_diff"], full),
+                cell(row["jax"], 8, all_of_them=True),
+                _difference(row["rel_diff"]),
             ]
         else:
             cells += ["not run", "—"]
@@ -176,8 +179,8 @@ def _timings(comparison: Comparison) -> None:
     )
 
 
-def _difference(value: float, full: bool) -> Number:
-    return Number(value, f"{value:.17g}" if full else f"{value:.2e}")
+def _difference(value: float) -> Number:
+    return Number(value, f"{value:.2e}")
 
 
 def number(value: float, digits: int) -> str:

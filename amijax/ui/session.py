@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ import streamlit as st
 from amijax.background import OneAtATime
 from amijax.problems import Problem
 from amijax.scales import FloatArray
+from amijax.sharing.links import LessonView
 from amijax.sharing.snapshots import Snapshot
 
 _KEY = "amijax_session"
@@ -35,7 +37,11 @@ class Session:
         asked: query of an address that came in, until its problem is open.
         link_notes: sentences about the latest link.
         pending: query of a link to an upload that is not here yet.
+        unrepaired: the name of the problem whose repair is switched off, until another is open.
         simulations: what this session waits for.
+        lesson: where in the lesson, and how it is shown.
+        lesson_problem: the problem that the sidebar showed when the lesson was drawn last.
+        guesses: predictions made in the lesson, by what they are about.
     """
 
     name: str = ""
@@ -53,12 +59,17 @@ class Session:
     asked: dict[str, str] | None = None
     link_notes: tuple[str, ...] = ()
     pending: dict[str, str] | None = None
+    lesson: LessonView = field(default_factory=LessonView)
+    lesson_problem: str = ""
+    guesses: dict[Hashable, int | None] = field(default_factory=dict)
+    unrepaired: str = ""
     simulations: OneAtATime = field(default_factory=lambda: OneAtATime("amijax session"))
 
     def open(self, problem: Problem, name: str) -> None:
         """Start at a problem's nominal point, unless it is open already under that name."""
         if self.name != name:
             self.name = name
+            self.unrepaired = name if self.unrepaired == name else ""
             self.move_to(problem.nominal_theta)
             self.start_from(problem.nominal_theta, "nominal")
             self.seed = 0

@@ -34,21 +34,21 @@ def show(context: Context, whatif: WhatIf) -> None:
     here = [s for s in session.snapshots if s.problem == session.name]
     if here:
         names = [snapshot.name for snapshot in here]
-        with st.container(key="snapshots_table"):
-            numbers.grid(
-                pd.DataFrame(
-                    {
-                        "llh": [s.llh for s in here],
-                        "precision": [s.precision for s in here],
-                        "created": [s.created for s in here],
-                        "moved": [_moved(s, context.problem) for s in here],
-                    },
-                    index=pd.Index(names, name="snapshot"),
-                ),
-                {"llh": "%.9g", "moved": "%.0f"},
-                alt="Snapshots of this problem",
-                help={"moved": "Parameters that differ from nominal"},
-            )
+        numbers.grid(
+            "snapshots_table",
+            pd.DataFrame(
+                {
+                    "llh": [s.llh for s in here],
+                    "precision": [s.precision for s in here],
+                    "created": [s.created for s in here],
+                    "moved": [_moved(s, context.problem) for s in here],
+                },
+                index=pd.Index(names, name="snapshot"),
+            ),
+            {"llh": "%.9g", "moved": "%.0f"},
+            alt="Snapshots of this problem",
+            help={"moved": "Parameters that differ from nominal"},
+        )
         _one(context, here)
         if len(here) > 1:
             _compare(context, whatif, here)
@@ -85,6 +85,7 @@ def _keep(context: Context, whatif: WhatIf) -> None:
                 choice=context.choice,
                 llh=evaluation.llh,
                 gradient=evaluation.gradient,
+                repair=context.problem.repair,
             )
         )
         st.session_state["snapshot_name"] = ""
@@ -124,6 +125,7 @@ def _return(context: Context, snapshot: Snapshot) -> None:
         context.session.link_notes = (str(error),)
         return
     apply_choice(snapshot.choice)
+    context.session.unrepaired = "" if snapshot.repair else snapshot.problem
     st.session_state["x64"] = snapshot.precision == "float64"
 
 
@@ -160,7 +162,7 @@ def _compare(context: Context, whatif: WhatIf, here: list[Snapshot]) -> None:
             if len(table):
                 is_text = title.startswith("Settings")
                 numbers.grid(
-                    table.astype(str) if is_text else table,
+                    f"difference_table_{i}", table.astype(str) if is_text else table,
                     {} if is_text else dict.fromkeys(table.columns, "%.6g"),
                     alt=title, rows=_MOST_ROWS,
                 )  # fmt: skip

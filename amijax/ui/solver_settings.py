@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from amijax.problems import Problem
 from amijax.sharing.links import number_text
@@ -15,9 +16,18 @@ from amijax.simulation.settings import (
     SETTERS,
     STEADY_STATES,
     SolverChoice,
+    SolverSettings,
 )
 from amijax.simulation.settings_help import SETTING_HELP
 from amijax.ui.session import start_at
+
+_DEFAULTS, _BY_DIGITS, _BY_HAND = "AMICI's defaults", "digits of the gradient", "by hand"
+_MODES = (_DEFAULTS, _BY_DIGITS, _BY_HAND)
+_MODE = "solver_mode"
+DIGITS = "digits_asked"
+_USUAL_DIGITS = 4
+_TO_USE = "settings_to_use"  # filled in before the widgets are drawn
+_MODE_TO_USE = "solver_mode_to_use"
 
 _FIRST_KEYS = ("rtol", "atol", "max_steps", "time_limit")
 _NUMBER_KEYS = (*_FIRST_KEYS, *(key for key in SETTERS if key not in OPTIONS))
@@ -26,11 +36,19 @@ _WORD_KEYS = ("sensitivities", *OPTIONS)
 SOLVER_KEYS = (*_NUMBER_KEYS, *_WORD_KEYS)
 
 
-def choose(problem: Problem) -> SolverChoice:
-    """Draw the settings, folded, and return what they say; senseless ones get a sentence."""
+def choose(problem: Problem) -> tuple[SolverChoice, DeltaGenerator]:
+    """Draw the settings, folded; senseless ones get a sentence.
+
+    Returns:
+        What they say, and the place for a search for settings.
+    """
+    if _TO_USE in st.session_state:
+        apply_choice(st.session_state.pop(_TO_USE))
     for name in _WORD_KEYS:
         start_at(name, getattr(SolverChoice, name))
     with st.expander("Solver", key="solver"):
+        _mode()
+        place = st.container()
         asked: dict[str, Any] = _numbers()
         asked["sensitivities"] = st.segmented_control(
             "Sensitivities",
@@ -53,7 +71,56 @@ def choose(problem: Problem) -> SolverChoice:
             st.warning(complaint)
     if complaints:
         st.caption(":material/warning: A solver setting can't be used; auto is used instead.")
-    return choice
+    return choice, place
+
+
+def asks_for_digits() -> bool:
+    """Whether digits of the gradient are asked for, in place of settings."""
+    return bool(st.session_state.get(_MODE) == _BY_DIGITS)
+
+
+def digits_asked() -> int:
+    """How many digits are asked for, or would be."""
+    return int(st.session_state.get(DIGITS) or _USUAL_DIGITS)
+
+
+def use_settings(settings: SolverSettings) -> None:
+    """Fill settings in that a search found, when the page is drawn next."""
+    st.session_state[_TO_USE] = SolverChoice.of(settings)
+    st.session_state[_MODE_TO_USE] = _BY_DIGITS
+
+
+def _mode() -> None:
+    """Draw what is asked in a person's terms: nothing, digits, or settings."""
+    if _MODE_TO_USE in st.session_state:
+        st.session_state[_MODE] = st.session_state.pop(_MODE_TO_USE)
+    elif st.session_state.get(_MODE, _DEFAULTS) == _DEFAULTS:
+        st.session_state[_MODE] = _DEFAULTS if _is_default() else _BY_HAND
+    st.segmented_control(
+        "What is asked", _MODES, key=_MODE, required=True, on_change=_mode_changed, wrap=True,
+        persist_state="session",
+        help="AMICI's defaults: rtol 1e-8, atol 1e-16, and others where these fail. Digits of the "
+        "gradient: the fastest settings that give so many, found by a search. By hand: the fields "
+        "below.",
+    )  # fmt: skip
+    if asks_for_digits():
+        start_at(DIGITS, _USUAL_DIGITS)
+        st.number_input(
+            "Digits", 1, 10, key=DIGITS, persist_state="session",
+            help="Of the gradient as a whole: -log10 of its relative error in norm. 2 are enough "
+            "for a fit's first steps, 4 for its end.",
+        )  # fmt: skip
+
+
+def _mode_changed() -> None:
+    if st.session_state[_MODE] == _DEFAULTS:
+        apply_choice(SolverChoice())
+
+
+def _is_default() -> bool:
+    numbers = not any(st.session_state.get(key) for key in _NUMBER_KEYS)
+    words = all(st.session_state[key] == getattr(SolverChoice, key) for key in _WORD_KEYS)
+    return numbers and words
 
 
 def apply_choice(choice: SolverChoice) -> None:

@@ -9,7 +9,8 @@ SIDES = "clamp(1rem, 2.5vw, 5rem)"  # room beside a page's contents
 SIDEWAYS = "sideways"  # how keys of containers begin whose chart scrolls sideways where it must
 
 # A multiselect hides what is beyond its third line. On a narrow screen Streamlit's header lies
-# above the page.
+# above the page. While a run takes long, Streamlit greys what it has not drawn again yet: numbers
+# of the last point must not stand beside the new parameters at all; their place stays.
 _SHEET = """<style>
 .stMainBlockContainer { padding-left: %(sides)s; padding-right: %(sides)s; }
 div:has(> [data-testid="stMultiSelectTagsContainer"]) { max-height: none; }
@@ -19,6 +20,7 @@ div:has(> [data-testid="stMultiSelectTagsContainer"]) { max-height: none; }
 }
 [class*="st-key-%(sideways)s_"] { overflow-x: auto; }
 [class*="st-key-%(sideways)s_"] > [data-testid="stElementContainer"] { min-width: 610px; }
+[data-stale="true"] { opacity: 0 !important; transition: opacity 0.2s ease-in 0.6s !important; }
 @media (max-width: 768px) {
   [data-testid="stLayoutWrapper"]:has(> .st-key-%(stays)s) { top: 3.7rem; }
 }

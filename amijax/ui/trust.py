@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from amijax.models.plan import REPAIR_OFF
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
 from amijax.ui.context import Context
@@ -17,8 +18,9 @@ def show(context: Context, objective: AmiciObjective, theta: FloatArray) -> None
         objective: with the settings that produced the numbers.
         theta: where, on the PEtab scale.
     """
-    files = context.problem.warnings  # those are in the sidebar
-    for warning in [w for w in objective.warnings_at(theta) if w not in files]:
+    elsewhere = context.problem.warnings  # in the sidebar
+    warnings = [w for w in objective.warnings_at(theta) if w not in elsewhere]
+    for warning in [w for w in warnings if w.code != REPAIR_OFF]:  # that is on top of the page
         st.warning(f"**Not to be trusted.** {warning.message}", icon=":material/warning:")
     if repairs := objective.repairs:
         with context.about_slot:

@@ -110,11 +110,10 @@ def step(context: Context, whatif: WhatIf) -> None:
         at=_at(context, whatif),
     )
     moved = analysed.frame(context.problem)
-    with st.container(key="step_table"):
-        numbers.grid(
-            moved, dict.fromkeys(moved.columns, "%.6g"),
-            alt="Each parameter's part of the prediction",
-        )  # fmt: skip
+    numbers.grid(
+        "step_table", moved, dict.fromkeys(moved.columns, "%.6g"),
+        alt="Each parameter's part of the prediction",
+    )  # fmt: skip
     st.caption(
         f"Noise floor of the change: {analysed.noise:.1g} (the solver's scatter when theta moves "
         "in its last bits)."
@@ -219,9 +218,9 @@ def shares(context: Context, whatif: WhatIf) -> None:
         (by_condition, compare_shares(now.by_condition(), before.by_condition())),
     ):
         title = str(table.index.name)
-        with column, st.container(key=f"shares_{title}"):
+        with column:
             numbers.grid(
-                table.rename(columns={"llh": "share of llh"}),
+                f"shares_{title}", table.rename(columns={"llh": "share of llh"}),
                 {"share of llh": "%.6g", "change": "%.3g", "measurements": "%.0f"},
                 alt=f"Share of llh by {title}", rows=_MOST_SHARES,
                 help={"change": "Since the baseline"},

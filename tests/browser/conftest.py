@@ -97,7 +97,7 @@ def new_page(chromium):
         if urlsplit(request.url).hostname != "localhost" and urlsplit(request.url).scheme in _NET:
             foreign.append(request.url)
 
-    def open_page(address, scheme="light", init_script=""):
+    def open_page(address, scheme="light"):
         context = chromium.new_context(
             viewport={"width": 1440, "height": 1100}, color_scheme=scheme
         )
@@ -106,7 +106,6 @@ def new_page(chromium):
         context.add_init_script(f"({RECORD_CANVAS})()")
         contexts.append(context)
         page = context.new_page()
-        page.add_init_script(init_script)
         page.goto(address)
         idle(page)
         return page

@@ -25,7 +25,8 @@ RECORD_CANVAS = """() => {
   const open = new WeakMap(), saved = new WeakMap(), path = new WeakMap();
   const whole = () => [-Infinity, Infinity];
   const texts = new Map();
-  window.amijaxDrawn = () => [...texts.values()].filter((t) => t.canvas.isConnected).map((t) => ({
+  const seen = () => [...texts.values()].filter((t) => t.canvas.checkVisibility());
+  window.amijaxDrawn = () => seen().map((t) => ({
     text: t.text, left: t.left, right: t.right, from: t.from,
     to: Math.min(t.to, t.canvas.getBoundingClientRect().width),
   }));
@@ -73,11 +74,11 @@ RECORD_CANVAS = """() => {
 
 # Texts with a digit that reach beyond what shows them: an element that hides what overflows, or
 # the window. What one can scroll to from above to below is not cut.
-_CUT_TEXTS = """() => {
+_CUT_TEXTS = """(scrolls) => {
   const cut = [];
   const walker = document.createTreeWalker(
     document.querySelector("[data-testid='stMain']"), NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+  texts: for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const text = node.textContent.trim(), parent = node.parentElement;
     if (!/[0-9]/.test(text)) continue;
     if (parent.closest('canvas, style, script, [aria-hidden=true]')) continue;
@@ -89,6 +90,8 @@ _CUT_TEXTS = """() => {
         const style = getComputedStyle(e);
         if (style.clip === 'rect(0px, 0px, 0px, 0px)') break;
         const shown = e.getBoundingClientRect();
+        if (scrolls && ['auto', 'scroll'].includes(style.overflowX)
+            && e.scrollWidth > e.clientWidth) continue texts;
         const hides = style.overflowX !== 'visible' && style.display !== 'inline';
         if (hides && (box.left < shown.left - 1 || box.right > shown.right + 1)) cut.push(text);
       }
@@ -99,20 +102,19 @@ _CUT_TEXTS = """() => {
 }"""
 
 
-def cut_numbers(page):
+def cut_numbers(page, *, sideways=False):
     """Texts with a digit of which a part is not drawn, in the page's main part as it is now.
 
-    The page must have been opened with `RECORD_CANVAS` as its first script.
+    The page must have been opened with `RECORD_CANVAS` as its first script. Where charts may
+    scroll sideways, what one can scroll to is not cut.
     """
+
+    def is_cut(text):
+        return text["left"] < text["from"] - 1 or text["right"] > text["to"] + 1
+
     drawn = page.evaluate("window.amijaxDrawn()")
-    cut = [
-        each["text"]
-        for each in drawn
-        if any(letter.isdigit() for letter in each["text"])
-        and (each["left"] < each["from"] - 1 or each["right"] > each["to"] + 1)
-        and _is_number(each["text"])
-    ]
-    return sorted({*cut, *page.evaluate(_CUT_TEXTS)})
+    cut = [each["text"] for each in drawn if _is_number(each["text"]) and is_cut(each)]
+    return sorted({*cut, *page.evaluate(_CUT_TEXTS, sideways)})
 
 
 def drawn_texts(page):
@@ -215,9 +217,13 @@ def click_row(page, selector, row, x):
     grid.click(position=place)
 
 
-def edit_cell(page, selector, column, row, text):
-    """Type into a cell of a data grid (counted from 0), once the script has come to rest."""
-    idle(page)
+def edit_cell(page, selector, column, row, text, *, at_rest=True):
+    """Type into a cell of a data grid (counted from 0).
+
+    Once the script has come to rest, and until it has again, unless told otherwise.
+    """
+    if at_rest:
+        idle(page)
 
     # The grid is a canvas; its accessible table says which cell is selected.
     def cell(i):
@@ -232,15 +238,25 @@ def edit_cell(page, selector, column, row, text):
     page.keyboard.press("Enter")
     editor = page.locator("#portal textarea")
     editor.fill(text)
-    rerun(page, lambda: editor.press("Enter"))
+    if at_rest:
+        rerun(page, lambda: editor.press("Enter"))
+    else:
+        editor.press("Enter")
     until(page, lambda: cell(column).text_content() == text)
 
 
-def type_value(page, row, text):
+def type_value(page, row, text, *, at_rest=True):
     """Type into the value column of the parameter table's row (0 is the first)."""
     grid = "[class*='st-key-parameters_']"
     header = until(page, lambda: cells(page, grid))[0]
-    edit_cell(page, grid, [title.split(" ")[0] for title in header].index("value"), row, text)
+    edit_cell(
+        page,
+        grid,
+        [title.split(" ")[0] for title in header].index("value"),
+        row,
+        text,
+        at_rest=at_rest,
+    )
 
 
 def no_traceback(page):

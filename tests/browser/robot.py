@@ -21,10 +21,13 @@ if __name__ == "__main__":  # else pytest's settings have these folders
 from amijax import AmiciObjective, load_problem
 from amijax.auto import settle
 from amijax.comparison import compare
-from amijax.sharing.links import read_link
+from amijax.sharing.links import asks_for_no_repair, read_link
 from pages import html_table, idle, no_traceback, type_value
 
-PROBLEMS = ("Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff")
+PROBLEMS = (
+    "Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff", "Harvested_Stock",
+    "Constant_Ligand",
+)  # fmt: skip
 LINKS = ("AMICI against JAX", "What if", "Precision", "Audit", "Problems", "About")
 TEXTS = ("", "1e-9", "1e-6", "5", "200000", "abc", "-1", "99999999999999999999", "1.5", "nan")
 VALUES = ("0", "-1", "0.5", "1.25", "4.2", "1e3", "abc", "", "-2.75")
@@ -188,15 +191,16 @@ class Robot:
 
 
 @cache
-def objective_of(problem):
-    return AmiciObjective(load_problem(problem))
+def objective_of(problem, repair):
+    return AmiciObjective(load_problem(problem, repair=repair))
 
 
 @cache
 def computed(*query):
     """The library's comparison at the state that an address names."""
-    objective = objective_of(dict(query)["problem"])
-    state = read_link(dict(query), objective.problem)
+    asked = dict(query)
+    objective = objective_of(asked["problem"], not asks_for_no_repair(asked))
+    state = read_link(asked, objective.problem)
     settled = settle(objective, state.theta, state.choice)
     return compare(settled.objective, state.theta, state.precision, amici=settled.evaluation)
 

@@ -181,17 +181,21 @@ def test_no_number_is_cut_at_any_width(server, new_page, boehm):
     query = link_query(State(problem.problem_id, theta, "float32"), problem)
     page = new_page(f"{server}/?{urlencode(query)}")
     page.locator(CHART).wait_for()
-    for full in (False, True):
-        if full:
-            rerun(page, page.locator(".st-key-full_digits label").first.click)
-        for width in WIDTHS:
-            resize(page, width)
-            assert cut_numbers(page) == [], (full, width)
-            assert page.evaluate(
-                "document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth"
-            ), width
-    shown = html_table(page, "llh_table")["llh"]["amici"]
-    assert float(shown["text"]) == float(shown["value"]) == llh
+    page.locator(".st-key-digits_entry").get_by_role("combobox").click()
+    rerun(page, page.get_by_role("option", name="llh", exact=True).click)
+    for width in WIDTHS:
+        resize(page, width)
+        assert cut_numbers(page) == [], width
+        assert page.evaluate(
+            "document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth"
+        ), width
+        shown = page.locator(".amijax-digits [data-title='AMICI'] .digits")
+        assert float(shown.get_attribute("title")) == llh
+        text = re.sub(r"\s", "", shown.text_content()).replace("−", "-")
+        mantissa, _, power = text.partition("×10")
+        assert float(f"{mantissa}e{power or 0}") == llh  # all 17 digits, at every width
+    hovered = html_table(page, "llh_table")["llh"]["amici"]
+    assert float(hovered["value"]) == llh
     resize(page, 1280)
     assert {"-4.1234568", "-4.8765432"} <= drawn_texts(page)
     resize(page, 250)  # narrower than any telephone: here the test has to see what it looks for

@@ -82,6 +82,28 @@ def test_nothing_is_lost_on_other_pages_nor_by_a_reload(server, new_page):
     assert float(theta_of(page)) == -0.5
 
 
+def test_how_a_page_is_looked_at_is_kept_on_the_others(server, new_page):
+    page = new_page(server + "/?problem=Conversion_Reaction")
+    page.locator(CHART).first.wait_for()
+    switch = page.locator(".st-key-notebook_convention")
+    rerun(page, switch.locator("label").first.click)
+    go(page, "What if")
+    view = page.locator(".st-key-whatif_view")
+    rerun(page, view.get_by_text("Slices").click)
+    go(page, "Problems")
+    name = page.locator(".st-key-filter input")
+    name.fill("event")
+    rerun(page, lambda: name.press("Enter"))
+    go(page, "AMICI against JAX")
+    page.locator(CHART).first.wait_for()
+    assert switch.locator("input").is_checked()
+    go(page, "What if")
+    until(page, lambda: view.locator("[aria-checked=true]").all_inner_texts() == ["Slices"])
+    go(page, "Problems")
+    until(page, lambda: name.input_value() == "event")
+    no_traceback(page)
+
+
 def pick(page, problem):
     page.locator(".st-key-problem input").click()
     page.get_by_role("option", name=problem).click()

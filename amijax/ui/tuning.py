@@ -1,0 +1,192 @@
+"""Digits asked for, settings found: what the settings in use give, what they cost, and a search."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from amijax.audit.causes import TOLERANCE
+from amijax.audit.record import Audit
+from amijax.objective import AmiciObjective
+from amijax.simulation.settings import SolverSettings
+from amijax.tuning.found import forecast, stored_tuning
+from amijax.tuning.jobs import TuningJob, latest_tuning, start_tuning
+from amijax.tuning.record import Tuning
+from amijax.ui.context import Context
+from amijax.ui.evaluation import Result
+from amijax.ui.markdown import plain
+from amijax.ui.memo import point, remembered
+from amijax.ui.solver_settings import asks_for_digits, digits_asked, use_settings
+
+_WANTED = "tuning_wanted"  # digits whose settings are to be used once they are found
+_QUICK = 0.5  # seconds of AMICI's for a gradient that is computed once more, to compare times
+
+
+def panel(context: Context, result: Result) -> None:
+    """In the sidebar's solver settings: the search for the digits that are asked for."""
+    objective, digits = _searched(result), digits_asked()
+    found, job = _known(objective, digits)
+    if found is not None and st.session_state.get(_WANTED) == digits:
+        del st.session_state[_WANTED]
+        if found.points:
+            use_settings(found.settings)
+            st.rerun()
+    if not asks_for_digits():
+        return
+    with context.tuning_slot:
+        if found is not None:
+            st.caption(plain(found.summary))
+            if found.points and not _is_used(found, result):
+                st.button("Use these settings", key="tuning_use", on_click=_use, args=(found,))
+        elif job is not None and not job.progress().is_over:
+            _watch(job, digits)
+        else:
+            _offer_search(result, digits, job)
+
+
+def line(context: Context, result: Result, audit: Audit | None) -> None:
+    """On the first page: digits and cost of the settings in use, and what to do where they fail.
+
+    Args:
+        context: the page's.
+        result: at the session's point.
+        audit: of it, None while it is not finished.
+    """
+    objective, digits = _searched(result), digits_asked()
+    found, job = _known(objective, digits)
+    wrong = audit is not None and _is_wrong_by_tolerance(audit)
+    with st.container(key="digits_and_cost", horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":gray[:material/speed: {_in_use(context, result, audit, found)}]", width="content"
+        )
+        if job is not None and found is None and not job.progress().is_over:
+            _watch(job, digits)
+        elif wrong and found is None:
+            _offer_search(result, digits, job)
+        elif wrong and found is not None and found.points and not _is_used(found, result):
+            st.button(
+                f"Use settings with {_promise(found)}, {found.ratio:.2g} times the time",
+                key="tuning_mend", icon=":material/build:", on_click=_use, args=(found,),
+                help=plain(found.summary),
+            )  # fmt: skip
+
+
+def _in_use(context: Context, result: Result, audit: Audit | None, found: Tuning | None) -> str:
+    """Digits of the settings in use, and their time against AMICI's defaults."""
+    evaluation = result.settled.evaluation
+    milliseconds = f"{evaluation.cpu_seconds * 1e3:.3g} ms"
+    if found is not None and _is_used(found, result):
+        return (
+            f"The settings found for {found.asked:g} digits of the gradient: {_promise(found)}, at "
+            f"{len(found.points)} points, for {found.ratio:.2g} times the time of AMICI's "
+            f"defaults. Here a gradient takes {milliseconds}."
+        )
+    digits = None if audit is None else audit.digits_of_gradient
+    if audit is None:
+        given = "The digits of the gradient are being audited"
+    elif digits is None:
+        given = "No witness says how many digits of the gradient these settings give"
+    else:
+        given = f"These settings give {_floor(digits)} digits of the gradient as a whole"
+    return f"{given}. A gradient takes {milliseconds}, {_against_defaults(context, result)}."
+
+
+def _promise(found: Tuning) -> str:
+    if found.outcome == "reached":
+        return f"{_floor(found.digits)} digits"
+    return (
+        f"{_floor(found.digits)} digits confirmed (AMICI agrees with itself in "
+        f"{_floor(found.digits_measured)})"
+    )
+
+
+def _against_defaults(context: Context, result: Result) -> str:
+    evaluation, objective = result.settled.evaluation, result.settled.objective
+    defaults = SolverSettings(sensitivities=evaluation.solver.sensitivities)
+    if evaluation.solver == defaults:
+        return "with AMICI's defaults"
+    if evaluation.cpu_seconds > _QUICK:
+        return "and how long with AMICI's defaults was not measured"
+    theta = evaluation.theta
+    usual = remembered(
+        "evaluation at defaults", point(context.problem, defaults, theta),
+        lambda: objective.with_solver(defaults).evaluate(theta),
+    )  # fmt: skip
+    if usual.failure is not None:
+        return "and AMICI's defaults fail here"
+    return f"{evaluation.cpu_seconds / usual.cpu_seconds:.2g} times that with AMICI's defaults"
+
+
+def _is_wrong_by_tolerance(audit: Audit) -> bool:
+    causes = [audit.directions.cause, *(entry.cause for entry in audit.gradient)]
+    return audit.anything_wrong and TOLERANCE in causes
+
+
+def _known(objective: AmiciObjective, digits: int) -> tuple[Tuning | None, TuningJob | None]:
+    """A finished search, and this process's latest job for it."""
+    job = latest_tuning(objective, digits)
+    if job is not None and (found := job.progress().tuning) is not None:
+        return found, job
+    at = (objective.problem.digest, objective.model.key, digits)
+    return remembered("tuning", at, lambda: stored_tuning(objective, digits)), job
+
+
+def _searched(result: Result) -> AmiciObjective:
+    """The objective of a search, the same whichever tolerances and methods are in use."""
+    solver = result.settled.evaluation.solver
+    return result.settled.objective.with_solver(
+        SolverSettings(
+            time_limit=solver.time_limit, steady_state=solver.steady_state,
+            steady_state_sensitivities=solver.steady_state_sensitivities,
+        )
+    )  # fmt: skip
+
+
+def _is_used(found: Tuning, result: Result) -> bool:
+    return result.settled.evaluation.solver == found.settings
+
+
+def _use(found: Tuning) -> None:
+    use_settings(found.settings)
+
+
+def _offer_search(result: Result, digits: int, job: TuningJob | None) -> None:
+    if job is not None and job.progress().state == "failed":
+        st.caption(f"The search broke off. {plain(job.progress().error)}")
+    seconds = forecast(result.settled.objective, result.settled.evaluation)
+    st.button(
+        f"Find settings with {digits} digits ({_duration(seconds)})",
+        key=f"tuning_start_{'panel' if asks_for_digits() else 'line'}",
+        icon=":material/search:", on_click=_start, args=(result, digits),
+        help="The settings with the least time that give so many digits of the gradient, at the "
+        "nominal parameters and at points around them; finite differences must confirm them.",
+    )  # fmt: skip
+
+
+def _start(result: Result, digits: int) -> None:
+    st.session_state[_WANTED] = digits
+    start_tuning(_searched(result), digits)
+
+
+@st.fragment(run_every=0.5)
+def _watch(job: TuningJob, digits: int) -> None:
+    progress = job.progress()
+    if progress.is_over:
+        st.rerun()
+    st.caption(
+        f":material/hourglass_empty: Looking for settings with {digits} digits: {progress.done} "
+        f"tried, {progress.elapsed:.0f} s",
+        width="content",
+    )
+    st.button("Cancel", key="tuning_cancel", icon=":material/cancel:", on_click=job.cancel)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 5:
+        return "a few seconds"
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+
+
+def _floor(digits: float) -> str:
+    """Digits, never rounded up."""
+    return f"{np.floor(digits * 10 + 1e-9) / 10:.1f}"

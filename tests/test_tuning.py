@@ -16,7 +16,7 @@ from small_problems import Case, Model
 
 from amijax import AmiciObjective, JaxObjective, SolverSettings, load_problem
 from amijax.cli.main import main
-from amijax.simulation.settings import SolverChoice
+from amijax.simulation.settings import INTERNAL_SENSITIVITY_METHODS, SolverChoice
 from amijax.tuning import found as kept
 from amijax.tuning import jobs
 from amijax.tuning.candidates import TIGHTEST, starts, tightened, variations
@@ -191,8 +191,10 @@ def test_what_missed_is_tightened_and_no_further_than_there_is_sense_in():
     assert len(list(tightened(stuck, 1e-4, 2.0, 1e-2))) == 1  # it goes on well
     assert len(list(tightened(stuck, 0.5, 2.0, 0.5))) == 1  # nothing can be said yet
     assert {each.rtol_fsa for each in tightened(stuck, 1e-4, 2.0, 1e-4)} == {1e-4, 1e-5}
+    tried = {each.internal_sensitivity_method for each in starts(stuck, 4.0, adjoint=False)}
+    assert tried == set(INTERNAL_SENSITIVITY_METHODS)
     assert "adjoint" not in {each.sensitivities for each in starts(stuck, 4.0, adjoint=False)}
-    near = list(variations(SolverSettings(), 8))
+    near = list(variations(SolverSettings(), 2))
     assert any(each.linear_solver == "dense" for each in near)
     assert not any(each.linear_solver == "dense" for each in variations(SolverSettings(), 400))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -124,10 +123,10 @@ def _as_text(tuning: Tuning) -> list[str]:
 
 def _options(settings: SolverSettings) -> str:
     """The settings as options of `evaluate`."""
+    default = SolverSettings().as_dict()
     words = []
-    for each in fields(SolverSettings):
-        value = getattr(settings, each.name)
-        if value != each.default or each.name in ("rtol", "atol", "sensitivities"):
+    for name, value in settings.as_dict().items():
+        if value != default[name] or name in ("rtol", "atol", "sensitivities"):
             shown = value if isinstance(value, str) else f"{value:g}"
-            words.append(f"--{each.name.replace('_', '-')} {shown}")
+            words.append(f"--{name.replace('_', '-')} {shown}")
     return " ".join(words)

@@ -24,6 +24,7 @@ if result := evaluated(context, "Where the digits go:"):
         precision_panels.truth(study, context.precision, at)
         precision_panels.bits(study, at)
         precision_panels.tolerances(study, at)
+        precision_panels.work(study, at)
         precision_panels.curvature(study, at)
         if complete:
             precision_panels.tell(study)

@@ -49,7 +49,7 @@ def test_all_panels_are_there_with_the_story(page):
     for title in ("A · ", "B · ", "C · ", "D · ", "E · ", "The whole story"):
         assert title in text
     assert "every bit equals the float32 JaxObjective" in text
-    assert len(page.get("plotly_chart")) == 5
+    assert len(page.get("plotly_chart")) == 6
 
 
 def test_the_verdicts_are_those_of_the_library(page, objective_of):

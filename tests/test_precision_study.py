@@ -131,6 +131,11 @@ def test_pieces_are_those_of_their_functions(conversion, kept):
     assert kept.bits.format_errors.shape == (len(FORMATS), 7)
     assert kept.tolerances.errors.shape == (2, len(RTOLS), 7)
     assert kept.curvature.hessian.shape == (6, 6)
+    assert list(kept.work.lines) == [
+        "forward, simultaneous", "forward, staggered", "forward, staggered1", "adjoint",
+    ]  # fmt: skip
+    assert {len(line) for line in kept.work.lines.values()} == {len(RTOLS)}
+    assert kept.work.marked["AMICI's defaults"].settings == conversion.solver
 
 
 def test_verdicts_begin_with_the_budget(conversion, computed):
@@ -160,8 +165,8 @@ def test_a_piece_brings_what_it_needs(conversion, folder):
 def test_without_a_reference_what_needs_it_is_impossible(conversion, folder, monkeypatch):
     monkeypatch.setattr("amijax.precision.reference._candidates", lambda _: iter(()))
     study = study_precision(conversion, conversion.problem.nominal_theta)
-    assert study.impossible == ("tolerances", "curvature")
-    assert study.tolerances is study.curvature is None
+    assert study.impossible == ("tolerances", "curvature", "work")
+    assert study.tolerances is study.curvature is study.work is None
     assert not study.reference.values.is_finite
     assert study.noise is not None
     assert len(study.verdicts) == 7
@@ -344,7 +349,8 @@ def test_chosen_parameters_alone_in_the_table_s_order(conversion, folder):
     assert [quantity.quantity for quantity in study.verdicts] == ["llh", "k2", "sigma_A"]
     again = study_precision(conversion, theta, parameters=["k2", "sigma_A"], on_progress=refuse)
     assert_same(again, study)
-    assert len(files(folder)) == len(PIECE_NAMES)
+    assert len(files(folder)) == len(PIECE_NAMES) - 1
+    assert study.impossible == ("work",)  # which is of the gradient as a whole
 
 
 def test_all_parameters_by_name_are_the_whole_study(conversion, kept):

@@ -23,6 +23,7 @@ from amijax.precisions import PRECISIONS
 
 if TYPE_CHECKING:
     from amijax.precision import QuantityPrecision, Study
+    from amijax.precision.work_precision import WorkPoint
 
 
 @click.command("precision", epilog=PROBLEM_HELP)
@@ -134,6 +135,14 @@ def _study_as_json(study: Study) -> dict[str, Any]:
             }
             for i, name in enumerate(PRECISIONS)
         }
+    if study.work is not None:
+        work = study.work
+        content["work_precision"] = {
+            "uncertainty": work.uncertainty,
+            "float32_floor": work.float32_floor,
+            "lines": {name: _work_as_json(points) for name, points in work.lines.items()},
+            "marked": _work_as_json(tuple(work.marked.values())),
+        }
     if study.curvature is not None:
         curvature = study.curvature
         content["curvature"] = {
@@ -146,6 +155,13 @@ def _study_as_json(study: Study) -> dict[str, Any]:
             "outcomes": curvature.outcomes,
         }
     return content
+
+
+def _work_as_json(points: tuple[WorkPoint, ...]) -> list[dict[str, Any]]:
+    return [
+        {"solver": p.settings.as_dict(), "error": p.error, "milliseconds": p.seconds * 1e3}
+        for p in points
+    ]
 
 
 def _entry_as_json(entry: QuantityPrecision) -> dict[str, Any]:

@@ -20,10 +20,14 @@ from amijax.precision.noise import SAMPLES, NoiseFloor, noise_floor
 from amijax.precision.reference import Reference, find_reference
 from amijax.precision.tolerances import RTOLS, ToleranceSweep, tolerance_sweep
 from amijax.precision.values import Report
+from amijax.precision.work_precision import WorkPrecision, work_precision
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
+from amijax.simulation.settings import SolverSettings
 
-PieceName = Literal["budget", "reference", "audit", "noise", "bits", "tolerances", "curvature"]
+PieceName = Literal[
+    "budget", "reference", "audit", "noise", "bits", "tolerances", "curvature", "work"
+]
 
 # Time of an evaluation at rtol 1e-13, relative to the default: 2 to 5, and up to 20 for some.
 _TIGHT = 5.0
@@ -120,6 +124,18 @@ def _predict_error(given: StudyInputs) -> PredictedError | None:
     )
 
 
+def _work(given: StudyInputs) -> WorkPrecision:
+    solver = given.objective.solver
+    defaults = SolverSettings(sensitivities=solver.sensitivities, time_limit=solver.time_limit)
+    marked = {"AMICI's defaults": defaults} if solver == defaults else {
+        "AMICI's defaults": defaults, "settings in use": solver,
+    }  # fmt: skip
+    return work_precision(
+        given.objective, given.theta, given.results["reference"], marked=marked,
+        report=given.report,
+    )  # fmt: skip
+
+
 # In the order in which they are computed.
 PIECES: dict[PieceName, Piece] = {
     piece.name: piece
@@ -170,6 +186,14 @@ PIECES: dict[PieceName, Piece] = {
                 (2 * seconds.n_parameters * seconds.in_batch + seconds.full_in_batch) * _TIGHT
             ),
             needs=("budget", "noise", "reference"),
+        ),
+        Piece(
+            "work",
+            WorkPrecision,
+            _work,
+            # Three ways to forward sensitivities, and adjoint ones, which may take longer.
+            lambda seconds: 5 * len(RTOLS) * seconds.one * (1 + _TIGHT) / 2,
+            needs=("reference",),
         ),
     )
 }

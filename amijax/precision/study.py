@@ -23,6 +23,7 @@ from amijax.precision.reference import Reference
 from amijax.precision.tolerances import ToleranceSweep
 from amijax.precision.values import Report
 from amijax.precision.verdicts import LIMITS, QuantityPrecision, verdicts
+from amijax.precision.work_precision import WorkPrecision
 from amijax.problems.names import nearest
 from amijax.result_store import ResultStore
 from amijax.scales import FloatArray, Scale
@@ -43,8 +44,8 @@ class Study:
         positions: where they are in theta.
         theta: the point, all of it, on the PEtab scale.
         solver: the settings whose precision is in question.
-        budget, reference, audit, noise, bits, tolerances, curvature: the pieces; None where one
-            was not asked for, or not computed yet.
+        budget, reference, audit, noise, bits, tolerances, curvature, work: the pieces; None where
+            one was not asked for, or not computed yet.
         impossible: pieces that have no result, since something that they need has none.
         seconds: what each piece took when it was computed.
     """
@@ -62,6 +63,7 @@ class Study:
     bits: BitSweep | None = None
     tolerances: ToleranceSweep | None = None
     curvature: PredictedError | None = None
+    work: WorkPrecision | None = None
     impossible: tuple[PieceName, ...] = ()
     seconds: dict[str, float] | None = None
 
@@ -213,7 +215,9 @@ def _empty_study(
 
 
 def _lacks(study: Study, name: PieceName) -> bool:
-    """Whether something that a piece needs has no result."""
+    """Whether something that a piece needs has no result, or is not there."""
+    if name == "work" and len(study.positions) < len(study.theta):
+        return True  # its errors are of the gradient as a whole
     no_reference = study.reference is not None and not study.reference.values.is_finite
     return "reference" in PIECES[name].needs and no_reference
 

@@ -23,7 +23,7 @@ from amijax.ui.evaluation import Result
 from amijax.ui.memo import point, remembered
 
 # Studies that take less than this start by themselves; of slower ones the page says the price.
-_AFFORDABLE = 20.0
+_AFFORDABLE = 30.0
 _ABANDON_AFTER = 30.0  # seconds without a page that asks; studies asked for go on
 _FEW = 5  # parameters chosen at first where all would take long
 _ESSENTIAL: tuple[PieceName, ...] = ("budget", "reference", "audit", "noise")
@@ -36,6 +36,7 @@ LABELS: dict[PieceName, str] = {
     "bits": "Bits",
     "tolerances": "Tolerances",
     "curvature": "Curvature",
+    "work": "Work against precision",
 }
 
 

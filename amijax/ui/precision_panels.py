@@ -14,6 +14,7 @@ from amijax.figures import (
     curvature_figure,
     digits_figure,
     tolerances_figure,
+    work_precision_figure,
 )
 from amijax.precision import Study
 from amijax.precision.curvature import UNIT_ROUNDOFF
@@ -169,6 +170,28 @@ def tolerances(study: Study, at: State) -> None:
         "tightest rtol leaves less than a digit, or where the reference is too uncertain. "
         f"atol is {study.tolerances.atol:g} throughout; times are of one evaluation of llh and "
         "gradient on all cores."
+    )
+
+
+def work(study: Study, at: State) -> None:
+    """Panel D's second figure."""
+    if study.work is None:
+        if "work" in study.impossible and "tolerances" not in study.impossible:
+            st.caption(
+                "Work against precision is drawn where all parameters are studied: its error is "
+                "that of the gradient as a whole."
+            )
+        return
+    st.markdown("###### Work against precision: which method gives how many digits, at what cost")
+    charts.draw(
+        work_precision_figure(study.work), "work_chart",
+        "Error of the gradient against CPU time, by method", at,
+    )  # fmt: skip
+    st.caption(
+        "A point is one setting: rtol goes from 1e-4 (left) to 1e-13 (right) along each line; "
+        "point at it to see it. *simultaneous*, *staggered* and *staggered1* are the ways in which "
+        "AMICI integrates forward sensitivities along with the states. The lower and the farther "
+        "left, the better. Below the dashed lines nothing is known, or float32 can't follow."
     )
 
 

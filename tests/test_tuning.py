@@ -104,9 +104,10 @@ def test_more_digits_than_there_are_is_said_so(boehm):
     assert found.digits < 7
     assert found.digits <= found.digits_confirmed
     assert "No settings give 9 digits" in found.summary
-    # The best that there is all the same: better than the defaults, which have three.
+    # The best that was tried all the same, which is far better than the defaults.
     [point] = found.points
-    assert point.error < point.error_baseline
+    assert point.error <= min(max(row.errors) for row in found.table)
+    assert point.error < 1e-2 * point.error_baseline
 
 
 # A boundary species whose initial value is a parameter: AMICI's entry for it is 0.

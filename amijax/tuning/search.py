@@ -263,13 +263,13 @@ class _Search:
         return evaluation
 
     def _finalists(self) -> list[SolverSettings]:
-        """The fastest that give the digits; where none do, the most accurate at nominal."""
+        """The fastest that give the digits; where none do, the most accurate as far as is known."""
         if self._found:
             fastest = sorted(self._found, key=lambda each: self._found[each])[:_FINALISTS]
             baseline = self._points[0].baseline.solver
             return [*fastest, *([baseline] if baseline in self._found else ())]
         usable = [each for each in self._tried.values() if np.isfinite(each.seconds)]
-        best = min(usable, key=lambda each: (-len(each.errors), max(each.errors)), default=None)
+        best = min(usable, key=lambda each: max(each.errors), default=None)
         return [self._points[0].baseline.solver if best is None else best.settings]
 
     def _measured(self, settings: SolverSettings) -> tuple[MeasuredPoint, ...]:

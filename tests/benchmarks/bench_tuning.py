@@ -236,8 +236,8 @@ def main(problems, seconds, others, json_file):
     quiet_amici()
     same, asked = [], []
     for name in problems:
-        objective = AmiciObjective(load_problem(name), num_threads=1)
         try:
+            objective = AmiciObjective(load_problem(name), num_threads=1)
             same.append(same_error(objective, seconds))
             print("(a)", show_same(same[-1]), flush=True)
             baseline = baseline_at(objective, objective.problem.nominal_theta).solver

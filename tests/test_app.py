@@ -17,6 +17,8 @@ from amijax.comparison import compare_precisions
 from amijax.digits import relative_text
 from amijax.headline import headline
 from amijax.sharing.presets import list_presets
+from amijax.tuning.found import stored_tuning
+from amijax.tuning.jobs import _jobs as _tuning_jobs
 from amijax.ui.digit_view import most_different
 
 REPOSITORY = Path(__file__).parents[1]
@@ -230,15 +232,50 @@ def test_the_digits_are_held_against_the_audit_s_witness(objective_of):
     audited(objective, theta)  # kept on disk
     page = opened(problem="Harvested_Stock", x64="true")
     page.selectbox(key="digits_entry").set_value("growth").run()
-    for job in list(_jobs.values()):
-        while not job.progress().is_over:
-            job.wait(1)
+    finish(_jobs)
     page.run()
     rows = digit_rows(page)
     assert rows["AMICI"] == rows["JAX, float64"]
     assert rows["best known"][0] == closed_form(objective.problem, theta)[1].values[0]
     assert "AMICI and JAX, float64 are the same number" in texts(page)
     assert "AMICI 0, JAX, float64 0" in texts(page)
+
+
+def test_digits_are_asked_for_in_the_panel_and_on_the_page(objective_of):
+    objective = objective_of("Harvested_Stock")
+    audited(objective, objective.problem.nominal_theta)  # says that the gradient is wrong
+    page = opened(problem="Harvested_Stock", x64="true")
+    finish(_jobs)
+    page.run()
+    mode = page.button_group(key="solver_mode")
+    assert mode.value == "AMICI's defaults"
+    mode.set_value("digits of the gradient").run()
+    page.number_input(key="digits_asked").set_value(2).run()
+    assert not page.exception
+    page.button(key="tuning_start_line").click().run()  # the panel has one, too
+    finish(_tuning_jobs)
+    page.run()
+    assert not page.exception
+    found = stored_tuning(objective, 2)
+    assert found.digits >= 0.1
+    assert float(page.text_input(key="rtol").value) == found.settings.rtol
+    assert page.button_group(key="solver_mode").value == "digits of the gradient"
+    assert "The settings found for 2 digits of the gradient" in texts(page)
+    page.button_group(key="solver_mode").set_value("AMICI's defaults").run()
+    assert page.text_input(key="rtol").value == ""
+    finish(_jobs)
+    page.run()
+    assert page.button(key="tuning_mend").label.startswith("Use settings with")
+    page.text_input(key="rtol").set_value("1e-9").run()
+    assert page.button_group(key="solver_mode").value == "by hand"
+    assert not page.exception
+
+
+def finish(jobs):
+    """Wait for all jobs of a kind."""
+    for job in list(jobs.values()):
+        while not job.progress().is_over:
+            job.wait(1)
 
 
 def test_rarer_solver_settings_reach_the_result(app, boehm):

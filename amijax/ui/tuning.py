@@ -19,6 +19,7 @@ from amijax.ui.memo import point, remembered
 from amijax.ui.solver_settings import asks_for_digits, digits_asked, use_settings
 
 _WANTED = "tuning_wanted"  # digits whose settings are to be used once they are found
+_LEAST_DIGITS = 0.1  # that must be confirmed before settings are offered
 _QUICK = 0.5  # seconds of AMICI's for a gradient that is computed once more, to compare times
 
 
@@ -28,7 +29,7 @@ def panel(context: Context, result: Result) -> None:
     found, job = _known(objective, digits)
     if found is not None and st.session_state.get(_WANTED) == digits:
         del st.session_state[_WANTED]
-        if found.points:
+        if found.digits >= _LEAST_DIGITS:
             use_settings(found.settings)
             st.rerun()
     if not asks_for_digits():
@@ -39,9 +40,9 @@ def panel(context: Context, result: Result) -> None:
             if found.points and not _is_used(found, result):
                 st.button("Use these settings", key="tuning_use", on_click=_use, args=(found,))
         elif job is not None and not job.progress().is_over:
-            _watch(job, digits)
+            _watch(job, digits, "panel")
         else:
-            _offer_search(result, digits, job)
+            _offer_search(result, digits, job, "panel")
 
 
 def line(context: Context, result: Result, audit: Audit | None) -> None:
@@ -60,10 +61,17 @@ def line(context: Context, result: Result, audit: Audit | None) -> None:
             f":gray[:material/speed: {_in_use(context, result, audit, found)}]", width="content"
         )
         if job is not None and found is None and not job.progress().is_over:
-            _watch(job, digits)
+            _watch(job, digits, "line")
         elif wrong and found is None:
-            _offer_search(result, digits, job)
-        elif wrong and found is not None and found.points and not _is_used(found, result):
+            _offer_search(result, digits, job, "line")
+        elif wrong and found is not None and not _is_used(found, result):
+            if found.digits < _LEAST_DIGITS:
+                st.caption(
+                    f"A search for {digits} digits found no settings whose gradient a witness "
+                    "confirms.",
+                    width="content", help=plain(found.summary),
+                )  # fmt: skip
+                return
             st.button(
                 f"Use settings with {_promise(found)}, {found.ratio:.2g} times the time",
                 key="tuning_mend", icon=":material/build:", on_click=_use, args=(found,),
@@ -150,13 +158,13 @@ def _use(found: Tuning) -> None:
     use_settings(found.settings)
 
 
-def _offer_search(result: Result, digits: int, job: TuningJob | None) -> None:
+def _offer_search(result: Result, digits: int, job: TuningJob | None, place: str) -> None:
     if job is not None and job.progress().state == "failed":
         st.caption(f"The search broke off. {plain(job.progress().error)}")
     seconds = forecast(result.settled.objective, result.settled.evaluation)
     st.button(
         f"Find settings with {digits} digits ({_duration(seconds)})",
-        key=f"tuning_start_{'panel' if asks_for_digits() else 'line'}",
+        key=f"tuning_start_{place}",
         icon=":material/search:", on_click=_start, args=(result, digits),
         help="The settings with the least time that give so many digits of the gradient, at the "
         "nominal parameters and at points around them; finite differences must confirm them.",
@@ -169,7 +177,7 @@ def _start(result: Result, digits: int) -> None:
 
 
 @st.fragment(run_every=0.5)
-def _watch(job: TuningJob, digits: int) -> None:
+def _watch(job: TuningJob, digits: int, place: str) -> None:
     progress = job.progress()
     if progress.is_over:
         st.rerun()
@@ -178,7 +186,7 @@ def _watch(job: TuningJob, digits: int) -> None:
         f"tried, {progress.elapsed:.0f} s",
         width="content",
     )
-    st.button("Cancel", key="tuning_cancel", icon=":material/cancel:", on_click=job.cancel)
+    st.button("Cancel", key=f"tuning_cancel_{place}", icon=":material/cancel:", on_click=job.cancel)
 
 
 def _duration(seconds: float) -> str:

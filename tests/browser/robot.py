@@ -28,7 +28,7 @@ PROBLEMS = (
     "Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff", "Harvested_Stock",
     "Constant_Ligand",
 )  # fmt: skip
-LINKS = ("AMICI against JAX", "What if", "Precision", "Audit", "Problems", "About")
+LINKS = ("AMICI against JAX", "Lesson", "What if", "Precision", "Audit", "Problems", "About")
 TEXTS = ("", "1e-9", "1e-6", "5", "200000", "abc", "-1", "99999999999999999999", "1.5", "nan")
 VALUES = ("0", "-1", "0.5", "1.25", "4.2", "1e3", "abc", "", "-2.75")
 # What may be clicked besides: not what opens a file dialog or takes minutes.

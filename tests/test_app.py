@@ -497,7 +497,7 @@ def choose(page, *names):
     table = next(e for e in page.dataframe if "digits" in e.value)
     shown = list(table.value.index)
     rows = [shown.index(name) for name in names]
-    page.session_state[f"problems_{hash(tuple(shown))}"] = {
+    page.session_state[f"problems_wide_0_{hash(tuple(shown))}"] = {
         "selection": {"rows": rows, "columns": [], "cells": []}
     }
     return page.run()

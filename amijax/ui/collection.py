@@ -12,6 +12,7 @@ from amijax.checks.check import CheckResult, known_results
 from amijax.checks.run import CheckRun, latest_checks, start_checks
 from amijax.models.lookup import find_model
 from amijax.problems import ProblemError, ProblemInfo, list_problems, load_problem
+from amijax.ui import numbers
 from amijax.ui.picker import link_to
 
 _STATUS = {
@@ -21,10 +22,22 @@ _STATUS = {
     "unavailable": "not here",
     None: "not checked",
 }
-_NUMBERS = (
-    "llh", "reference", "digits", "float64", "float32", "gradient ms", "llh ms", "compile s",
-    "atol", "states", "parameters", "measurements", "conditions", "preequilibration", "events",
-)  # fmt: skip
+# A window that is too narrow for the columns up to float32 has words alone in the grid: a column
+# that ends at the window's edge shows a part of its numbers. Words follow those columns.
+_WIDE_PIXELS = 880
+_WIDE_OR_NARROW = f"""<style>
+.st-key-problems_table {{ container-type: inline-size; }}
+@container (min-width: {_WIDE_PIXELS}px) {{ .st-key-problems_table_narrow {{ display: none; }} }}
+@container (max-width: {_WIDE_PIXELS - 0.02}px) {{
+  .st-key-problems_table_wide {{ display: none; }} }}
+</style>"""
+_WORDS = ("status", "audit", "source", "noise", "priors", "features", "why", "witnesses")
+_FORMATS = {
+    "llh": "%.8g", "reference": "%.8g", "digits": "%.1f", "float64": "%.1e", "float32": "%.1e",
+    "gradient ms": "%.1f", "llh ms": "%.1f", "compile s": "%.1f", "atol": "%.0e",
+    "states": "%d", "parameters": "%d", "measurements": "%d", "conditions": "%d",
+    "preequilibration": "%d", "events": "%d",
+}  # fmt: skip
 
 
 def show() -> None:
@@ -71,18 +84,43 @@ def _choose(shown: pd.DataFrame) -> tuple[str, ...]:
     """
     kept: set[str] = st.session_state.setdefault("amijax_chosen_problems", set())
     names = list(shown.index)
-    rows = [i for i, name in enumerate(names) if name in kept]
     with st.container(key="problems_table"):
-        event: Any = st.dataframe(
-            shown, key=f"problems_{hash(tuple(names))}", on_select="rerun",
-            selection_mode="multi-row", selection_default={"selection": {"rows": rows}},
-            column_config=_columns(), height=min(len(shown), 18) * 35 + 38,
-            placeholder="—", alt="All problems with features and results of the latest check",
-        )  # fmt: skip
-    chosen = tuple(names[i] for i in event.selection.rows if i < len(names))
-    kept.difference_update(names)
-    kept.update(chosen)
-    return chosen
+        st.html(_WIDE_OR_NARROW)
+        with st.container(key="problems_table_wide"):
+            _grid("wide", shown, kept)
+        with st.container(key="problems_table_narrow"):
+            _grid("narrow", shown[list(_WORDS)], kept)
+            numbers_of = [name for name in names if name in kept]
+            if numbers_of:
+                numbers.grid(
+                    "chosen_problems", shown.loc[numbers_of, list(_FORMATS)], _FORMATS,
+                    alt="Results and features of the chosen problems",
+                )  # fmt: skip
+            else:
+                st.caption("Choose rows to see their numbers.")
+    return tuple(name for name in names if name in kept)
+
+
+def _grid(kind: str, shown: pd.DataFrame, kept: set[str]) -> None:
+    """Draw one of the two grids; the other one starts anew with what is chosen in this one."""
+    names = list(shown.index)
+    rows = [i for i, name in enumerate(names) if name in kept]
+    versions: dict[str, int] = st.session_state.setdefault("amijax_problem_grids", {})
+    seen: dict[str, list[int]] = st.session_state.setdefault("amijax_problem_rows", {})
+    key = f"problems_{kind}_{versions.get(kind, 0)}_{hash(tuple(names))}"
+    event: Any = st.dataframe(
+        shown, key=key, on_select="rerun",
+        selection_mode="multi-row", selection_default={"selection": {"rows": rows}},
+        column_config=_columns(), height=min(len(shown), 18) * 35 + 38,
+        placeholder="—", alt="All problems with features and results of the latest check",
+    )  # fmt: skip
+    now = [i for i in event.selection.rows if i < len(names)]
+    if now != seen.get(key, rows):
+        kept.difference_update(names)
+        kept.update(names[i] for i in now)
+        other = "narrow" if kind == "wide" else "wide"
+        versions[other] = versions.get(other, 0) + 1
+    seen[key] = now
 
 
 @st.cache_data(ttl=30, show_spinner="Looking for compiled models")
@@ -113,27 +151,27 @@ def problems_table(
                 "digits": result and result.reference_digits,
                 "float64": result and result.rel_diff_float64,
                 "float32": result and result.rel_diff_float32,
+                "source": info.source,
+                "features": ", ".join(known.keywords) if known else "",
+                "noise": ", ".join(known.noise_distributions) if known else "",
+                "priors": ", ".join(known.objective_priors) if known else "",
+                "why": result.explanation if result else "",
+                "witnesses": result.audit if result else "",
                 "gradient ms": result and _milliseconds(result.gradient_seconds),
                 "llh ms": result and _milliseconds(result.llh_seconds),
                 "compile s": compiled.get(info.problem_id),
                 "atol": result and result.solver and result.solver["atol"],
-                "source": info.source,
                 "states": known and known.species,
                 "parameters": known and known.estimated_parameters,
                 "measurements": known and known.measurements,
                 "conditions": known and known.conditions,
                 "preequilibration": known and known.preequilibration,
                 "events": known and known.events,
-                "noise": ", ".join(known.noise_distributions) if known else "",
-                "priors": ", ".join(known.objective_priors) if known else "",
-                "features": ", ".join(known.keywords) if known else "",
-                "why": result.explanation if result else "",
-                "witnesses": result.audit if result else "",
             }
         )
     table = pd.DataFrame(rows).set_index("problem")
     # Of one type even if all are empty: a column that changes its type is drawn anew.
-    return table.astype(dict.fromkeys(_NUMBERS, float))
+    return table.astype(dict.fromkeys(_FORMATS, float))
 
 
 def filtered(table: pd.DataFrame, text: str, states: list[str]) -> pd.DataFrame:
@@ -188,35 +226,39 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 def _columns() -> dict[str, Any]:
     """Formats and widths: a table whose widths follow its content jumps when a check ends."""
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    text = st.column_config.TextColumn
+
+    def number(name: str, width: int, help: str | None = None) -> Any:
+        return st.column_config.NumberColumn(width=width, format=_FORMATS[name], help=help)
+
     return {
-        "problem": text(width=240, pinned=True),
+        "problem": text(width=230, pinned=True),
         "status": text(width=100, help="Of the latest check"),
         "audit": text(
             width=80,
             help="Whether llh and the gradient as a whole are right, wrong or unproven, by "
             "witnesses other than AMICI; the column witnesses has the sentence",
         ),
-        "llh": number(width=100, format="%.8g", help="Log-likelihood at nominal, from AMICI"),
-        "reference": number(width=100, format="%.8g", help="As AMICI's benchmark tests hold it"),
-        "digits": number(width=60, format="%.1f", help="In which llh and reference agree"),
-        "float64": number(width=75, format="%.1e", help="Largest |rel_diff| of llh and gradient"),
-        "float32": number(width=75, format="%.1e", help="Largest |rel_diff| of llh and gradient"),
-        "gradient ms": number(width=90, format="%.1f", help="Value and gradient, one core"),
-        "llh ms": number(width=75, format="%.1f", help="Value alone, one core"),
+        "llh": number("llh", width=100, help="Log-likelihood at nominal, from AMICI"),
+        "reference": number("reference", width=100, help="As AMICI's benchmark tests hold it"),
+        "digits": number("digits", width=60, help="In which llh and reference agree"),
+        "float64": number("float64", width=75, help="Largest |rel_diff| of llh and gradient"),
+        "float32": number("float32", width=75, help="Largest |rel_diff| of llh and gradient"),
+        "gradient ms": number("gradient ms", width=90, help="Value and gradient, one core"),
+        "llh ms": number("llh ms", width=75, help="Value alone, one core"),
         "compile s": number(
-            width=80, format="%.1f", help="What compiling took; empty: not compiled yet"
+            "compile s", width=80, help="What compiling took; empty: not compiled yet"
         ),
-        "atol": number(width=65, format="%.0e", help="The absolute tolerance that auto found"),
+        "atol": number("atol", width=65, help="The absolute tolerance that auto found"),
         "source": text(width=120),
-        "states": number(width=70, format="%d"),
-        "parameters": number(width=85, format="%d", help="Estimated ones"),
-        "measurements": number(width=105, format="%d"),
-        "conditions": number(width=85, format="%d"),
+        "states": number("states", width=70),
+        "parameters": number("parameters", width=85, help="Estimated ones"),
+        "measurements": number("measurements", width=105),
+        "conditions": number("conditions", width=85),
         "preequilibration": number(
-            width=115, format="%d", help="Simulations that begin at a steady state"
+            "preequilibration", width=115, help="Simulations that begin at a steady state"
         ),
-        "events": number(width=65, format="%d"),
+        "events": number("events", width=65),
         "noise": text(width=150),
         "priors": text(width=180, help="Objective priors"),
         "features": text(width=220, help="What the filter searches"),

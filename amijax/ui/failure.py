@@ -9,6 +9,7 @@ import streamlit as st
 from amijax.comparison import Comparison
 from amijax.diagnosis import Diagnosis, Remedy, suggest
 from amijax.simulation.settings import SolverChoice
+from amijax.ui import numbers
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 from amijax.ui.solver_settings import apply_choice
@@ -67,7 +68,12 @@ def _details(diagnosis: Diagnosis) -> None:
     if diagnosis.measurements:
         count = len(diagnosis.measurements)
         st.markdown(f"Measurements that make the log-likelihood not finite ({count}):")
-        st.dataframe(pd.DataFrame([vars(m) for m in diagnosis.measurements]), hide_index=True)
+        suspects = pd.DataFrame([vars(m) for m in diagnosis.measurements])
+        numbers.grid(
+            "suspect_measurements", suspects.set_index("observable"),
+            dict.fromkeys(("time", "measurement", "simulation", "sigma"), "%.6g"),
+            alt="Measurements whose share of the log-likelihood is not finite",
+        )  # fmt: skip
     if diagnosis.conditions:
         worked = [c for c in diagnosis.conditions if c.failure is None]
         share = sum(c.llh for c in worked if np.isfinite(c.llh))
@@ -75,19 +81,20 @@ def _details(diagnosis: Diagnosis) -> None:
         st.markdown(
             f"{len(worked)} of {len(diagnosis.conditions)} conditions could be simulated{shared}."
         )
-        st.dataframe(
+        numbers.grid(
+            "failed_conditions",
             pd.DataFrame(
                 {
-                    "condition": [c.condition for c in diagnosis.conditions],
                     "llh": [c.llh for c in diagnosis.conditions],
                     "time reached": [c.failure and c.failure.time for c in diagnosis.conditions],
                     "status": [
                         "ok" if c.failure is None else c.failure.status_name
                         for c in diagnosis.conditions
                     ],
-                }
+                },
+                index=pd.Index([c.condition for c in diagnosis.conditions], name="condition"),
             ),
-            hide_index=True,
-            placeholder="—",
-            height=min(len(diagnosis.conditions), 8) * 35 + 38,
+            {"llh": "%.6g", "time reached": "%.6g"},
+            alt="Each condition's share of the log-likelihood, or where its simulation failed",
+            rows=8,
         )

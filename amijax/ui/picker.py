@@ -33,10 +33,10 @@ def pick(session: Session) -> str:
 
 def link_to(name: str) -> None:
     """Draw a link that opens a problem on the first page."""
-    with st.container(key="open_problem"):
+    with st.container(key="open_problem", width="content"):
         st.page_link(
             "app.py", label=f"Open {name}", icon=":material/arrow_forward:",
-            query_params={"problem": name},
+            query_params={"problem": name}, width="content",
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from amijax.audit.jobs import audited
 from amijax.auto import settle
 from amijax.precision import study_precision
 from amijax.simulation.settings import SolverChoice
-from pages import cut_numbers, drawn_texts, no_traceback, rerun, resize
+from pages import click_row, cut_numbers, drawn_texts, no_traceback, rerun, resize
 
 pytestmark = pytest.mark.browser
 
@@ -72,6 +72,23 @@ def test_precision(server, new_page):
     page = new_page(f"{server}/precision?problem={PROBLEM}")
     page.locator(".st-key-story").wait_for()
     whole_at_every_width(page, ["verdict_table"])
+    no_traceback(page)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_problems(server, new_page, width):
+    """Chosen problems' numbers, in the grid where there is room and else as cards."""
+    page = new_page(f"{server}/collection")
+    resize(page, width)
+    table = ".st-key-problems_table_" + ("wide" if width > 1200 else "narrow")
+    page.locator(f"{table} canvas").first.wait_for()
+    rerun(page, lambda: click_row(page, table, 0, 16))
+    page.get_by_role("button", name="Check the chosen (1)").wait_for()
+    if width < 1200:
+        page.locator(".amijax-chosen_problems td[data-label=llh]").wait_for()
+    assert cut_numbers(page, sideways=True) == []
+    rerun(page, lambda: click_row(page, table, 0, 16))  # and no longer
+    page.get_by_role("button", name="Check the chosen (1)").wait_for(state="hidden")
     no_traceback(page)
 
 

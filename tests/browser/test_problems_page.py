@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from amijax.checks.check import known_results
+from amijax.problems import list_problems
 from pages import click_row, idle, rerun, until
 
 pytestmark = pytest.mark.browser
 
-TABLE = ".st-key-problems_table"
+TABLE = ".st-key-problems_table_wide"
 EMBEDDED = Path(__file__).parents[2] / "amijax" / "problems" / "embedded"
 
 
@@ -23,7 +24,8 @@ def test_a_check_goes_on_while_other_pages_are_visited(server, new_page):
     before = known_results().get("Conversion_Reaction")
     page.locator(f"{TABLE} td").first.wait_for(state="attached")
     idle(page)
-    rerun(page, lambda: click_row(page, TABLE, 1, 16))  # the conversion reaction
+    row = [info.problem_id for info in list_problems()].index("Conversion_Reaction")
+    rerun(page, lambda: click_row(page, TABLE, row, 16))
     page.get_by_role("button", name="Check the chosen (1)").click()
     page.get_by_text("Checking Conversion_Reaction").wait_for()
     page.get_by_role("link", name="About").click()

@@ -66,6 +66,7 @@ def show() -> None:
         list(_STATUS.values()),
         selection_mode="multi",
         key="status_filter",
+        wrap=True,
         persist_state="session",
     )
     shown = filtered(table, text, states)

@@ -75,20 +75,23 @@ def test_precision(server, new_page):
     no_traceback(page)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_problems(server, new_page, width):
-    """Chosen problems' numbers, in the grid where there is room and else as cards."""
+def test_problems(server, new_page):
+    """Chosen problems' numbers are in the grid where there is room, and else cards."""
     page = new_page(f"{server}/collection")
-    resize(page, width)
-    table = ".st-key-problems_table_" + ("wide" if width > 1200 else "narrow")
-    page.locator(f"{table} canvas").first.wait_for()
-    rerun(page, lambda: click_row(page, table, 0, 16))
-    page.get_by_role("button", name="Check the chosen (1)").wait_for()
-    if width < 1200:
-        page.locator(".amijax-chosen_problems td[data-label=llh]").wait_for()
-    assert cut_numbers(page, sideways=True) == []
-    rerun(page, lambda: click_row(page, table, 0, 16))  # and no longer
-    page.get_by_role("button", name="Check the chosen (1)").wait_for(state="hidden")
+    wide, narrow = (f".st-key-problems_table_{kind}" for kind in ("wide", "narrow"))
+    chosen = page.get_by_role("button", name="Check the chosen (1)")
+    page.locator(f"{wide} canvas").first.wait_for()
+    rerun(page, lambda: click_row(page, wide, 0, 16))
+    chosen.wait_for()
+    for width in WIDTHS:
+        resize(page, width)
+        assert cut_numbers(page, sideways=True) == [], width
+        cards = page.locator(".amijax-chosen_problems td[data-label=llh]")
+        assert cards.is_visible() == (width < 1200), width
+    resize(page, 360)
+    page.locator(f"{narrow} canvas").first.wait_for()
+    rerun(page, lambda: click_row(page, narrow, 0, 16))  # not any more
+    chosen.wait_for(state="hidden")
     no_traceback(page)
 
 

@@ -18,8 +18,8 @@ def test_the_first_page_s_line_leads_to_every_entry(server, new_page, scheme):
     line = page.locator(".st-key-audit_line")
     line.get_by_text("llh confirmed by").wait_for()
     line.get_by_role("link", name="Entry by entry").click()
-    page.locator(".st-key-audit_table td").first.wait_for(state="attached")
-    rows = table(page, "audit_table")
+    page.locator(".st-key-audit_table_grid td").first.wait_for(state="attached")
+    rows = table(page, "audit_table_grid")
     assert rows["k1"]["verdict"] == "right"
     assert {row["verdict"] for row in rows.values()} == {"right"}
     page.locator(".st-key-audit_chart .main-svg").first.wait_for()

@@ -53,6 +53,9 @@ if result:
         trust.show(context, result.settled.objective, chosen.theta)
         if not chosen.failure:
             audit.line(result, chosen)
+            tuning.mend(result, audit.finished(result, chosen))
+    if not chosen.failure:
+        with places.notes:
             tuning.line(context, result, audit.finished(result, chosen))
     with places.values:
         results.prior(problem, chosen)

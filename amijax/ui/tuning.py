@@ -46,32 +46,42 @@ def panel(context: Context, result: Result) -> None:
 
 
 def line(context: Context, result: Result, audit: Audit | None) -> None:
-    """On the first page: digits and cost of the settings in use, and what to do where they fail.
+    """On the first page: digits and cost of the settings in use.
 
     Args:
         context: the page's.
         result: at the session's point.
         audit: of it, None while it is not finished.
     """
-    objective, digits = _searched(result), digits_asked()
-    found, job = _known(objective, digits)
-    wrong = audit is not None and _is_wrong_by_tolerance(audit)
-    with st.container(key="digits_and_cost", horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f":gray[:material/speed: {_in_use(context, result, audit, found)}]", width="content"
-        )
-        if job is not None and found is None and not job.progress().is_over:
-            _watch(job, digits, "line")
-        elif wrong and found is None:
-            _offer_search(result, digits, job, "line")
-        elif wrong and found is not None and not _is_used(found, result):
-            if found.digits < _LEAST_DIGITS:
-                st.caption(
-                    f"A search for {digits} digits found no settings whose gradient a witness "
-                    "confirms.",
-                    width="content", help=plain(found.summary),
-                )  # fmt: skip
-                return
+    found, _ = _known(_searched(result), digits_asked())
+    with st.container(key="digits_and_cost"):
+        st.caption(f":material/speed: {_in_use(context, result, audit, found)}")
+
+
+def mend(result: Result, audit: Audit | None) -> None:
+    """On the first page, where the gradient is wrong for want of tolerance: settings that mend it.
+
+    Args:
+        result: at the session's point.
+        audit: of it, None while it is not finished.
+    """
+    if audit is None or not _is_wrong_by_tolerance(audit):
+        return
+    digits = digits_asked()
+    found, job = _known(_searched(result), digits)
+    with st.container(key="mend", horizontal=True, vertical_alignment="center"):
+        if found is None:
+            if job is not None and not job.progress().is_over:
+                _watch(job, digits, "line")
+            else:
+                _offer_search(result, digits, job, "line")
+        elif found.digits < _LEAST_DIGITS:
+            st.caption(
+                f"A search for {digits} digits found no settings whose gradient a witness "
+                "confirms.",
+                width="content", help=plain(found.summary),
+            )  # fmt: skip
+        elif not _is_used(found, result):
             st.button(
                 f"Use settings with {_promise(found)}, {found.ratio:.2g} times the time",
                 key="tuning_mend", icon=":material/build:", on_click=_use, args=(found,),

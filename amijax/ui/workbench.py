@@ -21,12 +21,12 @@ _STYLE = """<style>
 .stMainBlockContainer { padding: 0.6rem clamp(1rem, 2.5vw, 5rem) 4rem; }
 .st-key-lead { min-height: 10.4rem; }
 .st-key-summary { min-height: 7.5rem; }
-.st-key-verdict { min-height: 5.5rem; }
+.st-key-verdict { min-height: 2.5rem; }
 @media (max-width: 1150px) { .st-key-lead { min-height: 13.6rem; } }
 @media (max-width: 768px) { .stMainBlockContainer { padding-top: 3.6rem; } }
 @media (max-width: 640px) {
   .st-key-lead { min-height: 23rem; } .st-key-summary { min-height: 15.5rem; }
-  .st-key-verdict { min-height: 11rem; }
+  .st-key-verdict { min-height: 6rem; }
 }
 .st-key-workbench { container: bench / inline-size; }
 .st-key-workbench [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) {

@@ -10,7 +10,7 @@ from pages import idle, no_traceback, rerun, until
 
 pytestmark = pytest.mark.browser
 
-LINE = ".st-key-digits_and_cost"
+LINE, MEND = ".st-key-digits_and_cost", ".st-key-mend"
 MODE = ".st-key-solver_mode"
 
 
@@ -23,9 +23,9 @@ def server(start_server, objective_of):
 
 def test_a_wrong_gradient_gets_settings_that_mend_it(server, new_page):
     page = new_page(f"{server}/?problem=Harvested_Stock&x64=true")
-    line = page.locator(LINE)
+    line, mend = page.locator(LINE), page.locator(MEND)
     line.get_by_text("These settings give 0.").wait_for()
-    line.get_by_role("button", name="Find settings with 4 digits").click()
+    mend.get_by_role("button", name="Find settings with 4 digits").click()
     # Four digits can't be had: rounding theta alone costs more.
     promise = line.get_by_text("The settings found for 4 digits of the gradient")
     promise.wait_for()
@@ -43,7 +43,7 @@ def test_a_wrong_gradient_gets_settings_that_mend_it(server, new_page):
     rerun(page, page.locator(MODE).get_by_text("AMICI's defaults").click)
     line.get_by_text("These settings give 0.").wait_for()
     assert "rtol=" not in page.url
-    use = line.get_by_role("button", name="Use settings with")  # known now: one click
+    use = mend.get_by_role("button", name="Use settings with")  # known now: one click
     use.wait_for()
     rerun(page, use.click)
     promise.wait_for()

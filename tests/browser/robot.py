@@ -130,7 +130,7 @@ class Robot:
         self.note(f"{key} {text!r}")
         field = self.page.locator(f".st-key-{key} input")
         if not field.is_visible():
-            self.page.locator(".st-key-solver summary").click(timeout=SHORT)
+            self.page.locator(".st-key-solver summary").first.click(timeout=SHORT)
         field.fill(text, timeout=SHORT)
         field.press("Enter", timeout=SHORT)
 

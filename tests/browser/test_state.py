@@ -47,7 +47,7 @@ def go(page, link):
 
 def open_solver(page):
     if not page.locator(".st-key-rtol input").is_visible():
-        page.locator(".st-key-solver summary").click()
+        page.locator(".st-key-solver summary").first.click()
         page.locator(".st-key-rtol input").wait_for()
 
 

@@ -155,8 +155,7 @@ def _compare(
         )
     assert forward.gradient is not None
     assert adjoint.gradient is not None
-    norm = max(np.linalg.norm(forward.gradient), np.linalg.norm(adjoint.gradient))
-    apart = float(np.linalg.norm(forward.gradient - adjoint.gradient) / norm) if norm else 0.0
+    apart = _apart(forward.gradient, adjoint.gradient)
     adjoint_seconds = _best(objective, forward.theta, adjoint.cpu_seconds)
     if apart > AGREEMENT:
         chosen, reason = "forward", f"The gradients differ by {apart:.1e}; forward is the safe one."
@@ -165,6 +164,15 @@ def _compare(
     else:
         chosen, reason = "forward", f"Adjoint takes {adjoint_seconds / seconds:.2f} of the time."
     return SensitivityMeasurement(seconds, adjoint_seconds, apart, chosen, reason)  # type: ignore[arg-type]
+
+
+def _apart(a: FloatArray, b: FloatArray) -> float:
+    """Norm of the difference of two gradients, relative to the larger norm."""
+    largest = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
+    if not largest:
+        return 0.0
+    a, b = a / largest, b / largest  # squares of entries above 1e154 overflow
+    return float(np.linalg.norm(a - b) / max(np.linalg.norm(a), np.linalg.norm(b)))
 
 
 def _best(objective: AmiciObjective, theta: FloatArray, first: float) -> float:

@@ -161,3 +161,11 @@ def test_a_watched_simulation_takes_one_core(conversion, monkeypatch):
     monkeypatch.setattr(AmiciObjective, "evaluate_batch", counted)
     settle(conversion, conversion.problem.nominal_theta, SolverChoice(), check=lambda: None)
     assert cores[0] == 1
+
+
+def test_huge_gradients_are_compared_without_overflow():
+    from amijax.auto import _apart
+
+    a, b = np.array([3e200, 4e200]), np.array([3e200, 0.0])
+    assert _apart(a, b) == pytest.approx(0.8)
+    assert _apart(a, a) == _apart(np.zeros(2), np.zeros(2)) == 0.0

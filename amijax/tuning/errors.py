@@ -25,9 +25,14 @@ def gradient_error(gradient: FloatArray, truth: FloatArray) -> float:
     Returns:
         0 or more; infinite where an entry is not finite, or the truth is 0 and the gradient isn't.
     """
-    off, size = np.linalg.norm(gradient - truth), np.linalg.norm(truth)
-    if not (np.isfinite(off) and np.isfinite(size)):
+    largest = max(np.max(np.abs(gradient), initial=0.0), np.max(np.abs(truth), initial=0.0))
+    if not np.isfinite(largest):
         return np.inf
+    if not largest:
+        return 0.0
+    # Squares of entries above 1e154 overflow.
+    off = np.linalg.norm(gradient / largest - truth / largest)
+    size = np.linalg.norm(truth / largest)
     if off == 0:
         return 0.0
     return float(off / size) if size else np.inf

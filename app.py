@@ -54,12 +54,12 @@ if result:
         if not chosen.failure:
             audit.line(result, chosen)
             tuning.mend(result, audit.finished(result, chosen))
+    found = audit.finished(result, chosen)
     if not chosen.failure:
         with places.notes:
-            tuning.line(context, result, audit.finished(result, chosen))
+            tuning.line(context, result, found)
     with places.values:
         results.prior(problem, chosen)
-        found = audit.finished(result, chosen)
         results.tables(problem, result.comparisons, context.precision, order, found)
     if not chosen.failure:
         tuning.panel(context, result)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.files import write_atomically
@@ -168,11 +168,8 @@ def _compare(
 
 def _apart(a: FloatArray, b: FloatArray) -> float:
     """Norm of the difference of two gradients, relative to the larger norm."""
-    largest = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
-    if not largest:
-        return 0.0
-    a, b = a / largest, b / largest  # squares of entries above 1e154 overflow
-    return float(np.linalg.norm(a - b) / max(np.linalg.norm(a), np.linalg.norm(b)))
+    larger = max(math.hypot(*a), math.hypot(*b))  # numpy's norm overflows from 1e154 on
+    return math.hypot(*(a - b)) / larger if larger else 0.0
 
 
 def _best(objective: AmiciObjective, theta: FloatArray, first: float) -> float:

@@ -21,6 +21,11 @@ def digits(a: ArrayLike, b: ArrayLike) -> FloatArray:
     return np.clip(agreed, 0.0, ALL_DIGITS)
 
 
+def confirmed_text(digits: float) -> str:
+    """A number of digits for which somebody vouches: with one decimal, never rounded up."""
+    return f"{np.floor(digits * 10 + 1e-9) / 10:.1f}"
+
+
 def relative_text(value: float) -> str:
     """A relative difference without its sign, in words that need no explanation."""
     size = abs(value)

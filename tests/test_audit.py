@@ -320,3 +320,21 @@ def test_a_function_whose_derivative_is_wrong():
 def test_names_must_fit():
     with pytest.raises(ValueError, match="names must have 2 entries"):
         audit_function(jnp.sum, np.ones(2), ["a"])
+
+
+def test_a_wrong_entry_limits_the_digits_of_the_whole(conversion):
+    audit = audit_gradient(conversion, conversion.problem.nominal_theta, entries="all")
+    assert audit.digits_of_gradient == audit.directions.digits
+    entry = audit.gradient[0]
+    spoilt = replace(entry, verdict="wrong", witness_value=2 * entry.value, uncertainty=0.0)
+    worse = replace(audit, gradient=(spoilt, *audit.gradient[1:]))
+    norm = np.linalg.norm([each.value for each in audit.gradient])
+    assert worse.digits_of_gradient == pytest.approx(max(0.0, -np.log10(abs(entry.value) / norm)))
+    against = replace(audit, directions=replace(audit.directions, agree=0))
+    assert against.digits_of_gradient == 0.0
+    huge = replace(
+        audit, gradient=tuple(replace(e, value=1e200, witness_value=1e200, uncertainty=0.0)
+                              for e in audit.gradient),
+        directions=replace(audit.directions, tried=0, agree=0, digits=None),
+    )  # fmt: skip
+    assert huge.digits_of_gradient > 15

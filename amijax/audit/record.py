@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from amijax.audit.verdicts import QuantityVerdict, Verdict
-from amijax.digits import ALL_DIGITS, digits
+from amijax.digits import ALL_DIGITS, confirmed_text, digits
 from amijax.problems.findings import Finding
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverSettings
@@ -86,22 +87,26 @@ class Audit:
     def digits_of_gradient(self) -> float | None:
         """Digits of the gradient as a whole, in norm, that witnesses confirm.
 
-        0 where a direction contradicts; None where no witness is sharp enough.
+        0 where a direction contradicts; None where no witness is sharp enough. A single entry that
+        a witness contradicts limits what the directions say.
         """
         if self.directions.agree < self.directions.tried:
             return 0.0
-        if self.directions.digits is not None:
-            return self.directions.digits
-        values, said, uncertain = (
+        values = np.array([entry.value for entry in self.gradient])
+        said, uncertain = (
             np.array([np.nan if x is None else x for x in column], dtype=np.float64)
             for column in zip(
-                *((e.value, e.witness_value, e.uncertainty) for e in self.gradient), strict=True
+                *((e.witness_value, e.uncertainty) for e in self.gradient), strict=True
             )
         )
-        error = np.linalg.norm(np.abs(values - said) + uncertain) / np.linalg.norm(values)
-        if not np.isfinite(error):
-            return None
-        return float(np.clip(-np.log10(error), 0.0, ALL_DIGITS)) if error > 0 else ALL_DIGITS
+        off = np.abs(values - said) + uncertain
+        wrong = np.array([entry.verdict == "wrong" for entry in self.gradient])
+        known = [] if self.directions.digits is None else [self.directions.digits]
+        if wrong.any():
+            known.append(_digits_in_norm(off[wrong], values))
+        elif not known and np.isfinite(off).all():
+            known.append(_digits_in_norm(off, values))
+        return min(known, default=None)
 
     @property
     def digits_self_consistent(self) -> FloatArray:
@@ -171,6 +176,14 @@ def summary(audit: Audit) -> str:
     return f"{llh}; {gradient}."
 
 
+def _digits_in_norm(off: FloatArray, values: FloatArray) -> float:
+    """Digits that errors leave of a vector; its norm can't overflow."""
+    error, size = math.hypot(*off), math.hypot(*values)
+    if not (np.isfinite(error) and size):
+        return 0.0
+    return float(np.clip(-np.log10(error / size), 0.0, ALL_DIGITS)) if error else ALL_DIGITS
+
+
 def _floor(digits: float | None) -> str:
     """Digits, never rounded up."""
-    return "all" if digits is None else f"{np.floor(digits * 10 + 1e-9) / 10:.1f}"
+    return "all" if digits is None else confirmed_text(digits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from amijax.digits import ALL_DIGITS
@@ -25,17 +27,12 @@ def gradient_error(gradient: FloatArray, truth: FloatArray) -> float:
     Returns:
         0 or more; infinite where an entry is not finite, or the truth is 0 and the gradient isn't.
     """
-    largest = max(np.max(np.abs(gradient), initial=0.0), np.max(np.abs(truth), initial=0.0))
-    if not np.isfinite(largest):
+    off, size = math.hypot(*(gradient - truth)), math.hypot(*truth)  # numpy's norm may overflow
+    if not (np.isfinite(off) and np.isfinite(size)):
         return np.inf
-    if not largest:
-        return 0.0
-    # Squares of entries above 1e154 overflow.
-    off = np.linalg.norm(gradient / largest - truth / largest)
-    size = np.linalg.norm(truth / largest)
     if off == 0:
         return 0.0
-    return float(off / size) if size else np.inf
+    return off / size if size else np.inf
 
 
 def digits_of(error: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -60,7 +61,7 @@ class Witnessed:
         Args:
             gradient: shape (n_parameters,).
         """
-        norm = float(np.linalg.norm(gradient * self.sizes))
+        norm = math.hypot(*(gradient * self.sizes))
         off = np.abs(self.directions @ gradient - self.values) + self.uncertainty
         worst = float(np.max(off, initial=0.0))
         if not (np.isfinite(worst) and norm > 0):
@@ -165,10 +166,10 @@ def known_point(
         if best is not None and tight.rtol_fsa is not None:
             continue  # looser than what worked
         found = tight_gradient(objective.with_solver(tight), theta, limit, go_on)
-        size = np.linalg.norm(found.values)
+        size = math.hypot(*found.values)
         if found.reason or not size:
             continue
-        uncertainty = float(np.linalg.norm(found.uncertainty) / size)
+        uncertainty = math.hypot(*found.uncertainty) / size
         if best is None or uncertainty < best[0]:
             best = uncertainty, found, tight
         assert baseline.gradient is not None

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from amijax.digits import confirmed_text
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverSettings
 from amijax.tuning.errors import digits_of
@@ -137,22 +138,23 @@ class Tuning:
         asked = (
             "as accurate as AMICI's defaults" if self.asked is None else f"{self.asked:g} digits"
         )
-        measured = f"{_floor(self.digits_measured)} digits at the worst of {points}"
+        measured = f"{confirmed_text(self.digits_measured)} digits at the worst of {points}"
         if self.outcome == "missed":
             close = self.asked is not None and self.digits_measured >= self.asked
             first = f"{asked} are not to be had for sure" if close else f"No settings give {asked}"
             return (
-                f"{first}. The best give {measured}, of which {_floor(self.digits)} can be relied "
-                "on."
+                f"{first}. The best give {measured}, of which {confirmed_text(self.digits)} can be "
+                "relied on."
             )
         if self.outcome == "unconfirmed":
             return (
                 f"These settings agree with AMICI at tight tolerances to {measured}, but finite "
-                f"differences confirm {_floor(self.digits_confirmed)} only: no more is promised."
+                f"differences confirm {confirmed_text(self.digits_confirmed)} only: no more is "
+                "promised."
             )
         return (
             f"These settings give {asked}: {measured}, and finite differences confirm "
-            f"{_floor(self.digits_confirmed)}."
+            f"{confirmed_text(self.digits_confirmed)}."
         )
 
     def _cost(self) -> str:
@@ -165,10 +167,5 @@ class Tuning:
         worst = min(digits_of(point.error_baseline) for point in self.points)
         return (
             f"A gradient takes {self.seconds * 1e3:.3g} ms, {self.ratio:.2f} of the time with "
-            f"{against}, which give {_floor(worst)} digits."
+            f"{against}, which give {confirmed_text(worst)} digits."
         )
-
-
-def _floor(digits: float) -> str:
-    """Digits, never rounded up."""
-    return f"{np.floor(digits * 10 + 1e-9) / 10:.1f}"

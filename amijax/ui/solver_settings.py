@@ -24,7 +24,7 @@ from amijax.ui.session import start_at
 _DEFAULTS, _BY_DIGITS, _BY_HAND = "AMICI's defaults", "digits of the gradient", "by hand"
 _MODES = (_DEFAULTS, _BY_DIGITS, _BY_HAND)
 _MODE = "solver_mode"
-DIGITS = "digits_asked"
+_DIGITS = "digits_asked"
 _USUAL_DIGITS = 4
 _TO_USE = "settings_to_use"  # filled in before the widgets are drawn
 _MODE_TO_USE = "solver_mode_to_use"
@@ -81,7 +81,7 @@ def asks_for_digits() -> bool:
 
 def digits_asked() -> int:
     """How many digits are asked for, or would be."""
-    return int(st.session_state.get(DIGITS) or _USUAL_DIGITS)
+    return int(st.session_state.get(_DIGITS) or _USUAL_DIGITS)
 
 
 def use_settings(settings: SolverSettings) -> None:
@@ -104,9 +104,9 @@ def _mode() -> None:
         "below.",
     )  # fmt: skip
     if asks_for_digits():
-        start_at(DIGITS, _USUAL_DIGITS)
+        start_at(_DIGITS, _USUAL_DIGITS)
         st.number_input(
-            "Digits", 1, 10, key=DIGITS, persist_state="session",
+            "Digits", 1, 10, key=_DIGITS, persist_state="session",
             help="Of the gradient as a whole: -log10 of its relative error in norm. 2 are enough "
             "for a fit's first steps, 4 for its end.",
         )  # fmt: skip

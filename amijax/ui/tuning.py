@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from amijax.audit.causes import TOLERANCE
 from amijax.audit.record import Audit
+from amijax.digits import confirmed_text
 from amijax.objective import AmiciObjective
 from amijax.simulation.settings import SolverSettings
 from amijax.tuning.found import forecast, stored_tuning
@@ -38,7 +38,12 @@ def panel(context: Context, result: Result) -> None:
         if found is not None:
             st.caption(plain(found.summary))
             if found.points and not _is_used(found, result):
-                st.button("Use these settings", key="tuning_use", on_click=_use, args=(found,))
+                st.button(
+                    "Use these settings",
+                    key="tuning_use",
+                    on_click=use_settings,
+                    args=(found.settings,),
+                )
         elif job is not None and not job.progress().is_over:
             _watch(job, digits, "panel")
         else:
@@ -84,8 +89,8 @@ def mend(result: Result, audit: Audit | None) -> None:
         elif not _is_used(found, result):
             st.button(
                 f"Use settings with {_promise(found)}, {found.ratio:.2g} times the time",
-                key="tuning_mend", icon=":material/build:", on_click=_use, args=(found,),
-                help=plain(found.summary),
+                key="tuning_mend", icon=":material/build:", on_click=use_settings,
+                args=(found.settings,), help=plain(found.summary),
             )  # fmt: skip
 
 
@@ -105,16 +110,16 @@ def _in_use(context: Context, result: Result, audit: Audit | None, found: Tuning
     elif digits is None:
         given = "No witness says how many digits of the gradient these settings give"
     else:
-        given = f"These settings give {_floor(digits)} digits of the gradient as a whole"
+        given = f"These settings give {confirmed_text(digits)} digits of the gradient as a whole"
     return f"{given}. A gradient takes {milliseconds}, {_against_defaults(context, result)}."
 
 
 def _promise(found: Tuning) -> str:
     if found.outcome == "reached":
-        return f"{_floor(found.digits)} digits"
+        return f"{confirmed_text(found.digits)} digits"
     return (
-        f"{_floor(found.digits)} digits confirmed (AMICI agrees with itself in "
-        f"{_floor(found.digits_measured)})"
+        f"{confirmed_text(found.digits)} digits confirmed (AMICI agrees with itself in "
+        f"{confirmed_text(found.digits_measured)})"
     )
 
 
@@ -123,13 +128,20 @@ def _against_defaults(context: Context, result: Result) -> str:
     defaults = SolverSettings(sensitivities=evaluation.solver.sensitivities)
     if evaluation.solver == defaults:
         return "with AMICI's defaults"
+    if any(
+        attempt.solver.rtol == defaults.rtol and attempt.solver.atol == defaults.atol
+        for attempt in result.settled.attempts
+    ):
+        return "and AMICI's defaults fail here"
     if evaluation.cpu_seconds > _QUICK:
         return "and how long with AMICI's defaults was not measured"
     theta = evaluation.theta
     usual = remembered(
         "evaluation at defaults", point(context.problem, defaults, theta),
-        lambda: objective.with_solver(defaults).evaluate(theta),
+        lambda: objective.with_solver(defaults).gradient_within(theta, 2 * _QUICK),
     )  # fmt: skip
+    if usual is None:
+        return f"with AMICI's defaults more than {2 * _QUICK:.0f} s"
     if usual.failure is not None:
         return "and AMICI's defaults fail here"
     return f"{evaluation.cpu_seconds / usual.cpu_seconds:.2g} times that with AMICI's defaults"
@@ -145,7 +157,7 @@ def _known(objective: AmiciObjective, digits: int) -> tuple[Tuning | None, Tunin
     job = latest_tuning(objective, digits)
     if job is not None and (found := job.progress().tuning) is not None:
         return found, job
-    at = (objective.problem.digest, objective.model.key, digits)
+    at = point(objective.problem, objective.solver, view=(objective.model.key, digits))
     return remembered("tuning", at, lambda: stored_tuning(objective, digits)), job
 
 
@@ -162,10 +174,6 @@ def _searched(result: Result) -> AmiciObjective:
 
 def _is_used(found: Tuning, result: Result) -> bool:
     return result.settled.evaluation.solver == found.settings
-
-
-def _use(found: Tuning) -> None:
-    use_settings(found.settings)
 
 
 def _offer_search(result: Result, digits: int, job: TuningJob | None, place: str) -> None:
@@ -203,8 +211,3 @@ def _duration(seconds: float) -> str:
     if seconds < 5:
         return "a few seconds"
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
-
-
-def _floor(digits: float) -> str:
-    """Digits, never rounded up."""
-    return f"{np.floor(digits * 10 + 1e-9) / 10:.1f}"

@@ -35,7 +35,7 @@ def test_the_first_page_says_what_is_wrong_and_what_mends_it(collection, objecti
     [line] = [e.value for e in app.markdown if "red-background" in e.value]
     assert "**Agreement is not accuracy.** " in line
     assert "12 of 12 gradient entries are wrong" in line
-    assert "a smaller rtol mends it" in line
+    assert "a smaller rtol helps" in line
 
 
 def test_the_page_shows_every_entry(conversion, monkeypatch, tmp_path):

@@ -14,8 +14,8 @@ from amijax.problems.findings import Finding
 _AGREES = 1e-2
 _MENDED = 0.1  # of the error: what is left at tight tolerances
 TOLERANCE = (
-    "The solver's tolerance: at tight tolerances AMICI's own number is far closer to the witness's, "
-    "so a smaller rtol helps."
+    "The solver's tolerance: at tight tolerances AMICI's own number is far closer to the "
+    "witness's, so a smaller rtol helps."
 )
 
 

@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from amijax.host_calls import Broken, Call, HostCalls
 from amijax.host_objective import (
     BatchHostObjective,
     HostEvaluation,
@@ -22,12 +22,9 @@ from amijax.host_objective import (
     StoppableHostObjective,
 )
 from amijax.jax_internals import host_callback
-from amijax.scales import FloatArray, linear_slope, to_scaled
+from amijax.jax_theta import checked_theta
+from amijax.scales import FloatArray, linear_slope
 from amijax.scaling import unscale
-
-
-class PrecisionError(ValueError):
-    """float64 was asked for, but JAX is running without it."""
 
 
 class SecondDerivativeError(NotImplementedError):
@@ -75,17 +72,19 @@ class JaxObjective:
                 perhaps its `evaluate_batch`.
         """
         self.objective = objective
-        self.failures: deque[HostEvaluation] = deque(maxlen=16)
         self._scales = tuple(objective.scales)
-        # The calls of `evaluate` under way, by the number that JAX hands to the callback.
-        self._calls: dict[int, _Call] = {}
-        self._numbers = count()
+        self._calls = HostCalls(self._scales)
         self._programs: dict[tuple[bool, str], tuple[Any, float]] = {}
         self._lock = threading.Lock()
         self._llh_linear = _differentiable(
             partial(self._host, gradient=False), partial(self._host, gradient=True)
         )
         self._call = jax.jit(lambda theta: self._llh_linear(unscale(theta, self._scales)))
+
+    @property
+    def failures(self) -> deque[HostEvaluation]:
+        """The latest evaluations that failed."""
+        return self._calls.failures
 
     def __call__(self, theta: Any) -> jax.Array:
         """Log-likelihood at theta, in theta's precision.
@@ -98,7 +97,7 @@ class JaxObjective:
             TypeError: theta has another dtype.
             ValueError: theta has the wrong shape.
         """
-        return self._call(self._checked(theta))
+        return self._call(checked_theta(theta, len(self._scales)))
 
     def evaluate(
         self, theta: Any, gradient: bool = True, *, check: Callable[[], None] | None = None
@@ -114,49 +113,28 @@ class JaxObjective:
         Raises:
             PrecisionError, TypeError, ValueError: as calling the object does.
         """
-        theta = self._checked(theta)
+        theta = checked_theta(theta, len(self._scales))
         program, compile_seconds = self._program(gradient, theta)
-        call, number = _Call(check), next(self._numbers) % _MOST_NUMBERS
-        self._calls[number] = call
+        call = Call(check)
+        number = self._calls.begin(call)
         try:
             start = time.perf_counter()
             llh, grad = jax.block_until_ready(program(theta, np.int32(number)))
             wall_seconds = time.perf_counter() - start
         finally:
-            del self._calls[number]
+            self._calls.end(number)
         if call.ended_by is not None:
             raise call.ended_by
         return JaxEvaluation(
             llh=theta.dtype.type(llh),
             gradient=None if grad is None else np.asarray(grad),
-            host=call.evaluation,
+            host=call.result,
             wall_seconds=wall_seconds,
             compile_seconds=compile_seconds,
         )
 
     def _llh_of_call(self, theta: jax.Array, number: jax.Array) -> jax.Array:
         return self._llh_linear(unscale(theta, self._scales), number)
-
-    def _checked(self, theta: Any) -> Any:
-        if not isinstance(theta, jax.Array):
-            theta = np.asarray(theta)
-        if theta.dtype not in (np.float32, np.float64):
-            raise TypeError(
-                f"theta must be float32 or float64, since its dtype is the precision; "
-                f"it is {theta.dtype}."
-            )
-        if theta.dtype == np.float64 and not jax.config.jax_enable_x64:
-            raise PrecisionError(
-                "theta is float64, but JAX's 64-bit mode is off and would round it to float32. "
-                'Call jax.config.update("jax_enable_x64", True) once at the start of the '
-                "program, or pass float32."
-            )
-        if theta.shape != (len(self._scales),):
-            raise ValueError(
-                f"theta must have shape ({len(self._scales)},), but has shape {theta.shape}; "
-                "use jax.vmap for several points."
-            )
-        return theta
 
     def _program(self, gradient: bool, theta: Any) -> tuple[Any, float]:
         """The compiled function for theta's precision, and what compiling it took."""
@@ -182,77 +160,37 @@ class JaxObjective:
         *,
         gradient: bool,
     ) -> None:
-        """The callback: NumPy only (JAX inside a callback can deadlock), and no exception leaves
-        it (its effect on the running program is undefined).
+        """The callback: NumPy only (JAX inside a callback can deadlock).
 
         `linear` has shape (..., n_parameters); the leading axes are those of `vmap`. A call of
         `evaluate`, which has a single point, has a number.
         """
-        points = linear.reshape(-1, linear.shape[-1]).astype(np.float64)
-        call = _Call() if number is None else self._calls[int(number)]
-        evaluations = self._evaluate(points, gradient, call)
-        if number is not None and not isinstance(evaluations[0], _Broken):
-            call.evaluation = evaluations[0]
+        call = self._calls.call_of(number)
+        thetas = self._calls.thetas(linear)
+        evaluations = self._calls.run(
+            lambda: self._evaluate(thetas, gradient, call), len(thetas), call
+        )
+        if evaluations and isinstance(evaluations[0], Broken):
+            for each in out:
+                each[...] = np.nan
+            return
+        if number is not None:
+            call.result = evaluations[0]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            llh = np.array([evaluation.llh for evaluation in evaluations])
-            out[0][...] = llh.reshape(linear.shape[:-1])
+            out[0][...] = np.array([each.llh for each in evaluations]).reshape(out[0].shape)
             if gradient:
-                slopes = np.array([evaluation.gradient for evaluation in evaluations])
-                slopes = slopes.reshape(points.shape) / linear_slope(points, self._scales)
-                out[1][...] = slopes.reshape(linear.shape)
+                slopes = np.array([each.gradient for each in evaluations]).reshape(linear.shape)
+                out[1][...] = slopes / linear_slope(linear, self._scales)
 
     def _evaluate(
-        self, points: FloatArray, gradient: bool, call: _Call
+        self, thetas: list[FloatArray], gradient: bool, call: Call
     ) -> Sequence[HostEvaluation]:
-        """Evaluate at linear parameters, shape (n, n_parameters)."""
-        # Row by row: NumPy's logarithm may round differently in larger arrays.
-        thetas = [to_scaled(point, self._scales) for point in points]
         objective = self.objective
-        evaluations: Sequence[HostEvaluation]
-        try:
-            if call.check is not None and isinstance(objective, StoppableHostObjective):
-                evaluations = [objective.evaluate_unless(thetas[0], gradient, call.go_on)]
-            elif len(thetas) > 1 and isinstance(objective, BatchHostObjective):
-                evaluations = objective.evaluate_batch(np.array(thetas), gradient=gradient)
-            else:
-                evaluations = [objective.evaluate(t, gradient=gradient) for t in thetas]
-        except BaseException as error:
-            if call.ended_by is None and not isinstance(error, Exception):
-                raise
-            evaluations = [_Broken(error, np.full(points.shape[-1], np.nan))] * len(thetas)
-        if call.ended_by is None:
-            self.failures.extend([e for e in evaluations if e.failure is not None])
-        return evaluations
-
-
-_MOST_NUMBERS = 2**31  # of calls, in 32 bits
-
-
-class _Call:
-    """A call of `evaluate` under way, seen from the callback."""
-
-    def __init__(self, check: Callable[[], None] | None = None) -> None:
-        self.check = check
-        self.evaluation: HostEvaluation | None = None
-        self.ended_by: BaseException | None = None
-
-    def go_on(self) -> None:
-        """Check, and remember by what the call is ended."""
-        assert self.check is not None
-        try:
-            self.check()
-        except BaseException as error:
-            self.ended_by = error
-            raise
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """The evaluation of an objective that raised, which it should not."""
-
-    failure: BaseException
-    gradient: FloatArray
-    llh: float = np.nan
+        if call.check is not None and isinstance(objective, StoppableHostObjective):
+            return [objective.evaluate_unless(thetas[0], gradient, call.go_on)]
+        if len(thetas) > 1 and isinstance(objective, BatchHostObjective):
+            return objective.evaluate_batch(np.array(thetas), gradient=gradient)
+        return [objective.evaluate(theta, gradient=gradient) for theta in thetas]
 
 
 def _differentiable(host_value: Any, host_value_and_gradient: Any) -> Any:

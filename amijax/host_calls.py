@@ -1,9 +1,14 @@
-"""Calls from JAX to an objective on the host: nothing that goes wrong leaves the callback."""
+"""Calls from JAX to an objective on the host: nothing that goes wrong there gets lost."""
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
+import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
@@ -13,6 +18,10 @@ import numpy as np
 from amijax.scales import FloatArray, Scale, to_scaled
 
 _MOST_NUMBERS = 2**31  # of calls, in 32 bits
+
+
+class HostErrorWarning(RuntimeWarning):
+    """An objective raised, and what JAX got in the place of its result is NaN."""
 
 
 class Result(Protocol):
@@ -56,8 +65,11 @@ class Call:
 class HostCalls:
     """Runs functions of the host inside JAX's callbacks, and keeps what went wrong.
 
-    A callback must not raise (its effect on the running program is undefined), so what the host
-    raises becomes a `Broken` in the place of every result.
+    A callback must not raise (its effect on the running program is undefined), so an exception of
+    the host becomes a `Broken` in the place of every result, with one warning for each kind.
+    What is no `Exception`, Ctrl-C above all, must end the program: it does leave the callback, and
+    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `uninterrupted` mends that;
+    elsewhere a KeyboardInterrupt is sent once more, so that `except Exception` does not swallow it.
 
     Attributes:
         failures: the latest results that have a failure.
@@ -74,16 +86,18 @@ class HostCalls:
         # The calls under way whose callers want to know more, by the number that JAX hands on.
         self._calls: dict[int, Call] = {}
         self._numbers = count()
+        self._warned: set[type[BaseException]] = set()
+        self._waiting = _Waiting()
 
-    def begin(self, call: Call) -> int:
-        """A number for a call, by which the callback finds it."""
+    @contextmanager
+    def call(self, call: Call) -> Iterator[int]:
+        """A number for a call while it is under way, by which the callback finds it."""
         number = next(self._numbers) % _MOST_NUMBERS
         self._calls[number] = call
-        return number
-
-    def end(self, number: int) -> None:
-        """Forget a call."""
-        del self._calls[number]
+        try:
+            yield number
+        finally:
+            del self._calls[number]
 
     def call_of(self, number: np.ndarray | None) -> Call:
         """The call with a number; one that nobody asks for if there is none."""
@@ -113,9 +127,55 @@ class HostCalls:
         try:
             results = function()
         except BaseException as error:
-            if call.ended_by is None and not isinstance(error, Exception):
-                raise
+            if call.ended_by is None:
+                if not isinstance(error, Exception):
+                    self._interrupted_by(error)
+                    raise
+                self._warn(error)
             results = [Broken(error)] * n
         if call.ended_by is None:
             self.failures.extend([each for each in results if each.failure is not None])
         return results
+
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """While we wait for a program in this thread: what ends it is raised as what it is."""
+        outer, self._waiting.ended_by = self._waiting.ended_by, _NOTHING_YET
+        try:
+            yield
+        except Exception:
+            if isinstance(self._waiting.ended_by, BaseException):
+                raise self._waiting.ended_by from None
+            raise
+        finally:
+            self._waiting.ended_by = outer
+
+    def _interrupted_by(self, error: BaseException) -> None:
+        if self._waiting.ended_by is not None:
+            self._waiting.ended_by = error
+        elif isinstance(error, KeyboardInterrupt):
+            # From another thread, or it would arrive here: once more when JAX is through.
+            threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,), daemon=True).start()
+
+    def _warn(self, error: Exception) -> None:
+        if type(error) in self._warned:
+            return
+        self._warned.add(type(error))
+        sentence = (
+            f"The objective raised {type(error).__name__}: {error}. An objective should not raise: "
+            "JAX goes on with NaN, here and at every later error, of which `failures` has the "
+            f"latest. There will be no further warning for {type(error).__name__}."
+        )
+        try:
+            warnings.warn(sentence, HostErrorWarning, stacklevel=2)
+        except HostErrorWarning:  # warnings are errors, and an error must not leave the callback
+            logging.getLogger(__name__).error(sentence)
+
+
+_NOTHING_YET = object()
+
+
+class _Waiting(threading.local):
+    """Whether this thread waits for a program of ours (not None), and what ended it."""
+
+    ended_by: object = None

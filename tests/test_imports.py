@@ -31,7 +31,8 @@ LAYERS = (
     ("simulation",),
     ("objective",),
     (
-        "jax_setup", "jax_internals", "scaling", "jax_theta", "jax_objective", "cluster", "auto",
+        "jax_setup", "jax_internals", "scaling", "jax_theta", "jax_derivatives", "jax_objective",
+        "cluster", "auto",
         "diagnosis",
     ),
     ("comparison", "headline", "result_store"),
@@ -50,6 +51,7 @@ ONLY = {
     "host_objective": {"scales"},
     "host_calls": {"scales"},
     "jax_theta": set(),
+    "jax_derivatives": {"scales", "jax_internals"},
     "jax_objective": {
         "scales",
         "scaling",
@@ -80,6 +82,7 @@ HOMES = {
         "jax_internals",
         "scaling",
         "jax_theta",
+        "jax_derivatives",
         "jax_objective",
         "precision",
         "audit",
@@ -126,6 +129,7 @@ MAY_LOAD = {
     "amijax.scaling": ("jax",),
     "amijax.jax_internals": ("jax",),
     "amijax.jax_theta": ("jax",),
+    "amijax.jax_derivatives": ("jax",),
     "amijax.jax_objective": ("jax",),
     "amijax.jax_setup": ("jax",),
     "amijax.problems": ("petab",),

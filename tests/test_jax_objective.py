@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from analytic import AnalyticObjective
 
-from amijax.jax_objective import JaxObjective, SecondDerivativeError
+from amijax.jax_derivatives import SecondDerivativeError
+from amijax.jax_objective import JaxObjective
 from amijax.jax_theta import PrecisionError
 
 THETA = np.array([0.3, -0.7, 0.2])

@@ -30,10 +30,12 @@ LAYERS = (
     ("models",),
     ("simulation",),
     ("objective",),
-    ("jax_setup", "jax_internals", "scaling", "jax_objective", "cluster", "auto", "diagnosis"),
+    ("jax_setup", "jax_internals", "scaling", "jax_objective", "cluster", "diagnosis"),
     ("comparison", "headline", "result_store"),
     ("audit",),
-    ("precision", "whatif", "checks", "sharing", "tuning"),
+    ("tuning",),
+    ("auto",),
+    ("precision", "whatif", "checks", "sharing"),
     ("lesson",),
     ("figures",),
     ("cli", "ui"),
@@ -48,7 +50,7 @@ ONLY = {
     "jax_objective": {"scales", "scaling", "jax_internals", "host_objective"},
     "jax_internals": set(),
     "jax_setup": set(),
-    "cli": {*sum(LAYERS[:10], ()), "cli"},  # no figures, no pages
+    "cli": {*sum(LAYERS[:13], ()), "cli"},  # no pages
     "__main__": {"cli"},
 }
 

@@ -149,7 +149,6 @@ MAY_LOAD = {
     "amijax.cluster.dispatch": (*_ENGINE, "distributed"),  # a scheduler imports `worker` only
     "amijax.precision": _BOTH,
     "amijax.whatif": _ENGINE,
-    "amijax.whatif.noise_model": ("petab",),
     "amijax.whatif.prediction": _BOTH,
     "amijax.checks": _BOTH,
     "amijax.sharing": ("petab",),

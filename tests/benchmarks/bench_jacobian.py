@@ -61,7 +61,8 @@ def row(name, seconds):
 def main(problems, seconds):
     """Print the table."""
     print(
-        f"{'problem':26} {'data':>6} {'m':>4} {'gradient':>9} {'values':>7} {'residuals':>10} rounds"
+        f"{'problem':26} {'data':>6} {'m':>4} {'gradient':>9} {'values':>7} "
+        f"{'residuals':>10} rounds"
     )
     print(f"{'':26} {'':6} {'':4} {'ms':>9} {'ratio':>7} {'ratio':>10}")
     for name in problems:

@@ -59,6 +59,7 @@ ONLY = {
         "scaling",
         "jax_internals",
         "jax_theta",
+        "jax_derivatives",
         "host_objective",
         "host_calls",
     },

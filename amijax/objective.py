@@ -215,6 +215,11 @@ class AmiciObjective:
         return self._num_threads or available_cores()
 
     @property
+    def parameter_ids(self) -> tuple[str, ...]:
+        """The parameters' ids, in the order of theta."""
+        return self.problem.parameter_ids
+
+    @property
     def scales(self) -> tuple[Scale, ...]:
         """The parameters' PEtab scales."""
         return self.problem.scales

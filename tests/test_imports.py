@@ -36,7 +36,7 @@ LAYERS = (
     ("tuning",),
     ("auto",),
     ("precision", "whatif", "checks", "sharing"),
-    ("lesson",),
+    ("lesson", "fit"),
     ("figures",),
     ("cli", "ui"),
     ("__main__",),
@@ -82,6 +82,9 @@ HOMES = {
     "roadrunner": ("audit",),
     "requests": ("problems",),
     "pooch": ("problems",),
+    "fides": ("fit",),
+    "pypesto": ("fit",),
+    "h5py": ("fit",),
 }
 
 # Modules named `*_internals` alone name what a foreign library does not promise, and
@@ -93,7 +96,19 @@ INTERNAL_EXPRESSIONS = ("sundials.amici",)  # the generated module behind the pu
 DOCUMENTED = ("_replace", "_asdict", "_fields", "_make", "_exit")
 
 # Folder or module -> the heavy packages that importing it may load; the longest match counts.
-HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed", "diffrax", "equinox")
+HEAVY = (
+    "jax",
+    "streamlit",
+    "plotly",
+    "amici",
+    "petab",
+    "distributed",
+    "diffrax",
+    "equinox",
+    "fides",
+    "pypesto",
+    "h5py",
+)
 _ENGINE = ("amici", "petab")
 _BOTH = (*_ENGINE, "jax")
 MAY_LOAD = {
@@ -105,6 +120,7 @@ MAY_LOAD = {
     "amijax.headline": _BOTH,
     "amijax.result_store": _ENGINE,
     "amijax.audit": _ENGINE,
+    "amijax.fit": _ENGINE,
     "amijax.tuning": _ENGINE,
     "amijax.audit.function": _BOTH,
     "amijax.audit.jax_export": _BOTH,
@@ -129,6 +145,7 @@ MAY_LOAD = {
     "amijax.simulation.worker": (),  # as the worker that it goes on from
     "amijax.simulation.trial": ("amici",),  # people wait for its start
     "amijax.cluster.dispatch": (*_ENGINE, "distributed"),  # a scheduler imports `worker` only
+    "amijax.cluster.tasks": ("distributed",),
     "amijax.precision": _BOTH,
     "amijax.whatif": _ENGINE,
     "amijax.whatif.noise_model": ("petab",),

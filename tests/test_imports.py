@@ -148,7 +148,6 @@ MAY_LOAD = {
     "amijax.cluster.tasks": ("distributed",),
     "amijax.precision": _BOTH,
     "amijax.whatif": _ENGINE,
-    "amijax.whatif.noise_model": ("petab",),
     "amijax.whatif.prediction": _BOTH,
     "amijax.checks": _BOTH,
     "amijax.sharing": ("petab",),

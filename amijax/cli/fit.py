@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from amijax.fit.record import FitResult, Start
 
 # As `amijax.fit.optimizers.OPTIMIZERS`, which would take AMICI with it.
-_OPTIMIZERS = ("fides", "scipy-lbfgsb")
+_OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
 
 
 @click.command("fit", epilog=PROBLEM_HELP)

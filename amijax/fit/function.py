@@ -14,8 +14,15 @@ from numpy.typing import ArrayLike
 from amijax.fit.record import Exit, FailedPoints, Start, Trace
 from amijax.objective import AmiciObjective
 from amijax.problems.points import on_bounds_of
-from amijax.problems.priors import log_prior_at, objective_priors
+from amijax.problems.priors import (
+    LogPrior,
+    log_prior_at,
+    objective_priors,
+    prior_residuals,
+)
 from amijax.scales import FloatArray
+from amijax.simulation.evaluation import Evaluation
+from amijax.simulation.failures import Failure
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +79,7 @@ class FitFunction:
         self._priors = objective_priors(objective.problem) if priors else ()
         self._watch = watch
         self._last: Point | None = None
+        self._last_residuals: tuple[FloatArray, FloatArray, FloatArray] | None = None
         self._failures: Counter[str] = Counter()
         self._first_of: dict[str, str] = {}
         self._trace: list[tuple[int, float, float]] = []
@@ -100,7 +108,7 @@ class FitFunction:
         since values of different settings can't be compared.
         """
         self.objective = objective.with_num_threads(1).with_executor(None)
-        before, self.best, self._last = self.best, None, None
+        before, self.best, self._last, self._last_residuals = self.best, None, None, None
         if before is not None:
             self.at(before.theta)
 
@@ -114,21 +122,41 @@ class FitFunction:
         if self._last is not None and np.array_equal(theta, self._last.theta):
             return self._last
         point = self._evaluated(theta)
-        self._last = point
-        self.n_evaluations += 1
-        inside = bool((theta >= self.lower).all() and (theta <= self.upper).all())
-        if inside and (self.best is None or point.value > self.best.value):
-            if math.isfinite(point.value):
-                self.best = point
-            best_so_far = self._trace[-1][2] if self._trace else -math.inf
-            if point.value > best_so_far:
-                self._trace.append((self.n_evaluations, self.seconds, point.value))
-        self._watch(self)
+        self._record(point)
         return point
 
     def __call__(self, theta: ArrayLike) -> float:
         """The value at a point, to be maximised; -inf after a failure."""
         return self.at(theta).value
+
+    def residuals_at(self, theta: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Residuals whose squares sum to minus twice the value plus a constant, with Jacobian.
+
+        Those of the measurements with their noise terms
+        (`amijax.simulation.residuals.extended_residuals`), then those of normal priors. NaN after
+        a failure.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+
+        Returns:
+            Shapes (n_residuals,) and (n_residuals, n_parameters).
+
+        Raises:
+            ProblemError: noise or a prior is not normal.
+        """
+        theta = np.array(theta, dtype=np.float64)
+        if self._last_residuals is not None and np.array_equal(theta, self._last_residuals[0]):
+            return self._last_residuals[1:]
+        priors, slopes = prior_residuals(self.objective.problem, self._priors, theta)
+        found = self.objective.residuals(theta, extended=True)
+        assert found.jacobian is not None
+        values = np.concatenate([found.values, priors])
+        jacobian = np.concatenate([found.jacobian, slopes])
+        self._last_residuals = theta, values, jacobian
+        prior = log_prior_at(self.objective.problem, self._priors, theta)
+        self._record(self._point(theta, prior, found.failure, found.measured.evaluation))
+        return values, jacobian
 
     def minus_value_and_gradient(self, theta: ArrayLike) -> tuple[float, FloatArray]:
         """Both with the sign changed, for what minimises; inf and NaN after a failure."""
@@ -184,18 +212,42 @@ class FitFunction:
             )
             return Point(theta, math.nan, prior.value, -math.inf, nothing, None)
         evaluation = self.objective.evaluate(theta, fim=True)
-        if evaluation.failure is not None:
-            failure = evaluation.failure
+        return self._point(theta, prior, evaluation.failure, evaluation)
+
+    def _point(
+        self,
+        theta: FloatArray,
+        prior: LogPrior | None,
+        failure: Failure | None,
+        found: Evaluation,
+    ) -> Point:
+        """The record of what was simulated."""
+        if failure is not None:
             self._count(f"{failure.kind} {failure.status}", str(failure))
             prior_value = None if prior is None else prior.value
+            nothing = np.full(theta.shape, np.nan)
             return Point(theta, math.nan, prior_value, -math.inf, nothing, None)
-        assert evaluation.gradient is not None
-        llh, gradient, fim = evaluation.llh, evaluation.gradient, evaluation.fim
+        llh, gradient, fim = found.llh, found.gradient, found.fim
+        assert gradient is not None
         if prior is None:
             return Point(theta, llh, None, llh, gradient, fim)
         if fim is not None:
             fim = fim + np.diag(prior.curvature)
         return Point(theta, llh, prior.value, llh + prior.value, gradient + prior.gradient, fim)
+
+    def _record(self, point: Point) -> None:
+        """Count a point, and keep it if it is the best."""
+        self._last = point
+        self.n_evaluations += 1
+        theta = point.theta
+        inside = bool((theta >= self.lower).all() and (theta <= self.upper).all())
+        if inside and (self.best is None or point.value > self.best.value):
+            if math.isfinite(point.value):
+                self.best = point
+            best_so_far = self._trace[-1][2] if self._trace else -math.inf
+            if point.value > best_so_far:
+                self._trace.append((self.n_evaluations, self.seconds, point.value))
+        self._watch(self)
 
     def _count(self, kind: str, reason: str) -> None:
         self._failures[kind] += 1

@@ -17,7 +17,7 @@ from amijax.audit.record import Audit
 from amijax.cores import available_cores
 from amijax.fit.checkpoints import Checkpoints, fit_versions
 from amijax.fit.on_cluster import TaskExecutor, in_tasks
-from amijax.fit.optimizers import OPTIMIZERS, Optimizer
+from amijax.fit.optimizers import OPTIMIZERS, Optimizer, check_least_squares
 from amijax.fit.processes import in_processes
 from amijax.fit.record import FitResult, FitSettings, Start
 from amijax.fit.run_start import Plan, Task
@@ -174,6 +174,8 @@ class _Run:
             raise ValueError("A callable as optimizer runs in this process, without an executor.")
         lower, upper = checked_bounds(problem, bounds)
         own = checked_points(problem, start_points, lower, upper)[:n_starts]
+        if optimizer == "least-squares":
+            check_least_squares(objective, priors)
         on_progress(FitProgress("settings", None))
         stages = stages_for(objective, digits)
         n_workers = min(

@@ -10,7 +10,10 @@ import numpy as np
 
 from amijax.fit.function import FitFunction
 from amijax.fit.record import Exit
+from amijax.objective import AmiciObjective
+from amijax.problems.priors import objective_priors, prior_residuals
 from amijax.scales import FloatArray
+from amijax.simulation.residuals import check_normal
 
 # llh that grows by less is as good as the same: relative, and absolute. Values at AMICI's default
 # tolerances differ by 1e-8 of themselves from step to step.
@@ -147,12 +150,59 @@ def run_lbfgsb(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
     return End(ends.get(found.status, "stalled"), f"L-BFGS-B: {found.message}".strip(": "))
 
 
+def run_least_squares(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
+    """least_squares of scipy (trf): Gauss-Newton in a trust region that reflects at the bounds.
+
+    For normal noise and normal priors. Estimated noise scales get residuals of their own.
+
+    Raises:
+        ProblemError: noise or a prior is not normal.
+    """
+    from scipy.optimize import least_squares
+
+    near = not stage.is_last
+    try:
+        found = least_squares(
+            lambda theta: function.residuals_at(theta)[0],
+            np.clip(theta, function.lower, function.upper),
+            jac=lambda theta: function.residuals_at(theta)[1],
+            bounds=(function.lower, function.upper),
+            method="trf",
+            ftol=_NEAR_RELATIVE if near else _TOLERANCE,
+            xtol=_TOLERANCE,
+            gtol=_TOLERANCE,
+            max_nfev=_ITERATIONS,
+        )
+    except ValueError:  # scipy's only reason here: residuals at the first point are not finite
+        if function.best is None:
+            return End("stalled", "the first point can't be evaluated")
+        raise
+    exit: Exit = "converged" if found.status > 0 else "iteration limit"
+    return End(exit, f"least squares: {found.message}")
+
+
+def check_least_squares(objective: AmiciObjective, priors: bool) -> None:
+    """Refuse problems that `run_least_squares` can't fit.
+
+    Raises:
+        ProblemError: noise or a prior is not normal.
+        ValueError: sensitivities are adjoint.
+    """
+    check_normal(objective.simulator.prepared.noise)
+    if objective.solver.sensitivities != "forward":
+        raise ValueError("least-squares needs forward sensitivities, but the solver's are adjoint.")
+    if priors:
+        problem = objective.problem
+        prior_residuals(problem, objective_priors(problem), problem.nominal_theta)
+
+
 class _NothingToBeginWithError(Exception):
     """The first point of a line search failed."""
 
 
-# By the name that `fit` takes; `least-squares` is scipy's, on AMICI's residuals.
+# By the name that `fit` takes.
 OPTIMIZERS: dict[str, Callable[[FitFunction, FloatArray, Stage], End]] = {
     "fides": run_fides,
     "scipy-lbfgsb": run_lbfgsb,
+    "least-squares": run_least_squares,
 }

@@ -123,6 +123,8 @@ class _Work:
                     while True:
                         start = pickle.load(process.stdout)
                         any_answer = True
+                        if isinstance(start, Exception):
+                            raise start
                         self.events.put(replace(start, n_lost=task.n_lost))
                         if start.exit != "running":
                             break

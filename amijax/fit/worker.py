@@ -1,7 +1,8 @@
 """The process that runs starts of a fit: `python -m amijax.fit.worker`.
 
 It reads pickles, which this package wrote, from standard input: the objective's recipe and the
-plan, then one task after the other; and writes starts, under way and over, to standard output.
+plan, then one task after the other; and writes starts, under way and over, to standard output, or
+an exception in the place of one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ def main() -> None:
             task = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        tell(run_start(objective, plan, task, tell))
+        try:
+            tell(run_start(objective, plan, task, tell))
+        except BrokenPipeError:  # nobody waits for it any more
+            return
+        except Exception as error:  # a fault of ours, which is raised where the fit was called
+            pickle.dump(error, answers)
+            answers.flush()
 
 
 if __name__ == "__main__":

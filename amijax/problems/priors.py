@@ -181,6 +181,42 @@ def log_prior_at(
     return LogPrior(total, gradient, curvature)
 
 
+def prior_residuals(
+    problem: Problem, priors: Sequence[ObjectivePrior], theta: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Residuals whose squares are minus twice the log-density of normal priors, but for a constant.
+
+    Args:
+        problem: whose priors they are.
+        priors: from `objective_priors`; uniform ones have none.
+        theta: shape (n_parameters,), on the PEtab scale.
+
+    Returns:
+        Shape (n,), and their derivatives with respect to theta, shape (n, n_parameters).
+
+    Raises:
+        ProblemError: a prior's log-density is no square.
+    """
+    linear = problem.linear(theta)
+    inner = linear_slope(linear, problem.scales)
+    values, rows = [], []
+    for prior in priors:
+        if prior.type in (C.UNIFORM, C.PARAMETER_SCALE_UNIFORM):
+            continue
+        if prior.type not in (C.NORMAL, C.PARAMETER_SCALE_NORMAL):
+            raise ProblemError(
+                f"Least squares are for normal priors, but {prior.parameter} has a {prior.type} "
+                "one. Use another optimiser, or leave priors out."
+            )
+        i = problem.parameter_ids.index(prior.parameter)
+        value = float((theta if prior.on_parameter_scale else linear)[i])
+        row = np.zeros(theta.size)
+        row[i] = (1.0 if prior.on_parameter_scale else float(inner[i])) / prior.scale
+        values.append((value - prior.location) / prior.scale)
+        rows.append(row)
+    return np.array(values), np.array(rows).reshape(len(rows), theta.size)
+
+
 def read_prior(
     what: str, kind: str, shown: object, lower: float, upper: float
 ) -> tuple[float, float] | None:

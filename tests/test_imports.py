@@ -22,8 +22,8 @@ PACKAGE = ROOT / "amijax"
 # `amijax` itself loads on first use is above all.
 LAYERS = (
     (
-        "_version", "background", "bit_patterns", "cores", "digit_stack", "digits", "files",
-        "json_values", "logs", "paths", "precisions", "processes", "scales", "versions",
+        "_version", "background", "bit_patterns", "cores", "digit_stack", "digits", "fair_queue",
+        "files", "json_values", "logs", "paths", "precisions", "processes", "scales", "versions",
         "host_objective",
     ),
     ("problems",),

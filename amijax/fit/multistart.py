@@ -277,6 +277,8 @@ class _Run:
             kept = replace(start, exit="cancelled") if start.exit == "running" else start
             self._checkpoints.save(kept)
             self._saved[start.index] = now
+            if start.is_over:
+                self._checkpoints.save_result(self.result())
 
     def _interrupt(self, exit: Literal["time limit", "cancelled"], message: str) -> None:
         """Starts under way stay as they are."""

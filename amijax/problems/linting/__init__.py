@@ -18,6 +18,7 @@ from amijax.problems.linting.conditions import (
     read_conditions,
 )
 from amijax.problems.linting.experiments import ConditionTable, check_changes
+from amijax.problems.linting.mappings import name_local_parameters
 from amijax.problems.linting.measurements import (
     Known,
     default_conditions,
@@ -66,12 +67,14 @@ class ExperimentTables:
         conditions: the same, read.
         experiments: by id.
         default: what stands for no experiment.
+        mappings: the mapping table.
     """
 
     table: Table | None
     conditions: ConditionTable
     experiments: Mapping[str, Experiment]
     default: str
+    mappings: Table | None
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,10 @@ def lint(tables: ProblemTables, sbml: str, model_file: str, findings: Findings) 
     model = read_model(sbml, model_file, findings)
     if model is None:
         return None
-    ids = model_ids(model.sbml_model)
     v2 = tables.experiments
+    if v2 is not None:
+        name_local_parameters(model.sbml_model, v2.mappings, findings)
+    ids = model_ids(model.sbml_model)
     parameter_df = read_parameters(
         tables.parameters, findings, C.PARAMETER_DF_COLS if v2 is None else PARAMETER_COLUMNS
     )
@@ -152,7 +157,13 @@ def lint(tables: ProblemTables, sbml: str, model_file: str, findings: Findings) 
     used = symbols | overrides
     if v2 is not None:
         outputs = symbols - set(ids.kinds)
-        check_changes(v2.table, ids, parameters, outputs, findings)
+        applied = {
+            condition
+            for name in conditions & v2.experiments.keys()
+            for period in v2.experiments[name].periods
+            for condition in period.conditions
+        }
+        check_changes(v2.table, applied, ids, parameters, outputs, findings)
         used = used.union(*v2.conditions.symbols.values())
         condition_df = default_conditions(conditions)
     elif tables.conditions is not None:
@@ -165,7 +176,9 @@ def lint(tables: ProblemTables, sbml: str, model_file: str, findings: Findings) 
         condition_df = default_conditions(conditions)
     # A misspelt id elsewhere would make a parameter look superfluous.
     known_use = None if findings.errors else used
-    check_parameter_ids(tables.parameters, known_use, columns, ids, findings)
+    check_parameter_ids(
+        tables.parameters, known_use, condition_columns(tables.conditions), ids, findings
+    )  # what conditions of PEtab v2 change was compared with the parameter table above
     check_values(ids, parameters | columns, model_file, findings)
     if findings.errors:
         return None

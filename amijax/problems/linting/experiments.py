@@ -82,13 +82,14 @@ def read_changes(table: Table | None, findings: Findings) -> ConditionTable:
 
 
 def check_changes(
-    table: Table | None, model: ModelIds, parameters: Collection[str], outputs: Collection[str],
-    findings: Findings,
+    table: Table | None, used: Collection[str], model: ModelIds, parameters: Collection[str],
+    outputs: Collection[str], findings: Findings,
 ) -> None:  # fmt: skip
     """Note changes of what can't be changed, and values of what is unknown.
 
     Args:
         table: as text.
+        used: the conditions that are simulated; others may refer to what is not there.
         model: its ids.
         parameters: ids of the parameter table.
         outputs: ids in observables' formulas that are not the model's.
@@ -97,7 +98,8 @@ def check_changes(
     if table is None or not {*C.CONDITION_DF_REQUIRED_COLS} <= {*table.columns}:
         return
     settable = model.of_kind(*_IN_FORMULAS)
-    for target, rows in table.each(C.TARGET_ID, table.column(C.TARGET_ID) != ""):
+    is_used = np.isin(table.column(C.CONDITION_ID), list(used))
+    for target, rows in table.each(C.TARGET_ID, is_used & (table.column(C.TARGET_ID) != "")):
         if target in parameters:
             why = "is in the parameter table; only what is not there can be changed"
         elif model.rules.get(target) == "an assignment rule":
@@ -112,7 +114,7 @@ def check_changes(
         table.error(findings, "change", f"{target} {why}.", rows, C.TARGET_ID)
     targets = set(table.column(C.TARGET_ID))
     known_symbols = {*settable, *parameters, *targets, "time"}
-    for value, rows in table.each(C.TARGET_VALUE, table.column(C.TARGET_VALUE) != ""):
+    for value, rows in table.each(C.TARGET_VALUE, is_used):
         found = symbols_of(value)
         for name in sorted(found - known_symbols) if isinstance(found, frozenset) else ():
             what = (

@@ -210,7 +210,7 @@ def check_parameter_ids(
     for row, name in enumerate(table.column(C.PARAMETER_ID)):
         kind = model.kinds.get(name)
         if name in condition_columns:
-            message = f"{name} is set by the condition table as well; only one can set it."
+            message = f"{name} has a column in the condition table as well; only one can set it."
         elif name in model.rules:
             message = f"{name} is determined by {model.rules[name]} of the model."
         elif kind is not None and kind != "parameter":

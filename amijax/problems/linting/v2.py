@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 from petab.v2 import C
 
 from amijax.problems.findings import Findings
@@ -12,7 +11,7 @@ from amijax.problems.linting import ExperimentTables, ProblemTables
 from amijax.problems.linting.experiments import read_changes, read_experiments
 from amijax.problems.petab_v2 import scaled_parameters, with_v1_conditions, with_v1_noise
 from amijax.problems.scale_choice import ScaleChoice
-from amijax.problems.tables import MISSING, Table, require
+from amijax.problems.tables import Table, require
 from amijax.scales import Scale
 
 
@@ -39,7 +38,6 @@ def read_v2(
     assert measurements is not None
     assert observables is not None
     require(parameters, (C.PARAMETER_ID, C.ESTIMATE), findings)
-    _check_mappings(tables["mapping"], findings)
     conditions = read_changes(tables["condition"], findings)
     experiments = read_experiments(tables["experiment"], conditions, findings)
     scaled = scaled_parameters(parameters, choice, findings)
@@ -47,25 +45,9 @@ def read_v2(
     return (
         ProblemTables(
             scaled.table, None, measured, with_v1_noise(observables, findings),
-            ExperimentTables(tables["condition"], conditions, experiments, default),
+            ExperimentTables(
+                tables["condition"], conditions, experiments, default, tables["mapping"]
+            ),
         ),
         scaled.defaults,
     )  # fmt: skip
-
-
-def _check_mappings(table: Table | None, findings: Findings) -> None:
-    """Note ids that stand for others; those of SBML are PEtab's already."""
-    if table is None or not require(table, C.MAPPING_DF_REQUIRED_COLS, findings):
-        return
-    own, model = table.column(C.PETAB_ENTITY_ID), table.column(C.MODEL_ENTITY_ID)
-    other = np.array(
-        [there not in MISSING and there != here for here, there in zip(own, model, strict=True)],
-        dtype=bool,
-    )
-    for value, rows in table.each(C.MODEL_ENTITY_ID, other):
-        table.error(
-            findings, "mapping",
-            f"{value} has another name in the mapping table, which is not supported: call it by "
-            "its id in the model, and make local parameters of reactions global ones.",
-            rows, C.MODEL_ENTITY_ID,
-        )  # fmt: skip

@@ -28,8 +28,14 @@ from amijax.simulation.evaluation import (
     failed_evaluation,
 )
 from amijax.simulation.failures import MAX_TIME_EXCEEDED, Failure, input_failure
+from amijax.simulation.hessians import Hessian, HessianMethod, hessian_of
+from amijax.simulation.information import FisherInformation, fisher_information
+from amijax.simulation.measured_values import MeasuredValues
+from amijax.simulation.measuring import measure, measure_each
+from amijax.simulation.points import each_point
+from amijax.simulation.residuals import NOISE_OFFSET, Residuals, residuals_of
 from amijax.simulation.settings import SolverSettings
-from amijax.simulation.simulator import Simulator
+from amijax.simulation.simulator import Simulator, return_likelihood
 from amijax.simulation.trust import distrusted, simultaneous_events
 
 # Objectives that stay ready in a process that gets recipes. Each holds its problem's tables.
@@ -241,12 +247,14 @@ class AmiciObjective:
         assert evaluation.gradient is not None
         return evaluation.llh, evaluation.gradient
 
-    def evaluate(self, theta: ArrayLike, gradient: bool = True) -> Evaluation:
+    def evaluate(self, theta: ArrayLike, gradient: bool = True, *, fim: bool = False) -> Evaluation:
         """Evaluate at theta; a failure is part of the result, never raised.
 
         Args:
             theta: shape (n_parameters,), on the PEtab scale.
             gradient: whether to compute the gradient as well.
+            fim: whether to read the Fisher information as well, which comes with the gradient at
+                no cost where sensitivities are forward.
 
         Raises:
             ValueError: theta has the wrong shape.
@@ -258,7 +266,8 @@ class AmiciObjective:
             rdatas = self.simulator.likelihoods(
                 theta, gradient=gradient, num_threads=self.num_threads
             )
-            return self._evaluation(theta, rdatas, gradient, start)
+            fim = fim and gradient and self.solver.sensitivities == "forward"
+            return self._evaluation(theta, rdatas, gradient, start, fim=fim)
         return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
 
     def evaluate_unless(
@@ -366,6 +375,134 @@ class AmiciObjective:
         self._evaluate_each(points, gradient, evaluations.__setitem__, executor, on_chunk)
         return tuple(evaluations[i] for i in range(len(points)))
 
+    def measured_values(self, theta: ArrayLike, jacobian: bool = True) -> MeasuredValues:
+        """Observable and noise scale of every measurement, and their derivatives, at theta.
+
+        One simulation, whose log-likelihood and gradient come along; a failure is part of the
+        result, never raised.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+            jacobian: whether to compute the derivatives (and the gradient) as well.
+
+        Raises:
+            ValueError: theta has the wrong shape, or derivatives are asked for with adjoint
+                sensitivities, which have no Jacobian.
+        """
+        return measure(
+            self.simulator, self.problem.checked(theta), self.refusal,
+            jacobian=jacobian, num_threads=self.num_threads,
+        )  # fmt: skip
+
+    def measured_values_batch(
+        self,
+        thetas: ArrayLike,
+        jacobian: bool = True,
+        *,
+        on_chunk: Callable[[int], None] | None = None,
+    ) -> tuple[MeasuredValues, ...]:
+        """`measured_values` at many points at once, on all `batch_threads` cores of this process.
+
+        Args:
+            thetas: shape (n, n_parameters), on the PEtab scale.
+            jacobian: whether to compute derivatives as well.
+            on_chunk: as in `evaluate_batch`.
+
+        Raises:
+            ValueError: as `measured_values`.
+        """
+        return measure_each(
+            self.simulator, self._checked_points(thetas), self.refusal,
+            jacobian=jacobian, num_threads=self.batch_threads, on_chunk=on_chunk,
+        )  # fmt: skip
+
+    def residuals(
+        self,
+        theta: ArrayLike,
+        jacobian: bool = True,
+        *,
+        extended: bool = False,
+        noise_offset: float = NOISE_OFFSET,
+    ) -> Residuals:
+        """Normal residuals at theta and their Jacobian: llh = -0.5 * sum(r**2) + constant.
+
+        Without noise terms, the constant depends on theta where noise scales are estimated: what
+        minimises the sum of squares does not maximise llh then. With them it never does.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+            jacobian: whether to compute the Jacobian as well.
+            extended: with noise terms: see `amijax.simulation.residuals.extended_residuals`.
+            noise_offset: of the noise terms.
+
+        Raises:
+            ProblemError: the noise of some measurements is not normal.
+            ValueError: as `measured_values`.
+        """
+        make = residuals_of(self.simulator.prepared.noise, extended, noise_offset)
+        return make(self.measured_values(theta, jacobian))
+
+    def residuals_batch(
+        self,
+        thetas: ArrayLike,
+        jacobian: bool = True,
+        *,
+        extended: bool = False,
+        noise_offset: float = NOISE_OFFSET,
+    ) -> tuple[Residuals, ...]:
+        """`residuals` at many points at once, as `measured_values_batch`.
+
+        Args:
+            thetas: shape (n, n_parameters), on the PEtab scale.
+            jacobian: as in `residuals`.
+            extended: likewise.
+            noise_offset: likewise.
+
+        Raises:
+            ProblemError, ValueError: as `residuals`.
+        """
+        make = residuals_of(self.simulator.prepared.noise, extended, noise_offset)
+        return tuple(map(make, self.measured_values_batch(thetas, jacobian)))
+
+    def llh_gradient_fim(self, theta: ArrayLike) -> FisherInformation:
+        """Log-likelihood, gradient and AMICI's Fisher information at theta, of one simulation.
+
+        The information comes with every gradient from forward sensitivities and costs nothing
+        more. It stands for the Hessian of minus llh.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+
+        Raises:
+            ProblemError: the noise of some measurements is not normal.
+            ValueError: theta has the wrong shape, or the settings say adjoint.
+        """
+        return fisher_information(
+            self.simulator, self.problem.checked(theta), self.refusal, num_threads=self.num_threads
+        )
+
+    def hessian(
+        self, theta: ArrayLike, method: HessianMethod = "differences", *, errors: bool = True
+    ) -> Hessian:
+        """Second derivatives of llh with respect to theta, with what is known of their errors.
+
+        `differences` of gradients at tight tolerances is exact but for an error that is measured,
+        and takes some 6 gradients for each parameter. `ggn`, the generalised Gauss-Newton matrix
+        in observables and noise scales, and `fisher`, minus AMICI's Fisher information, take one
+        gradient; their errors, if asked for, some 30 more however many parameters there are.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+            method: which; `left_out` of the result says what is missing in it.
+            errors: whether `ggn` and `fisher` measure what they leave out.
+
+        Raises:
+            ProblemError: `ggn` or `fisher`, and the noise of some measurements is not normal.
+            ValueError: theta has the wrong shape, there is no such method, or `ggn` or `fisher`
+                are asked for with adjoint sensitivities.
+        """
+        return hessian_of(self, self.problem.checked(theta), method, errors)
+
     def _checked_points(self, thetas: ArrayLike) -> FloatArray:
         points = np.array(thetas, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != self.problem.n_parameters:
@@ -389,25 +526,21 @@ class AmiciObjective:
             for i, evaluation in enumerate(evaluations):
                 keep(i, evaluation)
             return
-        rest = []
-        for i, theta in enumerate(points):
-            if (failure := self.refusal(theta, gradient)) is None:
-                rest.append(i)
-            else:
-                keep(i, failed_evaluation(theta, gradient, failure, 0.0, self.solver))
-        done = len(points) - len(rest)
         conditions = self.simulator.conditions
-        batch = self.simulator.batch(
-            points[rest], gradient=gradient, num_threads=self.batch_threads
-        )
-        with closing(batch):  # an exception's traceback would keep it, and its threads, going
-            for finished in batch:
-                for k, results, seconds in finished:
-                    i = rest[k]
+        batch = each_point(
+            self.simulator, points, self.refusal,
+            lambda condition, rdata, unsteady: condition_result(
+                condition, rdata, gradient, unsteady
+            ),
+            return_likelihood, gradient=gradient, num_threads=self.batch_threads,
+            on_chunk=on_chunk,
+        )  # fmt: skip
+        with closing(batch):
+            for i, results, seconds in batch:
+                if isinstance(results, Failure):
+                    keep(i, failed_evaluation(points[i], gradient, results, 0.0, self.solver))
+                else:
                     keep(i, evaluation_of(points[i], conditions, results, seconds, self.solver))
-                done += len(finished)
-                if on_chunk is not None:
-                    on_chunk(done)
 
     def refusal(self, theta: FloatArray, gradient: bool) -> Failure | None:
         """Why theta is not simulated; None if it is.
@@ -458,12 +591,18 @@ class AmiciObjective:
         return self._evaluation(theta, rdatas, True, start)
 
     def _evaluation(
-        self, theta: FloatArray, rdatas: list[Any], gradient: bool, start: float
+        self,
+        theta: FloatArray,
+        rdatas: list[Any],
+        gradient: bool,
+        start: float,
+        *,
+        fim: bool = False,
     ) -> Evaluation:
         conditions = self.simulator.conditions
         results = [
             condition_result(
-                condition, rdata, gradient, self.simulator.never_steady(theta, i, rdata)
+                condition, rdata, gradient, self.simulator.never_steady(theta, i, rdata), fim=fim
             )
             for i, (condition, rdata) in enumerate(zip(conditions, rdatas, strict=True))
         ]

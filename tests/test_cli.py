@@ -242,6 +242,23 @@ def test_precision_of_some_parameters_in_words(boehm):  # noqa: ARG001 - compile
     assert "k_imp_homo" not in result.stdout.split("Bits.")[0]
 
 
+def test_precision_writes_the_work_precision_diagram(boehm, tmp_path):  # noqa: ARG001 - compiled
+    page = tmp_path / "work.html"
+    result = run("precision", "Boehm_JProteomeRes2014", "--html", str(page))
+    assert result.exit_code == 0, result.output
+    assert "Work against precision" in result.output
+    text = page.read_text()
+    assert "Boehm_JProteomeRes2014: error of the gradient against CPU time" in text
+    assert "staggered1" in text
+    refused = run(
+        "precision", "Boehm_JProteomeRes2014", "--html", str(page), "--parameter", "k_phos"
+    )
+    assert refused.exit_code == 2
+    assert "leave out --parameter" in refused.output
+    nowhere = tmp_path / "work.html" / "below" / "a.html"
+    assert run("precision", "Boehm_JProteomeRes2014", "--html", str(nowhere)).exit_code == 2
+
+
 def test_precision_refuses_what_it_does_not_know(boehm):  # noqa: ARG001 - compiled
     result = run("precision", "Boehm_JProteomeRes2014", "--parameter", "nonsense")
     assert result.exit_code == 2

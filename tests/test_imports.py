@@ -22,9 +22,9 @@ PACKAGE = ROOT / "amijax"
 # `amijax` itself loads on first use is above all.
 LAYERS = (
     (
-        "_version", "background", "bit_patterns", "cores", "digit_stack", "digits", "files",
-        "json_values", "logs", "paths", "precisions", "processes", "scales", "versions",
-        "host_objective", "host_calls",
+        "_version", "background", "bit_patterns", "cores", "differences", "digit_stack", "digits",
+        "fair_queue", "files", "json_values", "logs", "paths", "precisions", "processes", "scales",
+        "versions", "host_objective", "host_calls",
     ),
     ("problems",),
     ("models",),
@@ -32,13 +32,15 @@ LAYERS = (
     ("objective",),
     (
         "jax_setup", "jax_internals", "scaling", "jax_theta", "jax_derivatives", "jax_objective",
-        "cluster", "auto",
+        "cluster",
         "diagnosis",
     ),
     ("comparison", "headline", "result_store"),
     ("audit",),
-    ("precision", "whatif", "checks", "sharing", "tuning"),
-    ("lesson",),
+    ("tuning",),
+    ("auto",),
+    ("precision", "whatif", "checks", "sharing"),
+    ("lesson", "fit"),
     ("figures",),
     ("cli", "ui"),
     ("__main__",),
@@ -57,12 +59,13 @@ ONLY = {
         "scaling",
         "jax_internals",
         "jax_theta",
+        "jax_derivatives",
         "host_objective",
         "host_calls",
     },
     "jax_internals": set(),
     "jax_setup": set(),
-    "cli": {*sum(LAYERS[:10], ()), "cli"},  # no figures, no pages
+    "cli": {*sum(LAYERS[:13], ()), "cli"},  # no pages
     "__main__": {"cli"},
 }
 
@@ -96,6 +99,9 @@ HOMES = {
     "roadrunner": ("audit",),
     "requests": ("problems",),
     "pooch": ("problems",),
+    "fides": ("fit",),
+    "pypesto": ("fit",),
+    "h5py": ("fit",),
 }
 
 # Modules named `*_internals` alone name what a foreign library does not promise, and
@@ -107,7 +113,19 @@ INTERNAL_EXPRESSIONS = ("sundials.amici",)  # the generated module behind the pu
 DOCUMENTED = ("_replace", "_asdict", "_fields", "_make", "_exit")
 
 # Folder or module -> the heavy packages that importing it may load; the longest match counts.
-HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed", "diffrax", "equinox")
+HEAVY = (
+    "jax",
+    "streamlit",
+    "plotly",
+    "amici",
+    "petab",
+    "distributed",
+    "diffrax",
+    "equinox",
+    "fides",
+    "pypesto",
+    "h5py",
+)
 _ENGINE = ("amici", "petab")
 _BOTH = (*_ENGINE, "jax")
 MAY_LOAD = {
@@ -119,6 +137,7 @@ MAY_LOAD = {
     "amijax.headline": _BOTH,
     "amijax.result_store": _ENGINE,
     "amijax.audit": _ENGINE,
+    "amijax.fit": _ENGINE,
     "amijax.tuning": _ENGINE,
     "amijax.audit.function": _BOTH,
     "amijax.audit.jax_export": _BOTH,
@@ -145,9 +164,9 @@ MAY_LOAD = {
     "amijax.simulation.worker": (),  # as the worker that it goes on from
     "amijax.simulation.trial": ("amici",),  # people wait for its start
     "amijax.cluster.dispatch": (*_ENGINE, "distributed"),  # a scheduler imports `worker` only
+    "amijax.cluster.tasks": ("distributed",),
     "amijax.precision": _BOTH,
     "amijax.whatif": _ENGINE,
-    "amijax.whatif.noise_model": ("petab",),
     "amijax.whatif.prediction": _BOTH,
     "amijax.checks": _BOTH,
     "amijax.sharing": ("petab",),

@@ -17,6 +17,7 @@ from amijax.objective import AmiciObjective
 from amijax.precision.bits import BitSweep
 from amijax.precision.budget import ErrorBudget
 from amijax.precision.curvature import PredictedError
+from amijax.precision.export_line import ExportLine
 from amijax.precision.noise import NoiseFloor
 from amijax.precision.pieces import PIECE_NAMES, PIECES, PieceName, StudyInputs, with_needs
 from amijax.precision.reference import Reference
@@ -44,8 +45,8 @@ class Study:
         positions: where they are in theta.
         theta: the point, all of it, on the PEtab scale.
         solver: the settings whose precision is in question.
-        budget, reference, audit, noise, bits, tolerances, curvature, work: the pieces; None where
-            one was not asked for, or not computed yet.
+        budget, reference, audit, noise, bits, tolerances, curvature, work, export: the pieces;
+            None where one was not asked for, or not computed yet.
         impossible: pieces that have no result, since something that they need has none.
         seconds: what each piece took when it was computed.
     """
@@ -64,6 +65,7 @@ class Study:
     tolerances: ToleranceSweep | None = None
     curvature: PredictedError | None = None
     work: WorkPrecision | None = None
+    export: ExportLine | None = None
     impossible: tuple[PieceName, ...] = ()
     seconds: dict[str, float] | None = None
 
@@ -113,7 +115,8 @@ def studies(
         theta: shape (n_parameters,), on the PEtab scale.
         parameters: ids of those whose gradient entries are studied; all if not given. The fewer,
             the faster: sensitivities are computed for these alone.
-        pieces: which ones to compute; what they need is computed as well.
+        pieces: which ones to compute, all but "export" if not given; what they need is computed
+            as well.
         on_progress: called while a piece is computed; what it raises ends the study.
 
     Yields:
@@ -216,8 +219,8 @@ def _empty_study(
 
 def _lacks(study: Study, name: PieceName) -> bool:
     """Whether something that a piece needs has no result, or is not there."""
-    if name == "work" and len(study.positions) < len(study.theta):
-        return True  # its errors are of the gradient as a whole
+    if name in ("work", "export") and len(study.positions) < len(study.theta):
+        return True  # their errors are of the gradient as a whole
     no_reference = study.reference is not None and not study.reference.values.is_finite
     return "reference" in PIECES[name].needs and no_reference
 

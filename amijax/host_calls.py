@@ -79,12 +79,14 @@ class HostCalls:
         failures: the latest results that have a failure.
     """
 
-    def __init__(self, scales: Sequence[Scale]) -> None:
+    def __init__(self, scales: Sequence[Scale], instead: str = "NaN") -> None:
         """Begin without failures.
 
         Args:
             scales: the parameters' PEtab scales.
+            instead: what JAX gets where the host raises, in words.
         """
+        self._instead = instead
         self.scales = tuple(scales)
         self.failures: deque[Any] = deque(maxlen=16)
         # The calls under way whose callers want to know more, by the number that JAX hands on.
@@ -173,7 +175,7 @@ class HostCalls:
         if self._waiting.ended_by is not None:
             self._waiting.ended_by = error
         elif isinstance(error, KeyboardInterrupt) and callable(signal.getsignal(signal.SIGINT)):
-            timer = threading.Timer(_UNTIL_JAX_IS_THROUGH, signal.raise_signal, (signal.SIGINT,))
+            timer = threading.Timer(_UNTIL_JAX_IS_THROUGH, _interrupt_main_thread)
             timer.daemon = True
             timer.start()
 
@@ -183,13 +185,20 @@ class HostCalls:
         self._warned.add(type(error))
         sentence = (
             f"The objective raised {type(error).__name__}: {error}. An objective should not raise: "
-            "JAX goes on with NaN, here and at every later error, of which `failures` has the "
-            f"latest. There will be no further warning for {type(error).__name__}."
+            f"JAX goes on with {self._instead}, here and at every later error; `failures` has the "
+            f"latest ones. There is no further warning for {type(error).__name__}."
         )
         try:
             warnings.warn(sentence, HostErrorWarning, stacklevel=2)
         except HostErrorWarning:  # warnings are errors, and an error must not leave the callback
             logging.getLogger(__name__).error(sentence)
+
+
+def _interrupt_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):  # wakes it, if it waits for something
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
 
 
 _NOTHING_YET = object()

@@ -122,7 +122,8 @@ class JaxObjective:
         self._parameter_ids = (
             tuple(objective.parameter_ids) if isinstance(objective, NamedHostObjective) else None
         )
-        self._calls = HostCalls(self._scales)
+        instead = "minus infinity" if on_failure == "reject" else "NaN"
+        self._calls = HostCalls(self._scales, instead)
         self._programs: dict[tuple[bool, str], tuple[Any, float]] = {}
         self._lock = threading.Lock()
         self._llh_linear = differentiable_llh(

@@ -18,6 +18,9 @@ import numpy as np
 from amijax.scales import FloatArray, Scale, to_scaled
 
 _MOST_NUMBERS = 2**31  # of calls, in 32 bits
+# Seconds from a callback that raises to the end of its program. JAX words the error before, and a
+# signal that arrives then is lost.
+_UNTIL_JAX_IS_THROUGH = 2e-3
 
 
 class HostErrorWarning(RuntimeWarning):
@@ -68,8 +71,9 @@ class HostCalls:
     A callback must not raise (its effect on the running program is undefined), so an exception of
     the host becomes a `Broken` in the place of every result, with one warning for each kind.
     What is no `Exception`, Ctrl-C above all, must end the program: it does leave the callback, and
-    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `uninterrupted` mends that;
-    elsewhere a KeyboardInterrupt is sent once more, so that `except Exception` does not swallow it.
+    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `raising_interrupts` mends
+    that; elsewhere Ctrl-C is sent once more, as a KeyboardInterrupt that `except Exception` lets
+    pass.
 
     Attributes:
         failures: the latest results that have a failure.
@@ -88,6 +92,22 @@ class HostCalls:
         self._numbers = count()
         self._warned: set[type[BaseException]] = set()
         self._waiting = _Waiting()
+
+    def callback(self, function: Callable[..., None]) -> Callable[..., None]:
+        """The same function for `jax_internals.host_callback`, minding interrupts.
+
+        Args:
+            function: fills in its first argument, a tuple of floating arrays.
+        """
+
+        def guarded(out: tuple[np.ndarray, ...], *arguments: np.ndarray) -> None:
+            try:
+                function(out, *arguments)
+            except BaseException as error:
+                self._interrupted_by(error)
+                raise
+
+        return guarded
 
     @contextmanager
     def call(self, call: Call) -> Iterator[int]:
@@ -129,7 +149,6 @@ class HostCalls:
         except BaseException as error:
             if call.ended_by is None:
                 if not isinstance(error, Exception):
-                    self._interrupted_by(error)
                     raise
                 self._warn(error)
             results = [Broken(error)] * n
@@ -138,7 +157,7 @@ class HostCalls:
         return results
 
     @contextmanager
-    def uninterrupted(self) -> Iterator[None]:
+    def raising_interrupts(self) -> Iterator[None]:
         """While we wait for a program in this thread: what ends it is raised as what it is."""
         outer, self._waiting.ended_by = self._waiting.ended_by, _NOTHING_YET
         try:
@@ -153,9 +172,10 @@ class HostCalls:
     def _interrupted_by(self, error: BaseException) -> None:
         if self._waiting.ended_by is not None:
             self._waiting.ended_by = error
-        elif isinstance(error, KeyboardInterrupt):
-            # From another thread, or it would arrive here: once more when JAX is through.
-            threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,), daemon=True).start()
+        elif isinstance(error, KeyboardInterrupt) and callable(signal.getsignal(signal.SIGINT)):
+            timer = threading.Timer(_UNTIL_JAX_IS_THROUGH, signal.raise_signal, (signal.SIGINT,))
+            timer.daemon = True
+            timer.start()
 
     def _warn(self, error: Exception) -> None:
         if type(error) in self._warned:

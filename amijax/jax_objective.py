@@ -127,9 +127,9 @@ class JaxObjective:
         self._lock = threading.Lock()
         self._llh_linear = differentiable_llh(
             HostFunctions(
-                partial(self._host, gradient=False),
-                partial(self._host, gradient=True),
-                None if second_derivative == "error" else self._host_hessian,
+                self._calls.callback(partial(self._host, gradient=False)),
+                self._calls.callback(partial(self._host, gradient=True)),
+                None if second_derivative == "error" else self._calls.callback(self._host_hessian),
             ),
             self._scales,
             always_with_gradient=value == "with_gradient",
@@ -158,9 +158,7 @@ class JaxObjective:
             ValueError: theta has the wrong shape, or ids in it are unknown or missing.
         """
         theta = self._checked(theta)
-        if isinstance(theta, jax.core.Tracer):
-            return self._call(theta)
-        with self._calls.uninterrupted():
+        with self._calls.raising_interrupts():
             return self._call(theta)
 
     def evaluate(
@@ -180,7 +178,7 @@ class JaxObjective:
         theta = self._checked(theta)
         program, compile_seconds = self._program(gradient, theta)
         call = Call(check)
-        with self._calls.call(call) as number, self._calls.uninterrupted():
+        with self._calls.call(call) as number, self._calls.raising_interrupts():
             start = time.perf_counter()
             llh, grad = jax.block_until_ready(program(theta, np.int32(number)))
             wall_seconds = time.perf_counter() - start

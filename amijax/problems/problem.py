@@ -146,6 +146,20 @@ class Problem:
             )
         return point
 
+    def checked_points(self, thetas: ArrayLike) -> FloatArray:
+        """A float64 copy of many points, one in each row, on the PEtab scale.
+
+        Raises:
+            ValueError: it does not have shape (n, n_parameters).
+        """
+        points = np.array(thetas, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self.n_parameters:
+            raise ValueError(
+                f"thetas must have shape (n, {self.n_parameters}), a row for each point, "
+                f"but has shape {points.shape}."
+            )
+        return points
+
     def theta_from(
         self, values: dict[str, float], *, linear: bool = False, base: FloatArray | None = None
     ) -> FloatArray:

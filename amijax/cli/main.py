@@ -140,6 +140,7 @@ def evaluate_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     repairs: bool,
     digits: float | None,
     as_json: bool,
@@ -152,7 +153,7 @@ def evaluate_command(
     first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = opened_problem(problem, repairs)
+    opened = opened_problem(problem, repairs, scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 
@@ -174,6 +175,7 @@ def evaluate_command(
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     if as_json:
         content = _comparison_as_json(comparison)
+        content["petab_version"] = opened.petab_version
         content["log_prior"] = prior
         content["warnings"] = warnings_as_json(settled.objective.warnings_at(theta))
         content["repairs"] = [asdict(repair) for repair in settled.objective.repairs]

@@ -50,6 +50,7 @@ def precision_command(
     problem: str,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     parameters: tuple[str, ...],
     everything: bool,
     as_json: bool,
@@ -62,7 +63,7 @@ def precision_command(
     moving theta in its last bits. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, scales=scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 

@@ -128,6 +128,23 @@ class Problem:
         """Number of rows of the measurement table."""
         return len(self.measurements)
 
+    @property
+    def chosen_scales(self) -> dict[str, Scale]:
+        """The scales that are not the default ones, by parameter."""
+        return {
+            name: scale
+            for name, scale, default in zip(
+                self.parameter_ids, self.scales, self.default_scales or self.scales, strict=True
+            )
+            if scale != default
+        }
+
+    @property
+    def identity(self) -> str:
+        """A text that two problems share if their files and what theta means are the same."""
+        scales = ",".join(f"{name}:{scale}" for name, scale in self.chosen_scales.items())
+        return f"{self.digest} {scales}".rstrip()
+
     def without_repairs(self) -> Problem:
         """The same problem with its model as it is: numbers may be AMICI's wrong ones."""
         return replace(self, repair=False)

@@ -28,6 +28,8 @@ from amijax.simulation.evaluation import (
     failed_evaluation,
 )
 from amijax.simulation.failures import MAX_TIME_EXCEEDED, Failure, input_failure
+from amijax.simulation.hessians import Hessian, HessianMethod, hessian_of
+from amijax.simulation.information import FisherInformation, fisher_information
 from amijax.simulation.measured_values import MeasuredValues
 from amijax.simulation.measuring import measure, measure_each
 from amijax.simulation.points import each_point
@@ -211,6 +213,11 @@ class AmiciObjective:
     def batch_threads(self) -> int:
         """Cores used for batches."""
         return self._num_threads or available_cores()
+
+    @property
+    def parameter_ids(self) -> tuple[str, ...]:
+        """The parameters' ids, in the order of theta."""
+        return self.problem.parameter_ids
 
     @property
     def scales(self) -> tuple[Scale, ...]:
@@ -456,6 +463,45 @@ class AmiciObjective:
         """
         make = residuals_of(self.simulator.prepared.noise, extended, noise_offset)
         return tuple(map(make, self.measured_values_batch(thetas, jacobian)))
+
+    def llh_gradient_fim(self, theta: ArrayLike) -> FisherInformation:
+        """Log-likelihood, gradient and AMICI's Fisher information at theta, of one simulation.
+
+        The information comes with every gradient from forward sensitivities and costs nothing
+        more. It stands for the Hessian of minus llh.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+
+        Raises:
+            ProblemError: the noise of some measurements is not normal.
+            ValueError: theta has the wrong shape, or the settings say adjoint.
+        """
+        return fisher_information(
+            self.simulator, self.problem.checked(theta), self.refusal, num_threads=self.num_threads
+        )
+
+    def hessian(
+        self, theta: ArrayLike, method: HessianMethod = "differences", *, errors: bool = True
+    ) -> Hessian:
+        """Second derivatives of llh with respect to theta, with what is known of their errors.
+
+        `differences` of gradients at tight tolerances is exact but for an error that is measured,
+        and takes some 6 gradients for each parameter. `ggn`, the generalised Gauss-Newton matrix
+        in observables and noise scales, and `fisher`, minus AMICI's Fisher information, take one
+        gradient; their errors, if asked for, some 30 more however many parameters there are.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+            method: which; `left_out` of the result says what is missing in it.
+            errors: whether `ggn` and `fisher` measure what they leave out.
+
+        Raises:
+            ProblemError: `ggn` or `fisher`, and the noise of some measurements is not normal.
+            ValueError: theta has the wrong shape, there is no such method, or `ggn` or `fisher`
+                are asked for with adjoint sensitivities.
+        """
+        return hessian_of(self, self.problem.checked(theta), method, errors)
 
     def _checked_points(self, thetas: ArrayLike) -> FloatArray:
         points = np.array(thetas, dtype=np.float64)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from petab.v1 import C
+from petab.v2 import C as C2
 
+from amijax.problems.distributions import TruncatedPrior, read_distribution
 from amijax.problems.problem import Problem, ProblemError
 from amijax.scales import FloatArray, linear_slope
 
@@ -99,10 +101,16 @@ class LogPrior:
     curvature: FloatArray
 
 
-def objective_priors(problem: Problem) -> tuple[ObjectivePrior, ...]:
+type Prior = ObjectivePrior | TruncatedPrior
+
+
+def objective_priors(problem: Problem) -> tuple[Prior, ...]:
     """The objective priors that the parameter table gives for free parameters, in its order.
 
-    A parameter without objectivePriorType has none here: PEtab's default for it,
+    In PEtab v2, where one parameter has a prior, all others have a uniform one within their
+    bounds; one whose bounds are not finite has none.
+
+    In PEtab v1 a parameter without objectivePriorType has none here: PEtab's default for it,
     parameterScaleUniform within the bounds, is "equivalent to no prior". An explicit
     parameterScaleUniform without parameters lies within the bounds.
 
@@ -110,6 +118,8 @@ def objective_priors(problem: Problem) -> tuple[ObjectivePrior, ...]:
         ProblemError: a type is unknown, or its parameters are not two numbers that fit it.
     """
     table = problem.petab_problem.parameter_df
+    if problem.petab_version == "2":
+        return _truncated_priors(problem)
     if C.OBJECTIVE_PRIOR_TYPE not in table:
         return ()
     priors = []
@@ -128,8 +138,33 @@ def objective_priors(problem: Problem) -> tuple[ObjectivePrior, ...]:
     return tuple(priors)
 
 
+def _truncated_priors(problem: Problem) -> tuple[TruncatedPrior, ...]:
+    table = problem.petab_problem.parameter_df
+    if C2.PRIOR_DISTRIBUTION not in table:
+        return ()
+    kinds = table.loc[list(problem.parameter_ids), C2.PRIOR_DISTRIBUTION]
+    if not any(isinstance(kind, str) for kind in kinds):
+        return ()
+    priors = []
+    for i, (parameter, kind) in enumerate(kinds.items()):
+        shown = table.loc[parameter].get(C2.PRIOR_PARAMETERS)
+        low, high = float(problem.lower_p[i]), float(problem.upper_p[i])
+        if not isinstance(kind, str):
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                continue
+            kind, shown = C2.UNIFORM, f"{low!r}{C2.PARAMETER_SEPARATOR}{high!r}"
+        what = f"{problem.problem_id}: the prior of {parameter}"
+        given = shown if isinstance(shown, str) else ""
+        priors.append(read_distribution(what, kind, given, low, high, str(parameter)))
+    return tuple(priors)
+
+
 def log_prior(problem: Problem, theta: FloatArray) -> float | None:
     """The log-density of the objective priors at theta, summed; None if there are none.
+
+    In PEtab v2 all densities are of the linear parameter, whatever the scale of theta is, truncated
+    at the bounds and renormalised, as PEtab says: beyond the bounds the log-prior is -inf. The rest
+    is about PEtab v1.
 
     Each density is that of the variable that PEtab defines the prior of: the parameter on its
     PEtab scale for `parameterScale...`, the linear parameter for the others. No Jacobian is added
@@ -152,9 +187,7 @@ def log_prior(problem: Problem, theta: FloatArray) -> float | None:
     return None if found is None else found.value
 
 
-def log_prior_at(
-    problem: Problem, priors: Sequence[ObjectivePrior], theta: FloatArray
-) -> LogPrior | None:
+def log_prior_at(problem: Problem, priors: Sequence[Prior], theta: FloatArray) -> LogPrior | None:
     """The log-density of priors that were read before, with derivatives; None if there are none.
 
     Args:
@@ -182,7 +215,7 @@ def log_prior_at(
 
 
 def prior_residuals(
-    problem: Problem, priors: Sequence[ObjectivePrior], theta: FloatArray
+    problem: Problem, priors: Sequence[Prior], theta: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Residuals whose squares are minus twice the log-density of normal priors, but for a constant.
 

@@ -95,14 +95,14 @@ def measure_each(
 
 
 def check_forward(settings: SolverSettings, jacobian: bool = True) -> None:
-    """Refuse derivatives of single measurements with adjoint sensitivities, which have none.
+    """Refuse Jacobians and Fisher information with adjoint sensitivities, which have none.
 
     Raises:
         ValueError: the settings say adjoint.
     """
     if jacobian and settings.sensitivities != "forward":
         raise ValueError(
-            "Derivatives of single measurements need forward sensitivities, but the solver "
+            "Jacobians and the Fisher information need forward sensitivities, but the solver "
             f"settings say {settings.sensitivities}: take objective.with_solver("
             'dataclasses.replace(objective.solver, sensitivities="forward")).'
         )

@@ -69,10 +69,10 @@ def check_normal(noise: MeasuredNoise) -> None:
     if others:
         n = sum(rows.size for rows in others.values())
         raise ProblemError(
-            "Residuals are for normal noise after lin, log or log10, whose log-likelihood is a "
-            f"sum of squares, but {n} of {noise.measurements.size} measurements have "
-            f"{' and '.join(others)} noise. Use the log-likelihood and its gradient, or "
-            "measured_values for a likelihood of your own."
+            "This is for normal noise after lin, log or log10, whose log-likelihood is a sum of "
+            f"squares, but {n} of {noise.measurements.size} measurements have "
+            f"{' and '.join(others)} noise. Use llh and its gradient, measured_values for a "
+            'likelihood of your own, or hessian(theta, method="differences").'
         )
 
 

@@ -60,9 +60,8 @@ def row(name, seconds):
 @seconds_option(20.0, "for each problem")
 def main(problems, seconds):
     """Print the table."""
-    print(
-        f"{'problem':26} {'data':>6} {'m':>4} {'gradient':>9} {'values':>7} {'residuals':>10} rounds"
-    )
+    names = f"{'gradient':>9} {'values':>7} {'residuals':>10} {'rounds':>7}"
+    print(f"{'problem':26} {'data':>6} {'m':>4} {names}")
     print(f"{'':26} {'':6} {'':4} {'ms':>9} {'ratio':>7} {'ratio':>10}")
     for name in problems:
         print(row(name, seconds), flush=True)

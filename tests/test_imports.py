@@ -23,8 +23,8 @@ PACKAGE = ROOT / "amijax"
 LAYERS = (
     (
         "_version", "background", "bit_patterns", "cores", "digit_stack", "digits", "files",
-        "json_values", "logs", "paths", "precisions", "processes", "scales", "versions",
-        "host_objective",
+        "html_tables", "json_values", "logs", "notebook_html", "paths", "precisions", "processes",
+        "scales", "versions", "host_objective",
     ),
     ("problems",),
     ("models",),

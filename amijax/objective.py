@@ -159,6 +159,17 @@ class AmiciObjective(MeasuredObjective):
     def __reduce__(self) -> tuple[Callable[[ObjectiveRecipe], AmiciObjective], tuple[Any, ...]]:
         return ObjectiveRecipe.rebuild, (self.recipe(),)
 
+    def __repr__(self) -> str:
+        return f"<AmiciObjective of {self.problem.problem_id}: {self.solver}>"
+
+    def _repr_html_(self) -> str:
+        """The problem's parameters as a table, settings, repairs and warnings, for notebooks."""
+        repairs = [f"Repaired: {repair.message}" for repair in self.repairs]
+        own = set(self.problem.warnings)
+        warnings = [f"Warning: {each}" for each in self.warnings if each not in own]
+        title = f"Log-likelihood of {self.problem.problem_id}, simulated by AMICI"
+        return self.problem.report(title, [f"Solver: {self.solver}.", *repairs, *warnings])
+
     @property
     def solver(self) -> SolverSettings:
         """How AMICI integrates."""

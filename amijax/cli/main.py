@@ -142,6 +142,7 @@ def evaluate_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     repairs: bool,
     digits: float | None,
     as_json: bool,
@@ -154,7 +155,7 @@ def evaluate_command(
     first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = opened_problem(problem, repairs)
+    opened = opened_problem(problem, repairs, scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 
@@ -176,6 +177,7 @@ def evaluate_command(
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     if as_json:
         content = _comparison_as_json(comparison)
+        content["petab_version"] = opened.petab_version
         content["log_prior"] = prior
         content["warnings"] = warnings_as_json(settled.objective.warnings_at(theta))
         content["repairs"] = [asdict(repair) for repair in settled.objective.repairs]

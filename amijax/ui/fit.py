@@ -47,8 +47,13 @@ class _Known:
     result: FitResult | None
 
     @property
-    def name(self) -> str:
+    def id(self) -> str:
         """What tells it from the others."""
+        return f"{id(self.job)}" if self.result is None else self.result.started
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
         if self.job is not None:
             request = self.job.request
             return f"{request.n_starts} starts, {request.optimizer}, {self.job.state}"
@@ -76,19 +81,22 @@ def page(context: Context) -> None:
             job = start_fit(
                 objective, request, owner=context.session.owner, executor=executor_of_setting()
             )
-        known = [_Known(job, None), *(each for each in known if each.job is not job)]
-        st.session_state.pop("fit_shown", None)
+        new = _Known(job, None)
+        known = [new, *(each for each in known if each.job is not job)]
+        st.session_state["fit_shown"] = new.id
     if not known:
         st.info("There is no fit of this problem yet: begin one.", icon=":material/trending_up:")
         return
     shown = known[0]
     if len(known) > 1:
-        shown = known[
-            st.selectbox(
-                f"Fits of this problem ({len(known)})", range(len(known)), key="fit_shown",
-                format_func=lambda i: known[i].name,
-            )
-        ]  # fmt: skip
+        by_id = {each.id: each for each in known}
+        if st.session_state.get("fit_shown") not in by_id:
+            st.session_state["fit_shown"] = shown.id
+        chosen = st.selectbox(
+            f"Fits of this problem ({len(known)})", list(by_id), key="fit_shown",
+            format_func=lambda each: by_id[each].name, persist_state="session",
+        )  # fmt: skip
+        shown = by_id[chosen]
     _show(context, objective, shown)
 
 
@@ -260,11 +268,11 @@ def _go_on(context: Context, objective: AmiciObjective, result: FitResult) -> No
         lower=settings.lower, upper=settings.upper, start_points=settings.own_starts,
         priors=settings.priors, digits=settings.digits, time_limit=settings.time_limit,
     )  # fmt: skip
-    start_fit(
+    job = start_fit(
         objective.with_solver(settings.stages[-1]), request, owner=context.session.owner,
         executor=executor_of_setting(),
     )  # fmt: skip
-    st.session_state.pop("fit_shown", None)
+    st.session_state["fit_shown"] = _Known(job, None).id
 
 
 @st.fragment(run_every=1.0)

@@ -71,7 +71,7 @@ class HostCalls:
     A callback must not raise (its effect on the running program is undefined), so an exception of
     the host becomes a `Broken` in the place of every result, with one warning for each kind.
     What is no `Exception`, Ctrl-C above all, must end the program: it does leave the callback, and
-    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `raising_interrupts` mends
+    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `uninterrupted` mends
     that; elsewhere Ctrl-C is sent once more, as a KeyboardInterrupt that `except Exception` lets
     pass.
 
@@ -94,22 +94,6 @@ class HostCalls:
         self._numbers = count()
         self._warned: set[type[BaseException]] = set()
         self._waiting = _Waiting()
-
-    def callback(self, function: Callable[..., None]) -> Callable[..., None]:
-        """The same function for `jax_internals.host_callback`, minding interrupts.
-
-        Args:
-            function: fills in its first argument, a tuple of floating arrays.
-        """
-
-        def guarded(out: tuple[np.ndarray, ...], *arguments: np.ndarray) -> None:
-            try:
-                function(out, *arguments)
-            except BaseException as error:
-                self._interrupted_by(error)
-                raise
-
-        return guarded
 
     @contextmanager
     def call(self, call: Call) -> Iterator[int]:
@@ -151,6 +135,7 @@ class HostCalls:
         except BaseException as error:
             if call.ended_by is None:
                 if not isinstance(error, Exception):
+                    self._interrupted_by(error)
                     raise
                 self._warn(error)
             results = [Broken(error)] * n
@@ -159,7 +144,7 @@ class HostCalls:
         return results
 
     @contextmanager
-    def raising_interrupts(self) -> Iterator[None]:
+    def uninterrupted(self) -> Iterator[None]:
         """While we wait for a program in this thread: what ends it is raised as what it is."""
         outer, self._waiting.ended_by = self._waiting.ended_by, _NOTHING_YET
         try:

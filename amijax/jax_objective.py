@@ -128,9 +128,9 @@ class JaxObjective:
         self._lock = threading.Lock()
         self._llh_linear = differentiable_llh(
             HostFunctions(
-                self._calls.callback(partial(self._host, gradient=False)),
-                self._calls.callback(partial(self._host, gradient=True)),
-                None if second_derivative == "error" else self._calls.callback(self._host_hessian),
+                partial(self._host, gradient=False),
+                partial(self._host, gradient=True),
+                None if second_derivative == "error" else self._host_hessian,
             ),
             self._scales,
             always_with_gradient=value == "with_gradient",
@@ -159,7 +159,7 @@ class JaxObjective:
             ValueError: theta has the wrong shape, or ids in it are unknown or missing.
         """
         theta = self._checked(theta)
-        with self._calls.raising_interrupts():
+        with self._calls.uninterrupted():
             return self._call(theta)
 
     def evaluate(
@@ -179,7 +179,7 @@ class JaxObjective:
         theta = self._checked(theta)
         program, compile_seconds = self._program(gradient, theta)
         call = Call(check)
-        with self._calls.call(call) as number, self._calls.raising_interrupts():
+        with self._calls.call(call) as number, self._calls.uninterrupted():
             start = time.perf_counter()
             llh, grad = jax.block_until_ready(program(theta, np.int32(number)))
             wall_seconds = time.perf_counter() - start

@@ -18,6 +18,7 @@ from .fit.multistart import fit as fit
 from .fit.record import FitResult as FitResult
 from .fit.record import Start as Start
 from .jax_bounds import Bounds as Bounds
+from .host_calls import HostErrorWarning as HostErrorWarning
 from .jax_objective import JaxObjective as JaxObjective
 from .jax_prior import JaxPosterior as JaxPosterior
 from .jax_prior import JaxPrior as JaxPrior

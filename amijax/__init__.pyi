@@ -12,6 +12,11 @@ from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .digit_stack import BestKnown as BestKnown
 from .digit_stack import stack_digits as stack_digits
+from .fit.files import load_fit as load_fit
+from .fit.files import save_fit as save_fit
+from .fit.multistart import fit as fit
+from .fit.record import FitResult as FitResult
+from .fit.record import Start as Start
 from .jax_bounds import Bounds as Bounds
 from .jax_objective import JaxObjective as JaxObjective
 from .jax_prior import JaxPosterior as JaxPosterior

@@ -243,12 +243,14 @@ class AmiciObjective(MeasuredObjective):
         assert evaluation.gradient is not None
         return evaluation.llh, evaluation.gradient
 
-    def evaluate(self, theta: ArrayLike, gradient: bool = True) -> Evaluation:
+    def evaluate(self, theta: ArrayLike, gradient: bool = True, *, fim: bool = False) -> Evaluation:
         """Evaluate at theta; a failure is part of the result, never raised.
 
         Args:
             theta: shape (n_parameters,), on the PEtab scale.
             gradient: whether to compute the gradient as well.
+            fim: whether to read the Fisher information as well, which comes with the gradient at
+                no cost where sensitivities are forward.
 
         Raises:
             ValueError: theta has the wrong shape.
@@ -260,7 +262,8 @@ class AmiciObjective(MeasuredObjective):
             rdatas = self.simulator.likelihoods(
                 theta, gradient=gradient, num_threads=self.num_threads
             )
-            return self._evaluation(theta, rdatas, gradient, start)
+            fim = fim and gradient and self.solver.sensitivities == "forward"
+            return self._evaluation(theta, rdatas, gradient, start, fim=fim)
         return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
 
     def evaluate_unless(
@@ -447,12 +450,18 @@ class AmiciObjective(MeasuredObjective):
         return self._evaluation(theta, rdatas, True, start)
 
     def _evaluation(
-        self, theta: FloatArray, rdatas: list[Any], gradient: bool, start: float
+        self,
+        theta: FloatArray,
+        rdatas: list[Any],
+        gradient: bool,
+        start: float,
+        *,
+        fim: bool = False,
     ) -> Evaluation:
         conditions = self.simulator.conditions
         results = [
             condition_result(
-                condition, rdata, gradient, self.simulator.never_steady(theta, i, rdata)
+                condition, rdata, gradient, self.simulator.never_steady(theta, i, rdata), fim=fim
             )
             for i, (condition, rdata) in enumerate(zip(conditions, rdatas, strict=True))
         ]

@@ -23,8 +23,8 @@ PACKAGE = ROOT / "amijax"
 LAYERS = (
     (
         "_version", "background", "bit_patterns", "cores", "differences", "digit_stack", "digits",
-        "files", "json_values", "logs", "paths", "precisions", "processes", "scales", "versions",
-        "host_objective", "host_calls", "host_measurements",
+        "fair_queue", "files", "json_values", "logs", "paths", "precisions", "processes", "scales",
+        "versions", "host_objective", "host_calls", "host_measurements",
     ),
     ("problems",),
     ("models",),
@@ -41,7 +41,7 @@ LAYERS = (
     ("tuning",),
     ("auto",),
     ("precision", "whatif", "checks", "sharing"),
-    ("lesson",),
+    ("lesson", "fit"),
     ("figures",),
     ("cli", "ui"),
     ("__main__",),
@@ -72,6 +72,7 @@ ONLY = {
         "scaling",
         "jax_internals",
         "jax_theta",
+        "jax_derivatives",
         "host_objective",
         "host_calls",
     },
@@ -114,6 +115,9 @@ HOMES = {
     "roadrunner": ("audit",),
     "requests": ("problems",),
     "pooch": ("problems",),
+    "fides": ("fit",),
+    "pypesto": ("fit",),
+    "h5py": ("fit",),
 }
 
 # Modules named `*_internals` alone name what a foreign library does not promise, and
@@ -125,7 +129,19 @@ INTERNAL_EXPRESSIONS = ("sundials.amici",)  # the generated module behind the pu
 DOCUMENTED = ("_replace", "_asdict", "_fields", "_make", "_exit")
 
 # Folder or module -> the heavy packages that importing it may load; the longest match counts.
-HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed", "diffrax", "equinox")
+HEAVY = (
+    "jax",
+    "streamlit",
+    "plotly",
+    "amici",
+    "petab",
+    "distributed",
+    "diffrax",
+    "equinox",
+    "fides",
+    "pypesto",
+    "h5py",
+)
 _ENGINE = ("amici", "petab")
 _BOTH = (*_ENGINE, "jax")
 MAY_LOAD = {
@@ -138,6 +154,7 @@ MAY_LOAD = {
     "amijax.headline": _BOTH,
     "amijax.result_store": _ENGINE,
     "amijax.audit": _ENGINE,
+    "amijax.fit": _ENGINE,
     "amijax.tuning": _ENGINE,
     "amijax.audit.function": _BOTH,
     "amijax.audit.jax_export": _BOTH,
@@ -167,6 +184,7 @@ MAY_LOAD = {
     "amijax.simulation.worker": (),  # as the worker that it goes on from
     "amijax.simulation.trial": ("amici",),  # people wait for its start
     "amijax.cluster.dispatch": (*_ENGINE, "distributed"),  # a scheduler imports `worker` only
+    "amijax.cluster.tasks": ("distributed",),
     "amijax.precision": _BOTH,
     "amijax.whatif": _ENGINE,
     "amijax.whatif.prediction": _BOTH,

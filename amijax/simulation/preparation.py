@@ -80,6 +80,9 @@ def prepare(numbers: ProblemNumbers, plan: ModelPlan, model: Any) -> Prepared:
         data = data_arrays(simulation, numbers.times, numbers.measurements, len(plan.observables))
         edata = sundials.ExpData(model)
         edata.id = simulation.label
+        edata.t_start = simulation.start
+        if simulation.equilibrates_from_zero:
+            edata.t_start_preeq = 0.0
         edata.set_timepoints(data.times)
         edata.set_measurements(data.measurements.ravel())
         edata.set_noise_scales(data.sigma.ravel())

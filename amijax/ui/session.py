@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ class Session:
         asked: query of an address that came in, until its problem is open.
         link_notes: sentences about the latest link.
         pending: query of a link to an upload that is not here yet.
+        owner: what tells this session's work from that of others in a queue.
         unrepaired: the name of the problem whose repair is switched off, until another is open.
         simulations: what this session waits for.
         lesson: where in the lesson, and how it is shown.
@@ -63,6 +65,7 @@ class Session:
     lesson_problem: str = ""
     guesses: dict[Hashable, int | None] = field(default_factory=dict)
     unrepaired: str = ""
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     simulations: OneAtATime = field(default_factory=lambda: OneAtATime("amijax session"))
 
     def open(self, problem: Problem, name: str) -> None:

@@ -175,7 +175,6 @@ def evaluate_command(
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     if as_json:
         content = _comparison_as_json(comparison)
-        content["petab_version"] = opened.petab_version
         content["log_prior"] = prior
         content["warnings"] = warnings_as_json(settled.objective.warnings_at(theta))
         content["repairs"] = [asdict(repair) for repair in settled.objective.repairs]

@@ -12,6 +12,7 @@ import click
 from amijax._version import __version__
 from amijax.cli.audit import audit_command
 from amijax.cli.check import check_command
+from amijax.cli.convert import convert_command
 from amijax.cli.lesson import lesson_command
 from amijax.cli.precision import precision_command
 from amijax.cli.problems import download_command, list_command
@@ -59,6 +60,7 @@ main.add_command(list_command)
 main.add_command(download_command)
 main.add_command(audit_command)
 main.add_command(check_command)
+main.add_command(convert_command)
 main.add_command(lesson_command)
 main.add_command(precision_command)
 main.add_command(script_command)

@@ -121,9 +121,7 @@ def _combination(
     """What two parameters on logarithmic scales determine together, in words; else empty."""
     if len(named) != 2 or any(scales[i] == "lin" for i in named):
         return ""
-    one, other = (
-        components[i] * units[i] * (LN10 if scales[i] == "log10" else 1.0) for i in named
-    )
+    one, other = (components[i] * units[i] * (LN10 if scales[i] == "log10" else 1.0) for i in named)
     if abs(one + other) <= _SAME * abs(one):
         return f"; the product {names[0]}·{names[1]} may be determined, neither of them alone"
     if abs(one - other) <= _SAME * abs(one):

@@ -1,33 +1,33 @@
-"""llh + log prior with one parameter held, as the optimisers of fits take it."""
+"""llh + log prior with some parameters held, as the optimisers of fits take it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amijax.fit.function import FitFunction, Point
 from amijax.scales import FloatArray
 
 
 class ConditionalFunction:
-    """A function of all parameters but one (`amijax.fit.function.Maximised`).
+    """A function of all parameters but some (`amijax.fit.function.Maximised`).
 
-    Its points, bounds and derivatives have no entry for the parameter that is held; those of
+    Its points, bounds and derivatives have no entries for the parameters that are held; those of
     `function`, which keeps count and the best point, have all.
     """
 
-    def __init__(self, function: FitFunction, position: int, value: float) -> None:
+    def __init__(self, function: FitFunction, free: NDArray[np.bool_], theta: FloatArray) -> None:
         """Set up.
 
         Args:
-            function: of all parameters, used for nothing else.
-            position: of the parameter that is held.
-            value: that it has, on the PEtab scale.
+            function: of all parameters.
+            free: which are not held.
+            theta: on the PEtab scale; gives the values of those that are.
         """
         self._function = function
-        self._free = np.arange(function.lower.size) != position
-        self._whole = np.where(self._free, 0.0, value)
+        self._free, self._whole = free, theta.copy()
         self.lower, self.upper = function.lower[self._free], function.upper[self._free]
 
     @property

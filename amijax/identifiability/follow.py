@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amijax.fit.function import FitFunction, Point
 from amijax.fit.optima import SAME_OPTIMUM
@@ -18,6 +19,7 @@ from amijax.identifiability.conditional import ConditionalFunction
 from amijax.identifiability.profile_record import End, Side, SideName
 from amijax.identifiability.steps import crossing, step_to, tangent
 from amijax.objective import AmiciObjective
+from amijax.problems.points import on_bounds_of
 from amijax.problems.steps import step_sizes
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverSettings
@@ -28,7 +30,11 @@ _GROWTH = 2.5  # of steps
 _LEAST_STEPS = 8  # between the bounds
 _MOST_STEPS = 200
 _HALVINGS = 8  # of a step to points that can't be evaluated
+# Of the threshold: along one step; and halvings of a step along which llh falls so far.
+_STEEP, _GENTLE = 0.8, 4
 _CROSSINGS = 6  # optimisations to find the end
+_ACTIVE_SETS = 3  # of parameters that are held at bounds, for one point
+_INSIDE = 1e-3  # of the distance between bounds, from one that a parameter leaves
 FAR = 10.0  # units without a bound
 _REPORT_SECONDS = 0.3
 
@@ -108,7 +114,8 @@ class _Path:
         self._i = task.position
         self._outwards = 1.0 if task.side == "up" else -1.0
         self._bound = float((plan.upper if task.side == "up" else plan.lower)[self._i])
-        self._unit = float(step_sizes(objective.problem, plan.optimum)[self._i])
+        self._units = step_sizes(objective.problem, plan.optimum)
+        self._unit = float(self._units[self._i])
         self._level = plan.value - plan.threshold
         self._steps: list[_Step] = []
         self._last: Point | None = None
@@ -142,9 +149,9 @@ class _Path:
             x = float(here.theta[self._i])
             if (self._bound - x) * self._outwards <= 1e-9 * self._unit:
                 return self._side("bound")
-            if abs(x - self._plan.optimum[self._i]) >= FAR * self._unit:
-                if not math.isfinite(self._bound):
-                    return self._side("far")
+            gone = abs(x - float(self._plan.optimum[self._i]))
+            if not math.isfinite(self._bound) and gone >= FAR * self._unit:
+                return self._side("far")
             point = self._next()
             if point is None:
                 return self._side("failed", self._why)
@@ -155,17 +162,21 @@ class _Path:
 
     def _next(self) -> Point | None:
         """The next point, nearer if need be; None if none can be had."""
-        x = float(self._steps[-1].theta[self._i])
-        step = self._step()
-        for _ in range(_HALVINGS):
+        here = self._steps[-1]
+        x = float(here.theta[self._i])
+        step, found = self._step(), None
+        for k in range(_HALVINGS):
             target = x + self._outwards * step
             if (self._bound - target) * self._outwards <= 0.1 * step:
                 target = self._bound  # no crumbs
             point = self._optimised(target)
-            if point is not None:
-                return point
+            found = point or found
+            # A cliff is no parabola's: the others may have lost their optimum on so long a way.
+            steep = point is None or here.value - point.value > _STEEP * self._plan.threshold
+            if not steep or (found is not None and k >= _GENTLE):
+                break
             step *= 0.5
-        return None
+        return found
 
     def _step(self) -> float:
         """How far to go: until llh has fallen by a share of the threshold, as far as is known."""
@@ -179,7 +190,7 @@ class _Path:
         if before is None:
             curvature = (
                 1.0 / self._unit**2 if self._last.curvature is None
-                else tangent(self._last.curvature, self._i)[1]
+                else tangent(self._last.curvature, self._i, self._units)[1]
             )  # fmt: skip
             return min(step_to(drop, rate, curvature), most, self._unit)
         made = abs(float(here.theta[self._i] - before.theta[self._i]))
@@ -190,18 +201,51 @@ class _Path:
     def _optimised(self, x: float) -> Point | None:
         """The best point with the parameter at x; None if none can be evaluated."""
         function = self._function()
-        conditional = ConditionalFunction(function, self._i, x)
-        free = np.arange(self._plan.optimum.size) != self._i
-        starts = [function.at(start) for start in self._predicted(x)]
-        start = max(starts, key=lambda point: point.value)
-        if math.isfinite(start.value) and free.any():
-            with np.errstate(all="ignore"):
-                OPTIMIZERS[self._plan.optimizer](conditional, start.theta[free], Stage(False, True))
+        point = max(
+            [function.at(start) for start in self._predicted(x)], key=lambda each: each.value
+        )
+        held = np.arange(point.theta.size) == self._i
+        for _ in range(_ACTIVE_SETS):
+            if not math.isfinite(point.value):
+                break
+            # A trust region that begins on a bound makes no way: what pushes against one is held
+            # there, and what only lies there is moved in.
+            at = self._at_bounds(point)
+            free = ~held & ~(at * point.gradient > 0)
+            start = self._away_from_bounds(point, at, held, free)
+            if free.any():
+                conditional = ConditionalFunction(function, free, start)
+                with np.errstate(all="ignore"):
+                    OPTIMIZERS[self._plan.optimizer](conditional, start[free], Stage(False, False))
+            elif not np.array_equal(start, point.theta):
+                function.at(start)
+            assert function.best is not None
+            point = function.best
+            pulled_in = ~held & ~free & (self._at_bounds(point) * point.gradient < 0)
+            if not pulled_in.any():
+                break
         self._count(function)
-        best = function.best
-        if best is None:
+        if function.best is None:
             self._why = function.start(0, self._plan.optimum, "failed", "").message
-        return best
+        return function.best
+
+    def _at_bounds(self, point: Point) -> NDArray[np.int8]:
+        return on_bounds_of(point.theta, self._plan.lower, self._plan.upper)
+
+    def _away_from_bounds(
+        self,
+        point: Point,
+        at: NDArray[np.int8],
+        held: NDArray[np.bool_],
+        free: NDArray[np.bool_],
+    ) -> FloatArray:
+        """Where to begin: parameters that push against a bound on it, others at a distance."""
+        lower, upper = self._plan.lower, self._plan.upper
+        with np.errstate(invalid="ignore"):
+            inside = np.where(np.isfinite(upper - lower), _INSIDE * (upper - lower), 0.0)
+        theta = np.where(at > 0, upper, np.where(at < 0, lower, point.theta))
+        theta = np.where(free & (at != 0), theta - at * inside, theta)
+        return np.where(held, point.theta, theta)
 
     def _predicted(self, x: float) -> list[FloatArray]:
         """Where the others may be at their best: by Gauss-Newton, in the last direction, as now."""
@@ -209,15 +253,16 @@ class _Path:
         ahead = x - float(here.theta[self._i])
         moves = [np.zeros_like(here.theta)]
         assert self._last is not None
-        if self._last.curvature is not None and here.theta.size > 1:
-            moves.append(tangent(self._last.curvature, self._i)[0] * ahead)
+        # Where the last direction is known, Gauss-Newton and staying are not worth their try.
+        if len(self._steps) < 3 and self._last.curvature is not None and here.theta.size > 1:
+            moves.append(tangent(self._last.curvature, self._i, self._units)[0] * ahead)
         if len(self._steps) > 1:
             before = self._steps[-2].theta
             made = float(here.theta[self._i] - before[self._i])
             if made:
                 moves.append((here.theta - before) * (ahead / made))
         points = []
-        for move in moves[1:] or moves:
+        for move in moves if len(self._steps) < 3 else moves[1:]:
             point = np.clip(here.theta + move, self._plan.lower, self._plan.upper)
             point[self._i] = x
             points.append(point)
@@ -228,9 +273,11 @@ class _Path:
         inside, outside = self._steps[-2], self._steps[-1]
         for k in range(_CROSSINGS):
             x = self._crossing(inside, outside)
-            if k == _CROSSINGS - 1 or min(
-                abs(each.value - self._level) for each in (inside, outside)
-            ) <= _CLOSE * self._plan.threshold:
+            if (
+                k == _CROSSINGS - 1
+                or min(abs(each.value - self._level) for each in (inside, outside))
+                <= _CLOSE * self._plan.threshold
+            ):
                 break
             self._steps.pop()  # predictions go on from the point inside
             point = self._optimised(x)
@@ -245,6 +292,13 @@ class _Path:
             self._steps.append(outside)
             if point is None:
                 break
+        if inside.value - outside.value > _STEEP * self._plan.threshold:
+            return self._side(
+                "failed",
+                f"llh jumps by {inside.value - outside.value:.3g} to "
+                f"{float(outside.theta[self._i]):.4g}: the others' optimum was not found at all "
+                "points. Fit with more starts, or take tighter tolerances.",
+            )
         return self._side("threshold", crossing=self._crossing(inside, outside))
 
     def _crossing(self, inside: _Step, outside: _Step) -> float:
@@ -273,9 +327,7 @@ class _Path:
         self._reported = time.monotonic()
         self._report(self._side("running"))
 
-    def _side(
-        self, end: End, message: str = "", crossing: float = math.nan, more: int = 0
-    ) -> Side:
+    def _side(self, end: End, message: str = "", crossing: float = math.nan, more: int = 0) -> Side:
         steps = self._steps
         return Side(
             position=self._i, side=self._task.side,

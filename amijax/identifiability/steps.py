@@ -6,10 +6,12 @@ import numpy as np
 
 from amijax.scales import FloatArray
 
-_RIDGE = 1e-10  # of the mean diagonal, where parameters are not determined
+# Curvature per unit squared that is added: what the data determine no better than to some units
+# does not run away.
+_RIDGE = 0.1
 
 
-def tangent(curvature: FloatArray, position: int) -> tuple[FloatArray, float]:
+def tangent(curvature: FloatArray, position: int, units: FloatArray) -> tuple[FloatArray, float]:
     """How the other parameters' optimum moves with one, and the profile's own curvature.
 
     By Gauss-Newton: with F the curvature of minus llh, o the others and i the one,
@@ -18,6 +20,7 @@ def tangent(curvature: FloatArray, position: int) -> tuple[FloatArray, float]:
     Args:
         curvature: shape (n, n).
         position: of the one.
+        units: of all parameters, shape (n,).
 
     Returns:
         The move of all parameters, 1 for the one, shape (n,); the curvature, not below 0.
@@ -29,9 +32,8 @@ def tangent(curvature: FloatArray, position: int) -> tuple[FloatArray, float]:
     if n == 1:
         return move, max(float(curvature[0, 0]), 0.0)
     inner = curvature[np.ix_(others, others)]
-    ridge = _RIDGE * max(float(np.trace(inner)) / (n - 1), np.finfo(np.float64).tiny)
     mixed = curvature[others, position]
-    move[others] = -np.linalg.lstsq(inner + ridge * np.eye(n - 1), mixed, rcond=1e-12)[0]
+    move[others] = -np.linalg.solve(inner + np.diag(_RIDGE / units[others] ** 2), mixed)
     return move, max(float(curvature[position, position] + mixed @ move[others]), 0.0)
 
 

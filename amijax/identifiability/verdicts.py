@@ -75,15 +75,16 @@ def profile_of(
         name, scale, level, interval, linear, value, values,
         (float(lower[position]), float(upper[position])),
     )  # fmt: skip
-    names: tuple[Literal["lower"], Literal["upper"]] = ("lower", "upper")
+    open_ends: list[Literal["lower", "upper"]] = []
+    if down is not None and down.end in ("bound", "far"):
+        open_ends.append("lower")
+    if up is not None and up.end in ("bound", "far"):
+        open_ends.append("upper")
     return Profile(
         parameter=name, scale=scale, optimum=float(optimum[position]),
         thetas=thetas, points=points, values=values,
         verdict=verdict, interval=interval, interval_linear=linear,
-        open_ends=tuple(
-            end for end, side in zip(names, (down, up), strict=True)
-            if side is not None and side.end in ("bound", "far")
-        ),
+        open_ends=tuple(open_ends),
         sentence=words.sentence(verdict, down, up, modes),
         is_complete=len(sides) == 2 and all(side.is_over for side in sides),
         n_evaluations=sum(side.n_evaluations for side in sides),
@@ -161,7 +162,9 @@ class _Words:
         if verdict == "identifiable":
             return f"{self.name} is identifiable: {self._interval()}."
         if verdict == "multimodal":
-            return f"{self.name} has several modes: {modes}. Around the best one: {self._interval()}."
+            return (
+                f"{self.name} has several modes: {modes}. Around the best one: {self._interval()}."
+            )
         assert down is not None
         assert up is not None
         if verdict == "one-sided":
@@ -184,7 +187,7 @@ class _Words:
     def _interval(self) -> str:
         (low, high), (a, b) = self.linear, self.interval
         if self.scale == "lin":
-            return f"{self.level:.3g} interval {a:.4g} to {b:.4g}".replace("0.95", "95 %")
+            return f"{self.level * 100:.4g} % interval {a:.4g} to {b:.4g}"
         return (
             f"{self.level * 100:.4g} % interval {low:.4g} to {high:.4g} "
             f"({self.scale} {a:.4g} to {b:.4g})"
@@ -210,7 +213,10 @@ class _Words:
             )
         if side.end == "failed":
             last = float(side.thetas[-1, side.position]) if len(side.thetas) else math.nan
-            return f"{self.name}: the profile {where} the optimum broke off at {last:.4g}. {side.message}"
+            return (
+                f"{self.name}: the profile {where} the optimum broke off at {last:.4g}. "
+                f"{side.message}"
+            )
         if side.end == "threshold":
             return f"{self.name}: {where} the optimum it ends at {side.crossing:.4g}."
         return f"{self.name}: {where} the optimum it is open."

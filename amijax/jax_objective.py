@@ -65,6 +65,16 @@ class JaxObjective:
     without gradient, value and gradient together one with gradient; `vmap` costs one batch,
     nested or not, if the objective has an `evaluate_batch`. A failure is NaN in JAX; `failures`
     keeps the latest ones. Safe to use from many threads at once.
+
+    Examples:
+        >>> import jax
+        >>> from amijax import AmiciObjective, JaxObjective, load_problem
+        >>> jax.config.update("jax_enable_x64", True)  # once, at the start of a program
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> f = JaxObjective(AmiciObjective(problem))
+        >>> value, gradient = jax.value_and_grad(f)(problem.nominal_theta)
+        >>> round(float(value), 4), gradient.dtype
+        (41.7502, dtype('float64'))
     """
 
     def __init__(self, objective: HostObjective) -> None:

@@ -199,7 +199,7 @@ def test_whatever_simulates_refuses(adjoint):
     with pytest.raises(RefusedModelError, match=_ENDS):
         adjoint.simulator.everything(theta, gradient=True)
     with pytest.raises(RefusedModelError, match=_ENDS):
-        adjoint.simulator.batch(theta[None], gradient=True, num_threads=1)
+        adjoint.simulator.batch(theta[None], None, gradient=True, num_threads=1)
 
 
 def test_a_diagnosis_simulates_nothing_and_offers_forward(adjoint):

@@ -14,12 +14,10 @@ from petab.v1 import measurements as petab_measurements
 from petab.v1.calculate import calculate_single_llh
 from petab.v1.math import sympify_petab
 
+from amijax.problems.placeholders import Kind, placeholders
 from amijax.scales import FloatArray
 
-_OVERRIDES = (
-    (C.OBSERVABLE_PARAMETERS, "observableParameter"),
-    (C.NOISE_PARAMETERS, "noiseParameter"),
-)
+_KINDS: tuple[Kind, ...] = ("observable", "noise")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,7 @@ def measured_groups(measurements: pd.DataFrame, observables: pd.DataFrame) -> tu
     for i, key in enumerate(zip(*columns, strict=True)):
         groups.setdefault(key, []).append(i)
     return tuple(
-        _group(name, np.array(rows), overrides, formulas)
+        _group(name, np.array(rows), overrides, observables.loc[name], formulas)
         for (name, *overrides), rows in groups.items()
     )
 
@@ -77,13 +75,17 @@ def _group(
     name: str,
     rows: np.ndarray,
     overrides: Sequence[str],
+    row: Mapping[str, Any],
     formulas: Mapping[str, tuple[sp.Expr, sp.Expr]],
 ) -> Measured:
     value, noise = formulas[name]
     replaced: dict[sp.Symbol, sp.Expr] = {}
-    for (_, kind), text in zip(_OVERRIDES, overrides, strict=True):
-        for i, given in enumerate(petab_measurements.split_parameter_replacement_list(text)):
-            placeholder = sp.Symbol(f"{kind}{i + 1}_{name}", real=True)
+    symbols = [str(s) for s in value.free_symbols | noise.free_symbols]
+    for kind, text in zip(_KINDS, overrides, strict=True):
+        names = placeholders(name, kind, row, symbols)
+        values = petab_measurements.split_parameter_replacement_list(text)
+        for placeholder_id, given in zip(names, values, strict=True):
+            placeholder = sp.Symbol(placeholder_id, real=True)
             is_number = isinstance(given, float | int)
             replaced[placeholder] = (
                 sp.Float(given, 17) if is_number else sp.Symbol(given, real=True)
@@ -92,10 +94,8 @@ def _group(
     # A noise formula may name observables: the value, before any transformation.
     known = {sp.Symbol(other, real=True): formula for other, (formula, _) in formulas.items()}
     noise = noise.subs(replaced).subs(known).subs(replaced)
-    symbols = value.free_symbols | noise.free_symbols
-    return Measured(
-        rows, name, _function(value), _function(noise), frozenset(str(s) for s in symbols)
-    )
+    left = value.free_symbols | noise.free_symbols
+    return Measured(rows, name, _function(value), _function(noise), frozenset(str(s) for s in left))
 
 
 def _function(formula: sp.Expr) -> Callable[[Mapping[str, Any]], Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from amijax.audit import jax_export_process, roadrunner_process
 from amijax.audit.audit import Entries, asks_for_entries, audit_gradient
 from amijax.audit.record import Audit
 from amijax.background import Progress, Registry, State, WatchedJob
+from amijax.fair_queue import FairQueue
 from amijax.objective import AmiciObjective
 from amijax.result_store import ResultStore
 from amijax.scales import FloatArray
@@ -66,7 +66,7 @@ class AuditJob(WatchedJob[AuditProgress]):
 
 
 _jobs: Registry[AuditJob] = Registry()
-_one_at_a_time = threading.Lock()
+_one_at_a_time = FairQueue()
 
 
 def start_audit(
@@ -147,6 +147,6 @@ def _name(entries: Entries, jax_export: bool | None = None) -> str:
 
 def _key(objective: AmiciObjective, theta: FloatArray, entries: Entries) -> Hashable:
     return (
-        objective.model.key, objective.problem.digest, objective.solver, theta.tobytes(),
+        objective.model.key, objective.problem.identity, objective.solver, theta.tobytes(),
         _name(entries),
     )  # fmt: skip

@@ -12,6 +12,7 @@ import click
 from amijax._version import __version__
 from amijax.cli.audit import audit_command
 from amijax.cli.check import check_command
+from amijax.cli.fit import fit_command
 from amijax.cli.lesson import lesson_command
 from amijax.cli.precision import precision_command
 from amijax.cli.problems import download_command, list_command
@@ -59,6 +60,7 @@ main.add_command(list_command)
 main.add_command(download_command)
 main.add_command(audit_command)
 main.add_command(check_command)
+main.add_command(fit_command)
 main.add_command(lesson_command)
 main.add_command(precision_command)
 main.add_command(script_command)
@@ -140,6 +142,7 @@ def evaluate_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     repairs: bool,
     digits: float | None,
     as_json: bool,
@@ -152,7 +155,7 @@ def evaluate_command(
     first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = opened_problem(problem, repairs)
+    opened = opened_problem(problem, repairs, scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 
@@ -174,6 +177,7 @@ def evaluate_command(
     comparison = compare(settled.objective, theta, precision, amici=settled.evaluation)
     if as_json:
         content = _comparison_as_json(comparison)
+        content["petab_version"] = opened.petab_version
         content["log_prior"] = prior
         content["warnings"] = warnings_as_json(settled.objective.warnings_at(theta))
         content["repairs"] = [asdict(repair) for repair in settled.objective.repairs]

@@ -60,6 +60,7 @@ def script_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     repairs: bool,
     output: Path | None,
     **solver: Any,
@@ -70,7 +71,7 @@ def script_command(
     problem's YAML file as its argument; without one it looks where the file is now. Exit status:
     0 done, 1 the file can't be written, 2 wrong use.
     """
-    opened = opened_problem(problem, repairs)
+    opened = opened_problem(problem, repairs, scales)
     given = {name: value for name, value in solver.items() if value is not None}
     try:
         theta = point_of(opened, assignments, scaled)

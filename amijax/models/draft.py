@@ -26,6 +26,7 @@ class Draft:
             preequilibration and after it; parameters that are not here keep the model's number.
         resets: for each simulation the states that it sets anew after preequilibration.
         repairs, distrusts: so far.
+        period_events: events that begin periods of experiments, neutral ids.
     """
 
     def __init__(self, problem: Problem, tree: SbmlTree, planned: Sequence[Simulation]) -> None:
@@ -46,6 +47,7 @@ class Draft:
         self.resets: list[list[str]] = [[] for _ in self.simulations]
         self.repairs: list[Repair] = []
         self.distrusts: list[Distrust] = []
+        self.period_events: set[str] = set()
         self._added = 0
         self._of_theta: dict[int, str] = {}
         self._indicator: str | None = None

@@ -79,7 +79,7 @@ class Entities:
     def initial(self, name: str, _under_way: tuple[str, ...] = ()) -> ET.Element:
         """How a quantity begins, as a formula of constant parameters that no formula sets.
 
-        Time is 0. A species is a concentration unless it has only substance units.
+        Time is that of the start. A species is a concentration unless it has only substance units.
 
         Raises:
             ProblemError: initial values depend on each other in a circle.
@@ -105,7 +105,7 @@ class Entities:
             for other in names(formula)
             if not self.is_plain_parameter(other)
         }
-        return substitute(formula, by, time=cn(0.0))
+        return substitute(formula, by, time=self.tree.start)
 
     def stated(self, name: str) -> ET.Element:
         """The initial value that an element's attributes state."""

@@ -7,7 +7,6 @@ it. A noise scale is handed to AMICI as a number only where the formula holds no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +22,10 @@ from amijax.models.neutral_ids import OBSERVABLE
 from amijax.models.plan import Free, ModelObservable, Value
 from amijax.models.sbml_tree import ci
 from amijax.models.symbolic import TIME, amici_text, symbol, to_sympy
+from amijax.problems.placeholders import OVERRIDES, Kind, placeholders
 from amijax.problems.problem import ProblemError
 
-_OVERRIDES = {
-    C.OBSERVABLE_PARAMETERS: "observableParameter",
-    C.NOISE_PARAMETERS: "noiseParameter",
-}
+_OVERRIDES: dict[str, Kind] = {column: kind for kind, column in OVERRIDES.items()}
 MOST_COPIES = 2000  # of one observable; each is compiled
 
 
@@ -156,14 +153,8 @@ class _Observable:
             f"{self._draft.problem.problem_id}: observable {self._name} has no {column}; give one."
         )
 
-    def _placeholders_of(self, formula: sp.Expr, kind: str) -> tuple[str, ...]:
-        pattern = re.compile(rf"{kind}(\d+)_{re.escape(self._name)}")
-        numbers = [
-            int(match[1])
-            for s in formula.free_symbols
-            if (match := pattern.fullmatch(str(s))) is not None
-        ]
-        return tuple(f"{kind}{i}_{self._name}" for i in range(1, max(numbers, default=0) + 1))
+    def _placeholders_of(self, formula: sp.Expr, kind: Kind) -> tuple[str, ...]:
+        return placeholders(self._name, kind, self._row, [str(s) for s in formula.free_symbols])
 
     def _overrides(self, rows: np.ndarray) -> tuple[list[tuple[Value, ...]], np.ndarray]:
         """The different overrides of the observable, and which of them each row has."""

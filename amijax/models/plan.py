@@ -99,7 +99,8 @@ class SimulationPlan:
     """One simulation of the compiled model.
 
     Attributes:
-        condition, preequilibration: PEtab's ids, the latter None where there is none.
+        condition, preequilibration: PEtab's ids, the latter None where there is none; in PEtab v2
+            both are the experiment's.
         values: of all the model's parameters: during preequilibration, and after it.
         reset: states that the simulation sets anew after preequilibration, neutral ids.
         rows: positions in the measurement table, ascending.
@@ -109,6 +110,9 @@ class SimulationPlan:
         has_value: for each of the model's observables, whether the simulation's measurements give
             all overrides of its formula: without them it can be simulated, but means nothing.
         has_scale: likewise for its noise formula.
+        start: the time at which it begins, after preequilibration.
+        equilibrates_from_zero: whether the model's time runs from 0 on during preequilibration, as
+            in PEtab v2.
     """
 
     condition: str
@@ -120,11 +124,13 @@ class SimulationPlan:
     sigma: np.ndarray
     has_value: np.ndarray
     has_scale: np.ndarray
+    start: float = 0.0
+    equilibrates_from_zero: bool = False
 
     @property
     def label(self) -> str:
-        """The condition, and the preequilibration behind a plus where there is one."""
-        if self.preequilibration is None:
+        """The condition, and the preequilibration behind a plus where it is another one."""
+        if self.preequilibration in (None, self.condition):
             return self.condition
         return f"{self.condition}+{self.preequilibration}"
 

@@ -13,6 +13,7 @@ _LISTS = {
     "parameter": "listOfParameters",
     "initialAssignment": "listOfInitialAssignments",
     "assignmentRule": "listOfRules",
+    "event": "listOfEvents",
 }
 # The order in which SBML wants them.
 _ORDER = (
@@ -37,6 +38,7 @@ class SbmlTree:
         model = root.find(f"{{{self.namespace}}}model")
         assert model is not None
         self.model = model
+        self.start = cn(0.0)  # the time at which initial values hold: a formula
 
     @property
     def level(self) -> int:
@@ -101,6 +103,35 @@ class SbmlTree:
                 target.set("constant", "false")
                 if tag == "species":
                     target.set("boundaryCondition", "true")
+
+    def add_event(
+        self, name: str, when: ET.Element, assignments: Mapping[str, ET.Element], *,
+        at_start: bool, priority: float | None,
+    ) -> None:  # fmt: skip
+        """Add an event; what it changes is not constant any more.
+
+        Args:
+            name: its id.
+            when: the formula of its trigger.
+            assignments: formulas by what they are assigned to, evaluated before any of them.
+            at_start: whether it happens at the start if its trigger is true there.
+            priority: among events at the same time; None for none.
+        """
+        event = self._append("event", {"id": name, "useValuesFromTriggerTime": "true"})
+        trigger = ET.SubElement(
+            event, self._tag("trigger"),
+            {"initialValue": "false" if at_start else "true", "persistent": "true"},
+        )  # fmt: skip
+        self.set_formula(trigger, when)
+        if priority is not None:
+            self.set_formula(ET.SubElement(event, self._tag("priority")), cn(priority))
+        group = ET.SubElement(event, self._tag("listOfEventAssignments"))
+        for variable, formula in assignments.items():
+            assignment = ET.SubElement(group, self._tag("eventAssignment"), {"variable": variable})
+            self.set_formula(assignment, formula)
+            for tag in ("species", "parameter", "compartment"):
+                if (target := self.by_id(tag).get(variable)) is not None:
+                    target.set("constant", "false")
 
     def remove(self, element: ET.Element) -> None:
         """Take an element out of the model."""

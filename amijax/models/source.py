@@ -167,6 +167,17 @@ def _sbml(problem: Problem) -> ET.Element:
     strip.addOption("package", _UNUSED_PACKAGES)
     document.convert(strip)
     document.convert(libsbml.SBMLFunctionDefinitionConverter().getDefaultProperties())
+    if problem.petab_version == "2" and document.getLevel() < 3:
+        # Periods of experiments are events with initial values, which older levels don't know.
+        newer = libsbml.ConversionProperties(libsbml.SBMLNamespaces(3, 2))
+        newer.addOption("setLevelAndVersion", True)
+        newer.addOption("strict", False)
+        if document.convert(newer) != libsbml.LIBSBML_OPERATION_SUCCESS:
+            raise ProblemError(
+                f"{problem.problem_id}: libSBML can't convert the model to SBML Level 3, which "
+                "PEtab v2's experiments need."
+            )
+        model = document.getModel()
     elements = document.getListOfAllElements()
     for element in (document, *(elements.get(i) for i in range(elements.getSize()))):
         element.unsetNotes()

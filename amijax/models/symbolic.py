@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
-from amijax.models.sbml_tree import MATHML
+from amijax.models.sbml_tree import MATHML, cn, number
 
 TIME = sp.Symbol("time", real=True)
 
@@ -36,6 +36,33 @@ def to_sympy(formula: ET.Element) -> sp.Basic:
 def amici_text(expression: sp.Basic) -> str:
     """An expression as text that AMICI reads, numbers to the last bit."""
     return str(_Printer().doprint(_with_integers(expression)))
+
+
+def to_mathml(expression: sp.Basic) -> ET.Element:
+    """An expression in PEtab's functions as a formula of the model, numbers to the last bit.
+
+    Raises:
+        ValueError: it holds something that SBML has no word for.
+    """
+    from sbmlmath import SBMLMathMLPrinter
+
+    known = expression.replace(
+        lambda e: isinstance(e, sp.Min | sp.Max | sp.sign | sp.Heaviside),
+        lambda e: e.rewrite(sp.Piecewise),
+    )
+    text = SBMLMathMLPrinter().doprint(known)
+    root = ET.fromstring(text.partition("?>")[2] if text.startswith("<?xml") else text)
+    return _plain(root[0])
+
+
+def _plain(element: ET.Element) -> ET.Element:
+    """A formula without units, its numbers as this project writes them."""
+    if element.tag == f"{{{MATHML}}}cn" and (value := number(element)) is not None:
+        return cn(value)
+    plain = ET.Element(element.tag, {k: v for k, v in element.attrib.items() if "}" not in k})
+    plain.text = element.text
+    plain.extend(_plain(child) for child in element)
+    return plain
 
 
 @cache

@@ -16,6 +16,7 @@ from amijax.models.conditions import set_table_values
 from amijax.models.distrust import note_distrusts, note_missing_repairs
 from amijax.models.draft import Draft
 from amijax.models.observation import Observation, observe
+from amijax.models.periods import set_periods
 from amijax.models.plan import ModelPlan, SimulationPlan, Value
 from amijax.models.repairs.algebraic import solve_algebraic_rules
 from amijax.models.repairs.events import event_times, merge_events
@@ -61,6 +62,7 @@ def translate(problem: Problem, sbml: ET.Element) -> ModelPlan:
     for repair in before:
         repair(draft)
     set_table_values(draft)
+    set_periods(draft)
     for repair in after:
         repair(draft)
     observation = observe(draft)
@@ -112,6 +114,8 @@ def _simulations(draft: Draft, observation: Observation) -> tuple[SimulationPlan
                 sigma=observation.sigma[rows],
                 has_value=observation.has_value[i],
                 has_scale=observation.has_scale[i],
+                start=planned.start,
+                equilibrates_from_zero=planned.experiment is not None,
             )
         )
     return tuple(found)

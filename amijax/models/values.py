@@ -11,6 +11,7 @@ import pandas as pd
 from petab.v1 import C
 
 from amijax.models.plan import Free, Value
+from amijax.problems.experiments import Experiment
 from amijax.problems.problem import Problem, ProblemError
 
 
@@ -31,21 +32,27 @@ class Simulation:
     """One simulation that a problem asks for.
 
     Attributes:
-        condition: PEtab's simulationConditionId.
-        preequilibration: PEtab's preequilibrationConditionId, None where there is none.
+        condition: PEtab's simulationConditionId, or PEtab v2's experimentId.
+        preequilibration: PEtab's preequilibrationConditionId, or once more the experimentId; None
+            where there is none.
         rows: its rows' positions in the measurement table, ascending.
+        experiment: PEtab v2's; None in PEtab v1.
     """
 
     condition: str
     preequilibration: str | None
     rows: np.ndarray
+    experiment: Experiment | None = None
 
     @property
-    def label(self) -> str:
-        """The condition, and the preequilibration behind a plus where there is one."""
-        if self.preequilibration is None:
-            return self.condition
-        return f"{self.condition}+{self.preequilibration}"
+    def start(self) -> float:
+        """When it begins, after preequilibration."""
+        return 0.0 if self.experiment is None else self.experiment.start
+
+    @property
+    def first_time(self) -> float:
+        """The time at which its model has its initial values: PEtab v2 equilibrates from 0 on."""
+        return 0.0 if self.preequilibration is not None else self.start
 
 
 def simulations(problem: Problem) -> tuple[Simulation, ...]:
@@ -53,6 +60,16 @@ def simulations(problem: Problem) -> tuple[Simulation, ...]:
     table = problem.measurements
     keys = pd.Series(list(_keys(table)), index=range(len(table)))
     rows = {key: np.asarray(positions) for key, positions in keys.groupby(keys).groups.items()}
+    if problem.petab_version == "2":
+        return tuple(
+            Simulation(
+                experiment.experiment_id,
+                None if experiment.preequilibration is None else experiment.experiment_id,
+                np.sort(rows[experiment.experiment_id, ""]),
+                experiment,
+            )
+            for experiment in problem.experiments
+        )
     return tuple(
         Simulation(condition, preequilibration or None, np.sort(rows[condition, preequilibration]))
         for condition, preequilibration in _keys(problem.simulation_conditions)

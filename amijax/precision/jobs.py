@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.background import Progress, Registry, State, WatchedJob
+from amijax.fair_queue import FairQueue
 from amijax.objective import AmiciObjective
 from amijax.precision.pieces import PIECE_NAMES, PieceName, with_needs
 from amijax.precision.study import Study, studies
@@ -94,7 +94,7 @@ class StudyJob(WatchedJob[StudyProgress]):
 
 _jobs: Registry[StudyJob] = Registry()
 # Studies that somebody waits for don't wait for those that pages start by themselves.
-_one_at_a_time = {True: threading.Lock(), False: threading.Lock()}
+_one_at_a_time = {True: FairQueue(), False: FairQueue()}
 
 
 def start_study(
@@ -145,6 +145,6 @@ def _key(
 ) -> Hashable:
     chosen = objective.problem.parameter_ids if parameters is None else parameters
     return (
-        objective.model.key, objective.problem.digest, objective.solver, theta.tobytes(),
+        objective.model.key, objective.problem.identity, objective.solver, theta.tobytes(),
         tuple(sorted(chosen)), with_needs(pieces),
     )  # fmt: skip

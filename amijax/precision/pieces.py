@@ -25,6 +25,7 @@ from amijax.precision.work_precision import WorkPrecision, work_precision
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import SolverSettings
+from amijax.tuning.found import tuning_behind
 
 PieceName = Literal[
     "budget", "reference", "audit", "noise", "bits", "tolerances", "curvature", "work", "export"
@@ -128,9 +129,11 @@ def _predict_error(given: StudyInputs) -> PredictedError | None:
 def _work(given: StudyInputs) -> WorkPrecision:
     solver = given.objective.solver
     defaults = SolverSettings(sensitivities=solver.sensitivities, time_limit=solver.time_limit)
-    marked = {"AMICI's defaults": defaults} if solver == defaults else {
-        "AMICI's defaults": defaults, "settings in use": solver,
-    }  # fmt: skip
+    marked = {"AMICI's defaults": defaults}
+    if solver != defaults:
+        found = tuning_behind(given.objective)
+        name = "settings in use" if found is None else f"settings for {found.asked:g} digits"
+        marked[name] = solver
     return work_precision(
         given.objective, given.theta, given.results["reference"], marked=marked,
         report=given.report,

@@ -9,20 +9,26 @@ from amijax.problems.download import OnDownload, download_problem
 from amijax.problems.names import nearest
 from amijax.problems.opening import open_problem, problem_id_of
 from amijax.problems.problem import Problem, ProblemError
+from amijax.problems.scale_choice import ScaleChoice
 
 
 def load_problem(
     id_or_path: str | Path = DEFAULT_PROBLEM,
     *,
     repair: bool = True,
+    scales: ScaleChoice | None = None,
     on_download: OnDownload | None = None,
 ) -> Problem:
-    """Open a PEtab v1 problem; one of the collection that is not here is downloaded first.
+    """Open a PEtab problem, v1 or v2; one of the collection that is not here is downloaded first.
 
     Args:
         id_or_path: an id that `list_problems` names, or the path of a YAML file.
         repair: whether the model is changed where AMICI would compute wrong numbers; off to see
             what AMICI makes of it as it is.
+        scales: of theta for a PEtab v2 problem, which has none of its own: `lin`, `log` or `log10`
+            for all parameters, or by parameter id for some. If not given, and for the others,
+            log10 where bounds and nominal value are positive and the bounds are more than two
+            decades apart, else lin.
         on_download: called with the state of a download; see `download_problem`.
 
     Raises:
@@ -37,17 +43,19 @@ def load_problem(
         >>> problem.scales[0], problem.n_measurements
         ('log10', 28)
     """
-    problem = _load(id_or_path, on_download)
+    problem = _load(id_or_path, scales, on_download)
     return problem if repair else problem.without_repairs()
 
 
-def _load(id_or_path: str | Path, on_download: OnDownload | None) -> Problem:
+def _load(
+    id_or_path: str | Path, scales: ScaleChoice | None, on_download: OnDownload | None
+) -> Problem:
     known = {info.problem_id: info for info in list_problems()}
     if (info := known.get(str(id_or_path))) is not None:
         path = info.path
         if path is None or info.source == "downloaded":  # what is damaged is fetched again
             path = download_problem(info.problem_id, on_download).path
-        return open_problem(path, info.problem_id)
+        return open_problem(path, info.problem_id, scales=scales)
     path = Path(id_or_path).expanduser()
     if path.is_dir():
         raise ProblemError(
@@ -59,4 +67,4 @@ def _load(id_or_path: str | Path, on_download: OnDownload | None) -> Problem:
             f"{nearest(str(id_or_path), known, by_author=True)} nor the path of an existing YAML "
             "file. `python -m amijax list` names all ids."
         )
-    return open_problem(path, problem_id_of(path))
+    return open_problem(path, problem_id_of(path), scales=scales)

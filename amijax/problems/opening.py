@@ -1,10 +1,11 @@
-"""Opening a PEtab v1 problem from files on disk."""
+"""Opening a PEtab problem, v1 or v2, from files on disk."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import libsbml
@@ -17,25 +18,33 @@ from amijax.problems.files import files_digest, read_files
 from amijax.problems.findings import Finding, Findings
 from amijax.problems.inspection import check_sbml, check_table
 from amijax.problems.limits import LOCAL_LIMITS, BundleLimits
-from amijax.problems.linting import ProblemTables, lint
+from amijax.problems.linting import Checked, ProblemTables, lint
+from amijax.problems.linting.v2 import read_v2
 from amijax.problems.names import quoted
 from amijax.problems.nominal import settle_nominal_values
 from amijax.problems.petab_yaml import PetabFiles, read_petab_yaml
+from amijax.problems.placeholders import COLUMNS
 from amijax.problems.problem import Problem, ProblemError
-from amijax.problems.tables import read_tables
+from amijax.problems.scale_choice import ScaleChoice
+from amijax.problems.tables import Table, read_tables
 from amijax.scales import Scale, to_scaled
 
 _DOI = re.compile(r"(?:doi\.org/|doi:?\s*|/doi/)(10\.\d{4,9}/[^\s<>\"]+)", re.IGNORECASE)
 
 
 def open_problem(
-    path: Path, problem_id: str | None = None, *, limits: BundleLimits = LOCAL_LIMITS
+    path: Path,
+    problem_id: str | None = None,
+    *,
+    scales: ScaleChoice | None = None,
+    limits: BundleLimits = LOCAL_LIMITS,
 ) -> Problem:
-    """Open the PEtab v1 problem of a YAML file, after a look at every file that it names.
+    """Open the PEtab problem of a YAML file, after a look at every file that it names.
 
     Args:
         path: the YAML file; it may name neighbours of its folder (`../model.xml`).
         problem_id: the problem's name, by default from the path.
+        scales: of theta, for all parameters or for some; PEtab v2 only, as v1 has its own.
         limits: how large the files may be.
 
     Raises:
@@ -46,15 +55,27 @@ def open_problem(
     path = path.absolute()
     files = read_files(path, limits)
     names = read_petab_yaml(files[path.name], str(path), limits)
+    if scales is not None and names.version == "1":
+        raise ProblemError(
+            f"{path} is a PEtab v1 problem, whose parameter table says what the scales are; only "
+            "those of PEtab v2 problems can be chosen."
+        )
     findings = Findings()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            problem = _checked(names, files, str(path), limits, findings)
+            checked, defaults = _checked(names, files, str(path), scales, limits, findings)
+            problem = checked.problem
             settle_nominal_values(problem.parameter_df, findings)
             _simplify_sbml(problem)
             digest = files_digest(path.name, files)
-            return _record(problem, path, problem_id, digest, findings.warnings)
+            record = _record(problem, path, problem_id, digest, findings.warnings)
+            return replace(
+                record,
+                petab_version=names.version,
+                experiments=checked.experiments,
+                default_scales=defaults or record.scales,
+            )
     except ProblemError:
         raise
     except Exception as error:  # petab, pandas and libSBML raise what they like on odd files
@@ -65,10 +86,10 @@ def open_problem(
 
 
 def _checked(
-    names: PetabFiles, files: Mapping[str, bytes], path: str, limits: BundleLimits,
-    findings: Findings,
-) -> petab.Problem:  # fmt: skip
-    """PEtab's own problem, all of it checked.
+    names: PetabFiles, files: Mapping[str, bytes], path: str, scales: ScaleChoice | None,
+    limits: BundleLimits, findings: Findings,
+) -> tuple[Checked, tuple[Scale, ...]]:  # fmt: skip
+    """PEtab's own problem, all of it checked, and PEtab v2's default scales.
 
     Raises:
         ProblemError: something is wrong; the message names all of it.
@@ -81,26 +102,38 @@ def _checked(
         for kind, of_kind in (
             ("parameter", names.parameters),
             ("condition", names.conditions),
+            ("experiment", names.experiments),
             ("measurement", names.measurements),
             ("observable", names.observables),
+            ("mapping", names.mappings),
         )
     }
     findings.refuse(path)
+    defaults: tuple[Scale, ...] = ()
+    if names.version == "2":
+        problem_tables, defaults = read_v2(tables, names.model_id, scales, findings)
+        findings.refuse(path)
+    else:
+        problem_tables = _v1_tables(tables)
+    checked = lint(
+        problem_tables, files[names.model].decode("utf-8-sig"), names.model, findings
+    )  # fmt: skip
+    findings.refuse(path)
+    assert checked is not None
+    return checked, defaults
+
+
+def _v1_tables(tables: Mapping[str, Table | None]) -> ProblemTables:
     # Findings say of each table that is None why, but of conditions there may be none.
     parameters, measurements = tables["parameter"], tables["measurement"]
     observables = tables["observable"]
     assert parameters is not None
     assert measurements is not None
     assert observables is not None
-    problem = lint(
-        ProblemTables(parameters, tables["condition"], measurements, observables),
-        files[names.model].decode("utf-8-sig"),
-        names.model,
-        findings,
+    columns = {name: c for name, c in observables.columns.items() if name not in COLUMNS.values()}
+    return ProblemTables(
+        parameters, tables["condition"], measurements, replace(observables, columns=columns)
     )
-    findings.refuse(path)
-    assert problem is not None
-    return problem
 
 
 def problem_id_of(yaml_path: Path) -> str:

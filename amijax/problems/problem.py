@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,17 @@ from petab.v1 import C
 
 from amijax.html_tables import Column, Row
 from amijax.notebook_html import number, report
+from amijax.problems.experiments import Experiment
 from amijax.problems.findings import Finding, ProblemError
 from amijax.problems.names import nearest
 from amijax.scales import FloatArray, Scale, to_linear
 
+PetabVersion = Literal["1", "2"]
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A PEtab v1 problem with the facts about its free parameters as arrays.
+    """A PEtab problem with the facts about its free parameters as arrays.
 
     `theta` means parameters on their PEtab scale, `p` on linear scale. Arrays have shape
     (n_parameters,), are float64 and read-only, and follow `parameter_ids`.
@@ -31,19 +35,25 @@ class Problem:
         problem_id: the name under which the problem is known.
         petab_problem: PEtab's own object: the tables as the files have them, but rows without a
             measurement left out and missing nominal values filled in; local SBML parameters made
-            global. To be read only.
+            global. Tables of PEtab v2 have v1's columns here: an experiment is a simulation
+            condition that sets nothing, what it changes is in `experiments`. To be read only.
         source: the YAML file.
         digest: of the files from which it was opened.
         description: what the model's author says of it, plain text, may be empty.
         reference: address of the publication, if known.
         parameter_ids: the free (estimated) parameters in the order of the parameter table.
         parameter_names: their names, the id where the table has none.
-        scales: their PEtab scales.
+        scales: the scales of theta: those of the parameter table in PEtab v1; in PEtab v2, which
+            has none, the caller's choice, or `default_scales`.
         nominal_theta, lower_theta, upper_theta: nominal values and bounds on the PEtab scale.
         fixed_parameters: the non-estimated parameters of the table and their linear values.
         warnings: what a person should know of the files before trusting a number.
         repair: whether the model is changed where AMICI would compute wrong numbers. Switched off
             only to show what AMICI makes of the model as it is.
+        petab_version: of the files: 1 or 2.
+        experiments: of PEtab v2, those that are measured, in the order of
+            `simulation_conditions`; none in PEtab v1.
+        default_scales: what the scales are if nobody says otherwise.
     """
 
     problem_id: str
@@ -61,6 +71,9 @@ class Problem:
     fixed_parameters: dict[str, float]
     warnings: tuple[Finding, ...] = ()
     repair: bool = True
+    petab_version: PetabVersion = "1"
+    experiments: tuple[Experiment, ...] = ()
+    default_scales: tuple[Scale, ...] = ()
 
     @property
     def n_parameters(self) -> int:
@@ -118,6 +131,23 @@ class Problem:
         """Number of rows of the measurement table."""
         return len(self.measurements)
 
+    @property
+    def chosen_scales(self) -> dict[str, Scale]:
+        """The scales that are not the default ones, by parameter."""
+        return {
+            name: scale
+            for name, scale, default in zip(
+                self.parameter_ids, self.scales, self.default_scales or self.scales, strict=True
+            )
+            if scale != default
+        }
+
+    @property
+    def identity(self) -> str:
+        """A text that two problems share if their files and what theta means are the same."""
+        scales = ",".join(f"{name}:{scale}" for name, scale in self.chosen_scales.items())
+        return f"{self.digest} {scales}".rstrip()
+
     def __repr__(self) -> str:
         return f"<Problem {self.problem_id}: {self.n_parameters} parameters>"
 
@@ -171,6 +201,20 @@ class Problem:
                 f"of {self.problem_id}, but has shape {point.shape}."
             )
         return point
+
+    def checked_points(self, thetas: ArrayLike) -> FloatArray:
+        """A float64 copy of many points, one in each row, on the PEtab scale.
+
+        Raises:
+            ValueError: it does not have shape (n, n_parameters).
+        """
+        points = np.array(thetas, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self.n_parameters:
+            raise ValueError(
+                f"thetas must have shape (n, {self.n_parameters}), a row for each point, "
+                f"but has shape {points.shape}."
+            )
+        return points
 
     def theta_from(
         self, values: dict[str, float], *, linear: bool = False, base: FloatArray | None = None

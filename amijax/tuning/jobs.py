@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.background import Progress, Registry, State, WatchedJob
+from amijax.fair_queue import FairQueue
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
 from amijax.tuning.found import tuned
@@ -63,7 +63,7 @@ class TuningJob(WatchedJob[TuningProgress]):
 
 
 _jobs: Registry[TuningJob] = Registry()
-_one_at_a_time = threading.Lock()
+_one_at_a_time = FairQueue()
 
 
 def start_tuning(
@@ -107,6 +107,6 @@ def _key(
     own = tuple(theta.tobytes() for theta in points)
     base = objective.solver
     return (
-        objective.model.key, objective.problem.digest, digits, own, base.max_steps,
+        objective.model.key, objective.problem.identity, digits, own, base.max_steps,
         base.time_limit, base.steady_state, base.steady_state_sensitivities,
     )  # fmt: skip

@@ -36,10 +36,23 @@ def merge_events(draft: Draft) -> None:
     for event in _events(draft):
         key = (_canonical(draft, event.trigger), event.initial_value)
         groups.setdefault(key, []).append(event)
+    _join_periods(draft, groups)
     for together in groups.values():
         if len(together) > 1:
             _merge(draft, together)
     _distrust_priorities(draft)
+
+
+def _join_periods(draft: Draft, groups: dict[tuple[object, ...], list[_Event]]) -> None:
+    """Put events that begin periods with others at the same time.
+
+    What they have at the start is no event in simulations that begin then: they may join both
+    kinds of events there.
+    """
+    for (trigger, at_start), together in list(groups.items()):
+        others = (trigger, not at_start)
+        if at_start and others in groups and {e.name for e in together} <= draft.period_events:
+            groups[others] += groups.pop((trigger, at_start))
 
 
 def _events(draft: Draft) -> list[_Event]:
@@ -119,6 +132,7 @@ def _merge(draft: Draft, together: list[_Event]) -> None:
     ordered = [e for e in ordered if e.priority is not None] + [
         e for e in ordered if e.priority is None
     ]
+    ordered.sort(key=lambda event: event.name not in draft.period_events)
     if any(event.delayed for event in ordered) or _touch_compartments(draft, ordered):
         draft.distrust(
             "simultaneous_events",
@@ -127,18 +141,26 @@ def _merge(draft: Draft, together: list[_Event]) -> None:
             "forward",
             "adjoint",
         )
+        if any(event.name in draft.period_events for event in ordered):
+            for event in ordered:  # a period begins before anything else happens
+                if event.name not in draft.period_events:
+                    event.element.set("useValuesFromTriggerTime", "false")
         return
+    begun: dict[str, ET.Element] = {}
     after: dict[str, ET.Element] = {}
     for event in ordered:
+        known = begun if event.values_from_trigger_time else after
         later = {
-            variable: formula if event.values_from_trigger_time else substitute(formula, after)
-            for variable, formula in event.assignments.items()
+            variable: substitute(formula, known) for variable, formula in event.assignments.items()
         }
         after |= later
-    if _order_matters(ordered):
+        if event.name in draft.period_events:  # all others happen after it
+            begun |= later
+    own = [event for event in ordered if event.name not in draft.period_events]
+    if _order_matters(own):
         draft.distrust(
             "event_order",
-            f"The events {', '.join(event.name for event in ordered)} happen at once and change or "
+            f"The events {', '.join(event.name for event in own)} happen at once and change or "
             "use the same quantities, but have no priorities that say in which order: they happen "
             "in the order of the model.",
         )
@@ -194,7 +216,11 @@ def _order_matters(events: list[_Event]) -> bool:
 
 def _distrust_priorities(draft: Draft) -> None:
     """Events with priorities that are left may happen at once at some parameters."""
-    left = [event for event in _events(draft) if event.priority is not None]
+    left = [
+        event
+        for event in _events(draft)
+        if event.priority is not None and event.name not in draft.period_events
+    ]
     if len(left) > 1:
         draft.distrust(
             "event_priorities",

@@ -17,8 +17,8 @@ _COMPARISONS = {f"{{{MATHML}}}{name}" for name in ("gt", "lt", "geq", "leq", "eq
 
 def compare_times_before_zero(draft: Draft) -> None:
     """Let comparisons of time be those of a time before 0 during preequilibration."""
-    if not draft.preequilibrates:
-        return
+    if not draft.preequilibrates or draft.problem.petab_version == "2":
+        return  # PEtab v2 says that time begins at the model's own start, which is 0
     changed = False
     for formula in list(draft.tree.formulas()):
         for element in formula.iter():

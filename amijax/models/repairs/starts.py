@@ -31,8 +31,10 @@ def settle_edges_at_start(draft: Draft) -> None:
     """Give conditions that begin at their edge the form with which AMICI begins rightly."""
     tag = f"{{{draft.tree.namespace}}}trigger"
     triggers = [draft.tree.formula(trigger) for trigger in draft.tree.elements("trigger")]
-    for trigger in draft.tree.model.iter(tag):
-        _fire_at_start(draft, trigger)
+    for event in draft.tree.elements("event"):
+        if event.get("id") not in draft.period_events:
+            for trigger in event.iter(tag):
+                _fire_at_start(draft, trigger)
     for formula in list(draft.tree.formulas()):
         if formula in triggers:
             continue  # AMICI's triggers are strict and non-strict alike
@@ -58,6 +60,13 @@ def _fire_at_start(draft: Draft, trigger: ET.Element) -> None:
     _, strict, sign = _RELATIONS[relation]
     direction = _direction_at_edge(draft, formula)
     if strict and direction is not None and direction * sign > 0:
+        if _holds_at_some_start(draft, formula, sign):
+            draft.distrust(
+                "event_at_start",
+                "An event's trigger becomes true right after the start of some simulations, which "
+                "AMICI misses there, and is true from the start in others.",
+            )
+            return
         trigger.set("initialValue", "false")
         draft.repaired(
             "event_at_start",
@@ -84,6 +93,8 @@ def _settle(draft: Draft, comparison: ET.Element, relation: str) -> None:
 def _direction_at_edge(draft: Draft, comparison: ET.Element) -> int | None:
     """The sign of left minus right just after the start; None unless it is 0 there.
 
+    Simulations may begin at different times: those that are not at the edge don't count.
+
     Only conditions of time and constant parameters are looked at.
     """
     entities = draft.entities
@@ -97,7 +108,9 @@ def _direction_at_edge(draft: Draft, comparison: ET.Element) -> int | None:
     others = {str(s) for s in difference.free_symbols - {TIME}}
     if not all(entities.is_plain_parameter(name) for name in others):
         return None
-    directions = {_direction(difference, numbers) for numbers in _numbers(draft, others)} - {0}
+    directions = {
+        _direction(difference, numbers, start) for numbers, start in _numbers(draft, others)
+    } - {0}
     if len(directions) == 2:
         draft.distrust(
             "edge_at_start",
@@ -107,31 +120,45 @@ def _direction_at_edge(draft: Draft, comparison: ET.Element) -> int | None:
     return directions.pop() if len(directions) == 1 else None
 
 
-def _direction(difference: sp.Expr, numbers: dict[str, float]) -> int:
+def _holds_at_some_start(draft: Draft, comparison: ET.Element, sign: int) -> bool:
+    """Whether a comparison of time is true, and not at its edge, when some simulation begins."""
+    sides = [to_sympy(draft.entities.written_out(side)) for side in comparison[1:]]
+    difference = sides[0] - sides[1]
+    others = {str(s) for s in difference.free_symbols - {TIME}}
+    return any(
+        _value(difference.subs({symbol(n): v for n, v in numbers.items()}), start) * sign > 0
+        for numbers, start in _numbers(draft, others)
+    )
+
+
+def _direction(difference: sp.Expr, numbers: dict[str, float], start: float) -> int:
     """The sign of an expression just after the start, 0 if it is not 0 at the start."""
     here = difference.subs({symbol(name): value for name, value in numbers.items()})
-    if _value(here) != 0:
+    if _value(here, start) != 0:
         return 0
     for order in range(1, _HIGHEST_DERIVATIVE + 1):
-        slope = _value(sp.diff(here, TIME, order))
+        slope = _value(sp.diff(here, TIME, order), start)
         if slope != 0:
             return 1 if slope > 0 else -1
     return 0
 
 
-def _value(expression: sp.Basic) -> float:
-    """At time 0; NaN if that is no real number."""
+def _value(expression: sp.Basic, time: float) -> float:
+    """At a time; NaN if that is no real number."""
     try:
-        return float(expression.subs(TIME, 0))
+        return float(expression.subs(TIME, sp.Float(time) if time else sp.Integer(0)))
     except TypeError:
         return float("nan")
 
 
-def _numbers(draft: Draft, names: set[str]) -> list[dict[str, float]]:
-    """Values of parameters in each simulation, free ones at nominal, each combination once."""
-    found: dict[tuple[float, ...], dict[str, float]] = {}
+def _numbers(draft: Draft, names: set[str]) -> list[tuple[dict[str, float], float]]:
+    """Values of parameters in each simulation, free ones at nominal, and when it begins.
+
+    Each combination is there once. A simulation that equilibrates begins twice.
+    """
+    found: dict[tuple[float, ...], tuple[dict[str, float], float]] = {}
     ordered = sorted(names)
-    for i in range(len(draft.simulations)):
+    for i, planned in enumerate(draft.simulations):
         values = {}
         for name in ordered:
             if name in draft.values:
@@ -141,5 +168,6 @@ def _numbers(draft: Draft, names: set[str]) -> list[dict[str, float]]:
             else:
                 value = draft.entities.number_of(name)
             values[name] = value
-        found[tuple(values.values())] = values
+        for start in {planned.start, planned.first_time}:
+            found[*values.values(), start] = values, start
     return list(found.values())

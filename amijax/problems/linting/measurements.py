@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from petab.v1 import C
+from petab.v2 import C as C2
 
 from amijax.problems.findings import Findings
 from amijax.problems.linting.observables import Formulas
@@ -44,11 +45,22 @@ class Known:
         conditions: ids; None without a condition table.
         parameters: ids of the parameter table, columns of the condition table, and parameters
             of the model that no rule determines.
+        what: what a simulation is called: condition, or experiment in PEtab v2.
+        starts: when simulations begin, if not at time 0.
+        columns: with a meaning.
     """
 
     observables: dict[str, Formulas]
     conditions: tuple[str, ...] | None
     parameters: frozenset[str]
+    what: str = "condition"
+    starts: Mapping[str, float] = field(default_factory=dict)
+    columns: tuple[str, ...] = tuple(C.MEASUREMENT_DF_COLS)
+
+    @property
+    def column(self) -> str:
+        """The column that names simulations, as the file has it."""
+        return C2.EXPERIMENT_ID if self.what == "experiment" else C.SIMULATION_CONDITION_ID
 
 
 def with_default_condition(table: Table, conditions: object) -> Table:
@@ -81,7 +93,7 @@ def read_measurements(
     """
     if not require(table, _REQUIRED, findings):
         return None
-    extended = (*C.MEASUREMENT_DF_COLS, _TYPE, _CATEGORY, _CENSORING_BOUNDS)
+    extended = (*known.columns, C.SIMULATION_CONDITION_ID, _TYPE, _CATEGORY, _CENSORING_BOUNDS)
     check_names(table, extended, findings)
     empty = np.array([cell in MISSING for cell in table.column(C.MEASUREMENT)], dtype=bool)
     if empty.all():
@@ -102,7 +114,7 @@ def read_measurements(
     _check_known(table, C.OBSERVABLE_ID, known.observables, "observable", findings)
     conditions = _conditions(table, known, findings)
     time = numbers(table, C.TIME, findings)
-    _check_time(table, time, findings)
+    _check_time(table, time, known, findings)
     values = numbers(table, C.MEASUREMENT, findings)
     _check_values(table, values, known, findings)
     _check_extensions(table, findings)
@@ -131,8 +143,10 @@ def read_measurements(
 
 
 def _check_known(
-    table: Table, column: str, known: Collection[str], what: str, findings: Findings
-) -> None:
+    table: Table, column: str, known: Collection[str], what: str, findings: Findings,
+    shown: str = "",
+) -> None:  # fmt: skip
+    """Note cells that are not among what is known; `shown` is the column's name in the file."""
     cells = table.column(column)
     bad = np.array([cell not in known for cell in cells], dtype=bool)
     for value, rows in table.each(column, bad):
@@ -141,7 +155,7 @@ def _check_known(
             if value
             else f"the {what} is missing."
         )
-        table.error(findings, f"unknown_{what}", message, rows, column)
+        table.error(findings, f"unknown_{what}", message, rows, shown or column)
 
 
 def _preequilibration(table: Table, known: Known) -> np.ndarray:
@@ -158,24 +172,31 @@ def _conditions(table: Table, known: Known, findings: Findings) -> set[str]:
         for column in (C.SIMULATION_CONDITION_ID, C.PREEQUILIBRATION_CONDITION_ID):
             check_valid(table, column, "condition id", findings, or_missing=True)
     else:
-        _check_known(table, C.SIMULATION_CONDITION_ID, known.conditions, "condition", findings)
+        _check_known(
+            table, C.SIMULATION_CONDITION_ID, known.conditions, known.what, findings, known.column
+        )
         named = {*known.conditions, *MISSING}
         _check_known(table, C.PREEQUILIBRATION_CONDITION_ID, named, "condition", findings)
     return simulated | before
 
 
-def _check_time(table: Table, time: np.ndarray, findings: Findings) -> None:
+def _check_time(table: Table, time: np.ndarray, known: Known, findings: Findings) -> None:
     cells = table.column(C.TIME)
     missing = np.array([cell in MISSING for cell in cells], dtype=bool)
     for _, rows in table.each(C.TIME, missing):
         table.error(findings, "time", "the time is missing.", rows, C.TIME)
+    simulations = table.column(C.SIMULATION_CONDITION_ID)
+    starts = np.array([known.starts.get(name, 0.0) for name in simulations], dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        negative = time < 0
-    for value, rows in table.each(C.TIME, negative):
-        table.error(
-            findings, "time", f"the time {value} is negative; simulations begin at time 0.",
-            rows, C.TIME,
-        )  # fmt: skip
+        early = time < starts
+    for start in np.unique(starts[early]):
+        for value, rows in table.each(C.TIME, early & (starts == start)):
+            message = (
+                f"the time {value} is before the experiment begins, at time {start:g}."
+                if known.what == "experiment"
+                else f"the time {value} is negative; simulations begin at time 0."
+            )
+            table.error(findings, "time", message, rows, C.TIME)
 
 
 def _check_values(table: Table, values: np.ndarray, known: Known, findings: Findings) -> None:

@@ -15,6 +15,7 @@ from petab.v1.math import sympify_petab
 from amijax.problems.findings import Findings
 from amijax.problems.linting.model import ModelIds
 from amijax.problems.names import nearest, quoted
+from amijax.problems.placeholders import COLUMNS, Kind, listed
 from amijax.problems.tables import (
     MISSING,
     Table,
@@ -68,19 +69,22 @@ def _constant(formula: str) -> float | None:
     return None if symbols_of(formula) else float(sympify_petab(formula))
 
 
-def read_observables(table: Table, findings: Findings) -> pd.DataFrame | None:
+def read_observables(
+    table: Table, findings: Findings, known: Collection[str] = C.OBSERVABLE_DF_COLS
+) -> pd.DataFrame | None:
     """The observable table as PEtab's own.
 
     Args:
         table: as text.
         findings: where mistakes are noted.
+        known: columns with a meaning.
 
     Returns:
         None if a column is missing.
     """
     if not require(table, _REQUIRED, findings):
         return None
-    check_names(table, C.OBSERVABLE_DF_COLS, findings)
+    check_names(table, known, findings)
     check_ids(table, C.OBSERVABLE_ID, findings)
     _check_words(table, C.OBSERVABLE_TRANSFORMATION, C.OBSERVABLE_TRANSFORMATIONS, findings)
     _check_words(table, C.NOISE_DISTRIBUTION, C.NOISE_MODELS, findings)
@@ -121,16 +125,13 @@ def read_formulas(table: Table, findings: Findings) -> dict[str, Formulas]:
             found_there = _formula_symbols(table, row, column, observable, formula, findings)
             symbols |= found_there or frozenset()
             readable &= found_there is not None
-        n_observable, n_noise = (
-            _placeholders(table, row, kind, observable, symbols, findings)
-            for kind in ("observable", "noise")
+        of_value, of_noise = (
+            _placeholders(table, row, kind, observable, symbols, findings) for kind in COLUMNS
         )
-        own = {f"observableParameter{i + 1}_{observable}" for i in range(n_observable)}
-        own |= {f"noiseParameter{i + 1}_{observable}" for i in range(n_noise)}
         found[observable] = Formulas(
-            frozenset(symbols - own), n_observable, n_noise,
+            frozenset(symbols.difference(of_value, of_noise)), len(of_value), len(of_noise),
             "lin" if transformations[row] in MISSING else transformations[row],
-            table.column(C.NOISE_FORMULA)[row] == f"noiseParameter1_{observable}",
+            (table.column(C.NOISE_FORMULA)[row],) == of_noise,
             readable,
         )  # fmt: skip
     return found
@@ -160,9 +161,11 @@ def _formula_symbols(
 
 
 def _placeholders(
-    table: Table, row: int, kind: str, observable: str, symbols: Collection[str],
+    table: Table, row: int, kind: Kind, observable: str, symbols: Collection[str],
     findings: Findings,
-) -> int:  # fmt: skip
+) -> tuple[str, ...]:  # fmt: skip
+    if COLUMNS[kind] in table:
+        return listed(table.column(COLUMNS[kind])[row])
     matches = [_PLACEHOLDER.fullmatch(symbol) for symbol in symbols]
     given = {int(m[2]): m[0] for m in matches if m and (m[1], m[3]) == (kind, observable)}
     if sorted(given) != list(range(1, len(given) + 1)):
@@ -172,7 +175,7 @@ def _placeholders(
             f"are {', '.join(sorted(given.values()))}.",
             [row],
         )  # fmt: skip
-    return len(given)
+    return tuple(given.values())
 
 
 def check_symbols(
@@ -210,16 +213,18 @@ def check_symbols(
             in_observable = symbols_of(table.column(C.OBSERVABLE_FORMULA)[row])
             is_there = isinstance(in_observable, frozenset) and symbol in in_observable
             column = C.OBSERVABLE_FORMULA if is_there else C.NOISE_FORMULA
+            if symbol == observable and not is_there and COLUMNS["noise"] in table:
+                continue  # PEtab v2 has it mean the formula
             if symbol in ids and not is_there and formulas[symbol].n_observable == 0:
                 place, line = table.where([row])
                 findings.warning(
-                    f"{symbol} in the noise of {observable} is an observable, which PEtab v1 does "
+                    f"{symbol} in the noise of {observable} is an observable, which PEtab does "
                     "not allow; it is taken for the observable's formula.",
                     "observable_in_noise", place, line, column,
                 )  # fmt: skip
                 continue
             if symbol in ids:
-                why = "an observable, which PEtab v1 does not allow in formulas"
+                why = "an observable, which PEtab does not allow in formulas"
             elif _PLACEHOLDER.fullmatch(symbol):
                 why = "a placeholder of another observable"
             elif symbol in model.kinds:

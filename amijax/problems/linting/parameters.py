@@ -8,7 +8,9 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 from petab.v1 import C
+from petab.v2 import C as C2
 
+from amijax.problems.distributions import read_distribution
 from amijax.problems.findings import Findings
 from amijax.problems.linting.model import ModelIds
 from amijax.problems.names import nearest, quoted
@@ -31,19 +33,22 @@ _BOOLEAN = {"true": 1, "false": 0}
 _NUMERIC = (C.LOWER_BOUND, C.UPPER_BOUND, C.NOMINAL_VALUE)
 
 
-def read_parameters(table: Table, findings: Findings) -> pd.DataFrame | None:
+def read_parameters(
+    table: Table, findings: Findings, known: Collection[str] = C.PARAMETER_DF_COLS
+) -> pd.DataFrame | None:
     """The parameter table as PEtab's own; parameterScale and nominalValue are always there.
 
     Args:
         table: as text.
         findings: where mistakes are noted.
+        known: columns with a meaning.
 
     Returns:
         None if a column is missing.
     """
     if not require(table, _REQUIRED, findings):
         return None
-    check_names(table, C.PARAMETER_DF_COLS, findings)
+    check_names(table, known, findings)
     check_ids(table, C.PARAMETER_ID, findings)
     estimate = _estimate(table, findings)
     scales = _scales(table, findings)
@@ -51,6 +56,7 @@ def read_parameters(table: Table, findings: Findings) -> pd.DataFrame | None:
     _check_bounds(table, estimate == 1, scales, lower, upper, findings)
     _check_nominal(table, estimate, nominal, findings)
     _check_priors(table, estimate == 1, scales, (lower, upper), findings)
+    _check_distributions(table, estimate == 1, (lower, upper), findings)
     if not (estimate == 1).any() and not findings.errors:
         table.error(
             findings, "nothing_estimated",
@@ -169,6 +175,23 @@ def _check_priors(
                 read_prior(f"the {name} prior of {ids[row]}", kinds[row], shown, low, high)
             except ProblemError as error:
                 table.error(findings, "prior", str(error), [row], column)
+
+
+def _check_distributions(
+    table: Table, free: np.ndarray, bounds: tuple[np.ndarray, np.ndarray], findings: Findings
+) -> None:
+    """Note priors of PEtab v2 that can't be used."""
+    kinds, parameters = table.column(C2.PRIOR_DISTRIBUTION), table.column(C2.PRIOR_PARAMETERS)
+    ids = table.column(C.PARAMETER_ID)
+    for row in np.flatnonzero(free).tolist():
+        if kinds[row] in MISSING:
+            continue
+        shown = "" if parameters[row] in MISSING else parameters[row]
+        try:
+            low, high = (float(b[row]) for b in bounds)
+            read_distribution(f"the prior of {ids[row]}", kinds[row], shown, low, high)
+        except ProblemError as error:
+            table.error(findings, "prior", str(error), [row], C2.PRIOR_PARAMETERS)
 
 
 def check_parameter_ids(

@@ -1,0 +1,67 @@
+"""Starts run on a Dask cluster: each is a task, and one whose worker is lost is repeated."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+from amijax.fit.processes import given_up
+from amijax.fit.record import Start
+from amijax.fit.run_start import Plan, Task, run_start
+from amijax.objective import AmiciObjective
+
+_LOST = (
+    "The start was given up: workers of the cluster ended while they computed it. Look into their "
+    "logs: perhaps they have too little memory."
+)
+
+
+@runtime_checkable
+class TaskExecutor(Protocol):
+    """Where the starts of a fit run, if not on this machine; `amijax.DaskExecutor` is one."""
+
+    def run_tasks(
+        self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
+    ) -> Generator[tuple[int, Any] | None]:
+        """Run a function with each of several arguments, as `amijax.cluster.tasks.run_on` does."""
+
+
+def in_tasks(
+    executor: TaskExecutor, objective: AmiciObjective, plan: Plan, tasks: Sequence[Task]
+) -> Generator[Start | None]:
+    """Run starts as tasks of an executor, which tells of them when they are over only.
+
+    Args:
+        executor: for example `amijax.DaskExecutor(client)`.
+        objective: the problem.
+        plan: of the fit; its optimiser is a name.
+        tasks: the starts.
+
+    Yields:
+        Starts that are over, and None several times a second.
+
+    Raises:
+        ProblemError: the problem's files are not what they were when it was opened.
+    """
+    set_up = pickle.dumps((replace(objective.recipe(), num_threads=1), plan))
+    events = executor.run_tasks(_run, [(set_up, pickle.dumps(task)) for task in tasks])
+    with closing(events):
+        for event in events:
+            if event is None:
+                yield None
+                continue
+            position, answer = event
+            if isinstance(answer, BaseException):
+                yield given_up(tasks[position], 1, _LOST)
+            else:
+                yield pickle.loads(answer)
+
+
+def _run(set_up: bytes, task: bytes) -> bytes:
+    """Run a start on a worker. Pickles within: the scheduler unpacks nothing that needs AMICI."""
+    recipe, plan = pickle.loads(set_up)
+    start = run_start(recipe.rebuild(), plan, pickle.loads(task), lambda _: None)
+    return pickle.dumps(start)

@@ -49,6 +49,8 @@ os.environ["IPYTHONDIR"] = str(BUILT / "ipython")
 
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
+autoclass_content = "both"  # with what `__init__` says of its arguments
+python_maximum_signature_line_length = 80
 autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

@@ -141,8 +141,8 @@ def pypesto_fides(f, theta):
     from pypesto.optimize import FidesOptimizer, minimize
 
     problem = pypesto.Problem(
-        pypesto.Objective(jax.jit(jax.value_and_grad(lambda t: -f(t))), grad=True), lb=np.full(6, -5.0), ub=np.full(6, 5.0),
-        x_guesses=[theta],
+        pypesto.Objective(jax.jit(jax.value_and_grad(lambda t: -f(t))), grad=True),
+        lb=np.full(6, -5.0), ub=np.full(6, 5.0), x_guesses=[theta],
     )  # fmt: skip
     result = minimize(
         problem, FidesOptimizer(verbose=logging.ERROR, hessian_update=fides.BFGS()), n_starts=1,

@@ -112,9 +112,9 @@ def _written(problem: Problem, folder: Path) -> list[str]:
         try:
             petab1to2(problem.source, folder, validate=False)
         except Exception as error:  # petab and pandas raise what they like
-            words = " ".join(str(error).split())[:300] or type(error).__name__
+            why = " ".join(str(error).split())[:300] or type(error).__name__
             raise ProblemError(
-                f"PEtab's converter can't convert {problem.problem_id}: {words.rstrip('.')}."
+                f"PEtab's converter can't convert {problem.problem_id}: {why.rstrip('.')}."
             ) from error
     own = [w for w in caught if issubclass(w.category, UserWarning)]
     words = [" ".join(str(w.message).split())[:300].rstrip(".") for w in own]

@@ -68,6 +68,16 @@ class AmiciObjective(MeasuredObjective):
     scale as well, since AMICI's error control of sensitivities depends on the scale. One object
     may be called from many threads at once. It pickles as a recipe (`ObjectiveRecipe`): plain data
     from which another process, or another machine, builds its own.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> objective = AmiciObjective(problem)  # compiles the model, once
+        >>> objective
+        <AmiciObjective of Conversion_Reaction: rtol 1e-08, atol 1e-16, forward sensitivities>
+        >>> llh, gradient = objective.llh_and_gradient(problem.nominal_theta)
+        >>> round(llh, 4), gradient.shape
+        (41.7502, (6,))
     """
 
     def __init__(
@@ -158,6 +168,17 @@ class AmiciObjective(MeasuredObjective):
 
     def __reduce__(self) -> tuple[Callable[[ObjectiveRecipe], AmiciObjective], tuple[Any, ...]]:
         return ObjectiveRecipe.rebuild, (self.recipe(),)
+
+    def __repr__(self) -> str:
+        return f"<AmiciObjective of {self.problem.problem_id}: {self.solver}>"
+
+    def _repr_html_(self) -> str:
+        """The problem's parameters as a table, settings, repairs and warnings, for notebooks."""
+        repairs = [f"Repaired: {repair.message}" for repair in self.repairs]
+        own = set(self.problem.warnings)
+        warnings = [f"Warning: {each}" for each in self.warnings if each not in own]
+        title = f"Log-likelihood of {self.problem.problem_id}, simulated by AMICI"
+        return self.problem.report(title, [f"Solver: {self.solver}.", *repairs, *warnings])
 
     @property
     def solver(self) -> SolverSettings:

@@ -24,7 +24,8 @@ LAYERS = (
     (
         "_version", "background", "bit_patterns", "cores", "differences", "digit_stack", "digits",
         "fair_queue", "files", "json_values", "logs", "paths", "precisions", "processes", "scales",
-        "versions", "host_objective", "host_calls", "host_measurements",
+        "versions", "host_objective", "host_calls", "host_measurements", "html_tables",
+        "notebook_html",
     ),
     ("problems",),
     ("models",),

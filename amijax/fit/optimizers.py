@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from amijax.fit.function import FitFunction
+from amijax.fit.function import FitFunction, Maximised
 from amijax.fit.record import Exit
 from amijax.objective import AmiciObjective
 from amijax.problems.priors import objective_priors, prior_residuals
@@ -57,7 +57,19 @@ class Stage(NamedTuple):
     is_last: bool = True
 
 
-def run_fides(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
+def fides_options(stage: Stage = Stage()) -> dict[str, float]:  # noqa: B008 - it is frozen
+    """What fides is told: its own defaults but for stages that others follow or precede."""
+    near = not stage.is_last
+    return {
+        "maxiter": _ITERATIONS,
+        "fatol": _NEAR if near else _TOLERANCE,
+        "frtol": _NEAR_RELATIVE if near else _TOLERANCE,
+        "gatol": _GRADIENT,
+        "delta_init": 1.0 if stage.is_first else _LATER_RADIUS,
+    }
+
+
+def run_fides(function: Maximised, theta: FloatArray, stage: Stage) -> End:
     """fides: a trust region that reflects at the bounds (Coleman, Li 1996; Froehlich, Sorger 2022).
 
     The Hessian is AMICI's Fisher information, which forward sensitivities give at no cost: against
@@ -77,19 +89,12 @@ def run_fides(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
         assert hessian is not None
         return -point.value, -point.gradient, hessian
 
-    near = not stage.is_last
     optimizer = fides.Optimizer(
         with_curvature if has_curvature else function.minus_value_and_gradient,
         ub=function.upper,
         lb=function.lower,
         verbose=logging.CRITICAL,  # what it would say is in the record
-        options={
-            fides.Options.MAXITER: _ITERATIONS,
-            fides.Options.FATOL: _NEAR if near else _TOLERANCE,
-            fides.Options.FRTOL: _NEAR_RELATIVE if near else _TOLERANCE,
-            fides.Options.GATOL: _GRADIENT,
-            fides.Options.DELTA_INIT: 1.0 if stage.is_first else _LATER_RADIUS,
-        },
+        options=fides_options(stage),
         hessian_update=None if has_curvature else fides.BFGS(),
     )
     try:
@@ -112,7 +117,7 @@ def run_fides(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
     return End(ends.get(flag, "stalled"), f"fides: {words.get(flag, flag.name)}")
 
 
-def run_lbfgsb(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
+def run_lbfgsb(function: Maximised, theta: FloatArray, stage: Stage) -> End:
     """L-BFGS-B of scipy: a line search, without curvature from AMICI."""
     from scipy.optimize import minimize
 
@@ -150,7 +155,7 @@ def run_lbfgsb(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
     return End(ends.get(found.status, "stalled"), f"L-BFGS-B: {found.message}".strip(": "))
 
 
-def run_least_squares(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
+def run_least_squares(function: Maximised, theta: FloatArray, stage: Stage) -> End:
     """least_squares of scipy (trf): Gauss-Newton in a trust region that reflects at the bounds.
 
     For normal noise and normal priors. Estimated noise scales get residuals of their own.
@@ -201,7 +206,7 @@ class _NothingToBeginWithError(Exception):
 
 
 # By the name that `fit` takes.
-OPTIMIZERS: dict[str, Callable[[FitFunction, FloatArray, Stage], End]] = {
+OPTIMIZERS: dict[str, Callable[[Maximised, FloatArray, Stage], End]] = {
     "fides": run_fides,
     "scipy-lbfgsb": run_lbfgsb,
     "least-squares": run_least_squares,

@@ -17,6 +17,11 @@ from .fit.files import save_fit as save_fit
 from .fit.multistart import fit as fit
 from .fit.record import FitResult as FitResult
 from .fit.record import Start as Start
+from .identifiability.local import identify as identify
+from .identifiability.profile import profile as profile
+from .identifiability.profile_record import Profile as Profile
+from .identifiability.profile_record import ProfileResult as ProfileResult
+from .identifiability.record import Identifiability as Identifiability
 from .jax_objective import JaxObjective as JaxObjective
 from .models.lookup import CompiledModel as CompiledModel
 from .models.lookup import CompileError as CompileError

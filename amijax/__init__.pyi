@@ -15,6 +15,8 @@ from .digit_stack import stack_digits as stack_digits
 from .fit.files import load_fit as load_fit
 from .fit.files import save_fit as save_fit
 from .fit.multistart import fit as fit
+from .fit.pypesto_hdf5 import export_pypesto as export_pypesto
+from .fit.pypesto_hdf5 import import_pypesto as import_pypesto
 from .fit.record import FitResult as FitResult
 from .fit.record import Start as Start
 from .identifiability.local import identify as identify
@@ -22,7 +24,11 @@ from .identifiability.profile import profile as profile
 from .identifiability.profile_record import Profile as Profile
 from .identifiability.profile_record import ProfileResult as ProfileResult
 from .identifiability.record import Identifiability as Identifiability
+from .jax_bounds import Bounds as Bounds
 from .jax_objective import JaxObjective as JaxObjective
+from .jax_prior import JaxPosterior as JaxPosterior
+from .jax_prior import JaxPrior as JaxPrior
+from .jax_simulator import JaxSimulator as JaxSimulator
 from .models.lookup import CompiledModel as CompiledModel
 from .models.lookup import CompileError as CompileError
 from .models.lookup import get_model as get_model
@@ -48,6 +54,10 @@ from .sharing.snapshots import compare_snapshots as compare_snapshots
 from .sharing.snapshots import export_snapshots as export_snapshots
 from .sharing.snapshots import import_snapshots as import_snapshots
 from .simulation.evaluation import Evaluation as Evaluation
+from .simulation.hessians import Hessian as Hessian
+from .simulation.information import FisherInformation as FisherInformation
+from .simulation.measured_values import MeasuredValues as MeasuredValues
+from .simulation.residuals import Residuals as Residuals
 from .simulation.settings import SolverChoice as SolverChoice
 from .simulation.settings import SolverSettings as SolverSettings
 from .tuning.found import TuningWarning as TuningWarning

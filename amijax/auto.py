@@ -61,7 +61,7 @@ def settle(
     ladder = choice.ladder()
     for rung in ladder:
         last = rung is ladder[-1]
-        if not last and (objective.problem.digest, rung) in _slow_failures:
+        if not last and (objective.problem.identity, rung) in _slow_failures:
             continue
         settings = rung
         measurement = remembered(objective, settings) if _is_open(choice) else None
@@ -78,7 +78,7 @@ def settle(
         if last or evaluation.failure.kind != "integration":  # other settings mend nothing else
             break
         if evaluation.wall_seconds > _SLOW:
-            _slow_failures.add((objective.problem.digest, rung))
+            _slow_failures.add((objective.problem.identity, rung))
         failed.append(evaluation)
     return Settled(tried, evaluation, tuple(failed), measurement)
 

@@ -18,6 +18,9 @@ import numpy as np
 from amijax.scales import FloatArray, Scale, to_scaled
 
 _MOST_NUMBERS = 2**31  # of calls, in 32 bits
+# Seconds from a callback that raises to the end of its program. JAX words the error before, and a
+# signal that arrives then is lost.
+_UNTIL_JAX_IS_THROUGH = 2e-3
 
 
 class HostErrorWarning(RuntimeWarning):
@@ -68,19 +71,22 @@ class HostCalls:
     A callback must not raise (its effect on the running program is undefined), so an exception of
     the host becomes a `Broken` in the place of every result, with one warning for each kind.
     What is no `Exception`, Ctrl-C above all, must end the program: it does leave the callback, and
-    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `uninterrupted` mends that;
-    elsewhere a KeyboardInterrupt is sent once more, so that `except Exception` does not swallow it.
+    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `uninterrupted` mends
+    that; elsewhere Ctrl-C is sent once more, as a KeyboardInterrupt that `except Exception` lets
+    pass.
 
     Attributes:
         failures: the latest results that have a failure.
     """
 
-    def __init__(self, scales: Sequence[Scale]) -> None:
+    def __init__(self, scales: Sequence[Scale], instead: str = "NaN") -> None:
         """Begin without failures.
 
         Args:
             scales: the parameters' PEtab scales.
+            instead: what JAX gets where the host raises, in words.
         """
+        self._instead = instead
         self.scales = tuple(scales)
         self.failures: deque[Any] = deque(maxlen=16)
         # The calls under way whose callers want to know more, by the number that JAX hands on.
@@ -153,9 +159,10 @@ class HostCalls:
     def _interrupted_by(self, error: BaseException) -> None:
         if self._waiting.ended_by is not None:
             self._waiting.ended_by = error
-        elif isinstance(error, KeyboardInterrupt):
-            # From another thread, or it would arrive here: once more when JAX is through.
-            threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,), daemon=True).start()
+        elif isinstance(error, KeyboardInterrupt) and callable(signal.getsignal(signal.SIGINT)):
+            timer = threading.Timer(_UNTIL_JAX_IS_THROUGH, _interrupt_main_thread)
+            timer.daemon = True
+            timer.start()
 
     def _warn(self, error: Exception) -> None:
         if type(error) in self._warned:
@@ -163,13 +170,20 @@ class HostCalls:
         self._warned.add(type(error))
         sentence = (
             f"The objective raised {type(error).__name__}: {error}. An objective should not raise: "
-            "JAX goes on with NaN, here and at every later error, of which `failures` has the "
-            f"latest. There will be no further warning for {type(error).__name__}."
+            f"JAX goes on with {self._instead}, here and at every later error; `failures` has the "
+            f"latest ones. There is no further warning for {type(error).__name__}."
         )
         try:
             warnings.warn(sentence, HostErrorWarning, stacklevel=2)
         except HostErrorWarning:  # warnings are errors, and an error must not leave the callback
             logging.getLogger(__name__).error(sentence)
+
+
+def _interrupt_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):  # wakes it, if it waits for something
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
 
 
 _NOTHING_YET = object()

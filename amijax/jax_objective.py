@@ -70,6 +70,16 @@ class JaxObjective:
     To JAX it is a static value: an argument of a jitted function, or a field of an equinox module,
     without leaves. It equals itself only, since its `failures` are its own. It pickles as its
     objective and options.
+
+    Examples:
+        >>> import jax
+        >>> from amijax import AmiciObjective, JaxObjective, load_problem
+        >>> jax.config.update("jax_enable_x64", True)  # once, at the start of a program
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> f = JaxObjective(AmiciObjective(problem))
+        >>> value, gradient = jax.value_and_grad(f)(problem.nominal_theta)
+        >>> round(float(value), 4), gradient.dtype
+        (41.7502, dtype('float64'))
     """
 
     def __init__(
@@ -122,7 +132,8 @@ class JaxObjective:
         self._parameter_ids = (
             tuple(objective.parameter_ids) if isinstance(objective, NamedHostObjective) else None
         )
-        self._calls = HostCalls(self._scales)
+        instead = "minus infinity" if on_failure == "reject" else "NaN"
+        self._calls = HostCalls(self._scales, instead)
         self._programs: dict[tuple[bool, str], tuple[Any, float]] = {}
         self._lock = threading.Lock()
         self._llh_linear = differentiable_llh(
@@ -158,8 +169,6 @@ class JaxObjective:
             ValueError: theta has the wrong shape, or ids in it are unknown or missing.
         """
         theta = self._checked(theta)
-        if isinstance(theta, jax.core.Tracer):
-            return self._call(theta)
         with self._calls.uninterrupted():
             return self._call(theta)
 

@@ -114,7 +114,9 @@ def _by_id(named: list[tuple[str, Any]], parameter_ids: Sequence[str]) -> list[A
         twice = sorted({name for name, _ in named if [n for n, _ in named].count(name) > 1})
         problems.append(f"{', '.join(map(repr, twice))} {_are(twice)} there more than once")
     for name, value in values.items():
-        if np.shape(value) != ():
+        if value is None:
+            problems.append(f"{name!r} has no value")
+        elif np.shape(value) != ():
             problems.append(
                 f"{name!r} must be a single number, but has shape {np.shape(value)} (use jax.vmap "
                 "for several points)"

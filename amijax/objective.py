@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.cores import available_cores
+from amijax.measured_objective import MeasuredObjective
 from amijax.models.lookup import CompiledModel, get_model
 from amijax.models.plan import Repair
 from amijax.problems.findings import Finding
@@ -28,12 +29,7 @@ from amijax.simulation.evaluation import (
     failed_evaluation,
 )
 from amijax.simulation.failures import MAX_TIME_EXCEEDED, Failure, input_failure
-from amijax.simulation.hessians import Hessian, HessianMethod, hessian_of
-from amijax.simulation.information import FisherInformation, fisher_information
-from amijax.simulation.measured_values import MeasuredValues
-from amijax.simulation.measuring import measure, measure_each
 from amijax.simulation.points import each_point
-from amijax.simulation.residuals import NOISE_OFFSET, Residuals, residuals_of
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.simulator import Simulator, return_likelihood
 from amijax.simulation.trust import distrusted, simultaneous_events
@@ -64,7 +60,7 @@ class Executor(Protocol):
         """
 
 
-class AmiciObjective:
+class AmiciObjective(MeasuredObjective):
     """The log-likelihood of a PEtab problem as a function of theta, simulated by AMICI.
 
     theta is the vector of free parameters on their PEtab scale, in the order of
@@ -72,6 +68,16 @@ class AmiciObjective:
     scale as well, since AMICI's error control of sensitivities depends on the scale. One object
     may be called from many threads at once. It pickles as a recipe (`ObjectiveRecipe`): plain data
     from which another process, or another machine, builds its own.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> objective = AmiciObjective(problem)  # compiles the model, once
+        >>> objective
+        <AmiciObjective of Conversion_Reaction: rtol 1e-08, atol 1e-16, forward sensitivities>
+        >>> llh, gradient = objective.llh_and_gradient(problem.nominal_theta)
+        >>> round(llh, 4), gradient.shape
+        (41.7502, (6,))
     """
 
     def __init__(
@@ -162,6 +168,17 @@ class AmiciObjective:
 
     def __reduce__(self) -> tuple[Callable[[ObjectiveRecipe], AmiciObjective], tuple[Any, ...]]:
         return ObjectiveRecipe.rebuild, (self.recipe(),)
+
+    def __repr__(self) -> str:
+        return f"<AmiciObjective of {self.problem.problem_id}: {self.solver}>"
+
+    def _repr_html_(self) -> str:
+        """The problem's parameters as a table, settings, repairs and warnings, for notebooks."""
+        repairs = [f"Repaired: {repair.message}" for repair in self.repairs]
+        own = set(self.problem.warnings)
+        warnings = [f"Warning: {each}" for each in self.warnings if each not in own]
+        title = f"Log-likelihood of {self.problem.problem_id}, simulated by AMICI"
+        return self.problem.report(title, [f"Solver: {self.solver}.", *repairs, *warnings])
 
     @property
     def solver(self) -> SolverSettings:
@@ -307,7 +324,7 @@ class AmiciObjective:
             ClusterError: the executor's cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
-        points = self._checked_points(thetas)
+        points = self.problem.checked_points(thetas)
         llh = np.empty(len(points))
 
         def keep(i: int, evaluation: Evaluation) -> None:
@@ -333,7 +350,7 @@ class AmiciObjective:
             ClusterError: the executor's cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
-        points = self._checked_points(thetas)
+        points = self.problem.checked_points(thetas)
         llh, gradient = np.empty(len(points)), np.empty(points.shape)
 
         def keep(i: int, evaluation: Evaluation) -> None:
@@ -370,147 +387,10 @@ class AmiciObjective:
             TypeError: executor is no `Executor`.
             ValueError: thetas has the wrong shape.
         """
-        points = self._checked_points(thetas)
+        points = self.problem.checked_points(thetas)
         evaluations: dict[int, Evaluation] = {}
         self._evaluate_each(points, gradient, evaluations.__setitem__, executor, on_chunk)
         return tuple(evaluations[i] for i in range(len(points)))
-
-    def measured_values(self, theta: ArrayLike, jacobian: bool = True) -> MeasuredValues:
-        """Observable and noise scale of every measurement, and their derivatives, at theta.
-
-        One simulation, whose log-likelihood and gradient come along; a failure is part of the
-        result, never raised.
-
-        Args:
-            theta: shape (n_parameters,), on the PEtab scale.
-            jacobian: whether to compute the derivatives (and the gradient) as well.
-
-        Raises:
-            ValueError: theta has the wrong shape, or derivatives are asked for with adjoint
-                sensitivities, which have no Jacobian.
-        """
-        return measure(
-            self.simulator, self.problem.checked(theta), self.refusal,
-            jacobian=jacobian, num_threads=self.num_threads,
-        )  # fmt: skip
-
-    def measured_values_batch(
-        self,
-        thetas: ArrayLike,
-        jacobian: bool = True,
-        *,
-        on_chunk: Callable[[int], None] | None = None,
-    ) -> tuple[MeasuredValues, ...]:
-        """`measured_values` at many points at once, on all `batch_threads` cores of this process.
-
-        Args:
-            thetas: shape (n, n_parameters), on the PEtab scale.
-            jacobian: whether to compute derivatives as well.
-            on_chunk: as in `evaluate_batch`.
-
-        Raises:
-            ValueError: as `measured_values`.
-        """
-        return measure_each(
-            self.simulator, self._checked_points(thetas), self.refusal,
-            jacobian=jacobian, num_threads=self.batch_threads, on_chunk=on_chunk,
-        )  # fmt: skip
-
-    def residuals(
-        self,
-        theta: ArrayLike,
-        jacobian: bool = True,
-        *,
-        extended: bool = False,
-        noise_offset: float = NOISE_OFFSET,
-    ) -> Residuals:
-        """Normal residuals at theta and their Jacobian: llh = -0.5 * sum(r**2) + constant.
-
-        Without noise terms, the constant depends on theta where noise scales are estimated: what
-        minimises the sum of squares does not maximise llh then. With them it never does.
-
-        Args:
-            theta: shape (n_parameters,), on the PEtab scale.
-            jacobian: whether to compute the Jacobian as well.
-            extended: with noise terms: see `amijax.simulation.residuals.extended_residuals`.
-            noise_offset: of the noise terms.
-
-        Raises:
-            ProblemError: the noise of some measurements is not normal.
-            ValueError: as `measured_values`.
-        """
-        make = residuals_of(self.simulator.prepared.noise, extended, noise_offset)
-        return make(self.measured_values(theta, jacobian))
-
-    def residuals_batch(
-        self,
-        thetas: ArrayLike,
-        jacobian: bool = True,
-        *,
-        extended: bool = False,
-        noise_offset: float = NOISE_OFFSET,
-    ) -> tuple[Residuals, ...]:
-        """`residuals` at many points at once, as `measured_values_batch`.
-
-        Args:
-            thetas: shape (n, n_parameters), on the PEtab scale.
-            jacobian: as in `residuals`.
-            extended: likewise.
-            noise_offset: likewise.
-
-        Raises:
-            ProblemError, ValueError: as `residuals`.
-        """
-        make = residuals_of(self.simulator.prepared.noise, extended, noise_offset)
-        return tuple(map(make, self.measured_values_batch(thetas, jacobian)))
-
-    def llh_gradient_fim(self, theta: ArrayLike) -> FisherInformation:
-        """Log-likelihood, gradient and AMICI's Fisher information at theta, of one simulation.
-
-        The information comes with every gradient from forward sensitivities and costs nothing
-        more. It stands for the Hessian of minus llh.
-
-        Args:
-            theta: shape (n_parameters,), on the PEtab scale.
-
-        Raises:
-            ProblemError: the noise of some measurements is not normal.
-            ValueError: theta has the wrong shape, or the settings say adjoint.
-        """
-        return fisher_information(
-            self.simulator, self.problem.checked(theta), self.refusal, num_threads=self.num_threads
-        )
-
-    def hessian(
-        self, theta: ArrayLike, method: HessianMethod = "differences", *, errors: bool = True
-    ) -> Hessian:
-        """Second derivatives of llh with respect to theta, with what is known of their errors.
-
-        `differences` of gradients at tight tolerances is exact but for an error that is measured,
-        and takes some 6 gradients for each parameter. `ggn`, the generalised Gauss-Newton matrix
-        in observables and noise scales, and `fisher`, minus AMICI's Fisher information, take one
-        gradient; their errors, if asked for, some 30 more however many parameters there are.
-
-        Args:
-            theta: shape (n_parameters,), on the PEtab scale.
-            method: which; `left_out` of the result says what is missing in it.
-            errors: whether `ggn` and `fisher` measure what they leave out.
-
-        Raises:
-            ProblemError: `ggn` or `fisher`, and the noise of some measurements is not normal.
-            ValueError: theta has the wrong shape, there is no such method, or `ggn` or `fisher`
-                are asked for with adjoint sensitivities.
-        """
-        return hessian_of(self, self.problem.checked(theta), method, errors)
-
-    def _checked_points(self, thetas: ArrayLike) -> FloatArray:
-        points = np.array(thetas, dtype=np.float64)
-        if points.ndim != 2 or points.shape[1] != self.problem.n_parameters:
-            raise ValueError(
-                f"thetas must have shape (n, {self.problem.n_parameters}), a row for each point, "
-                f"but has shape {points.shape}."
-            )
-        return points
 
     def _evaluate_each(
         self,

@@ -56,7 +56,7 @@ class ResultStore:
         identity = {
             **more,
             "revision": REVISION,
-            "problem": objective.problem.digest,
+            "problem": objective.problem.identity,
             "jax": version("jax"),
             "solver": objective.solver.as_dict(),
             "theta": theta.tobytes().hex(),

@@ -8,6 +8,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 NEIGHBOUR = REPOSITORY.parent / "shared" / "benchmark-collection"
+V2_CASES = "petab-v2-cases"  # beside the collection, if AMIJAX_V2_CASES names no other folder
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +49,20 @@ def collection() -> Path:
     if folder is None:
         pytest.skip("no benchmark collection: set AMIJAX_COLLECTION to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def v2_cases() -> Path:
+    """The folder of cases of the PEtab test suite v2.0.0; skips where there is none."""
+    from amijax.paths import collection_dir
+
+    named, beside = os.environ.get("AMIJAX_V2_CASES"), collection_dir()
+    for folder in () if named or beside is None else (beside.parent, beside.parent.parent):
+        if (folder / V2_CASES).is_dir():
+            named = str(folder / V2_CASES)
+    if named is None:
+        pytest.skip("no cases of the PEtab test suite: set AMIJAX_V2_CASES to their folder")
+    return Path(named)
 
 
 @pytest.fixture(scope="session")

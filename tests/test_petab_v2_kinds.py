@@ -96,20 +96,22 @@ def triggered(p, e, t):
 def grown(p, e, t):
     ka, v = p["ka"], p["v"]
     size = {"e1": 2.0 if t < 2 else 2 * v, "e2": v}[e]
-    a, k = course(t, 2.0, [(0, ka, same), (2, ka, lambda a: a + 0.5 * a if e == "e1" else a)])
-    b = 1.0 if e == "e2" else 1.0
-    return {"oA": a, "oC": size, "oB": b * size}
+    a, _ = course(t, 2.0, [(0, ka, same), (2, ka, lambda a: 1.5 * a if e == "e1" else a)])
+    return {"oA": a, "oC": size, "oB": size}
 
 
 def rooted(p, e, t):
     ka = p["ka"]
     start = {"e1": 3.0, "e2": 0.5}[e]
-    after = {"e1": lambda a: sqrt(a - p["d"]) + 1 / a, "e2": same}[e]
-    a, k = course(t, start, [(0, ka, same), (1, ka, after)])
+    steps = {
+        "e1": [(0.5, ka, lambda a: a + p["d"]), (1, ka, lambda a: sqrt(a - p["d"]) + 1 / a)],
+        "e2": [(0.5, ka, lambda a: a + p["d"])],
+    }[e]
+    a, k = course(t, start, [(0, ka, same), *steps])
     return {"oA": a, "oK": k}
 
 
-def rate_from_state(p, e, t):
+def rate_from_state(p, _, t):
     ka = p["ka"]
     if t < 2:
         return {"oA": 2 * exp(-ka * t), "oK": ka}
@@ -118,7 +120,7 @@ def rate_from_state(p, e, t):
     return {"oA": there * exp(-k * (t - 2)), "oK": k}
 
 
-def used_in_event(p, e, t):
+def used_in_event(p, _, t):
     ka, kb = p["ka"], p["kb"]
     steps = [(0, ka, same), (3, 3 * kb, same), (5, 3 * kb, lambda a: a + 3 * kb)]
     a, k = course(t, 2.0, steps)
@@ -133,12 +135,12 @@ def supplied(p, e, t):
     return {"oA": turnover(turnover(start, kd, 2, u1), kd, t - 2, u2 + 0.5), "oU": u2 + 0.5}
 
 
-def from_before_zero(p, e, t):
-    a, k = course(t, 2.0, [(-5, p["ka"], same), (0, p["ka"], lambda a: a + p["d"] - 0.1 * 0)])
+def from_before_zero(p, _, t):
+    a, _ = course(t, 2.0, [(-5, p["ka"], same), (0, p["ka"], lambda a: a + p["d"] - 0.1 * 0)])
     return {"oA": a, "oT": t}
 
 
-def called_badly(p, e, t):
+def called_badly(p, _, t):
     k = p["p"] if t < 2 else p["t"]
     a = 2 * exp(-p["p"] * min(t, 2)) * exp(-p["t"] * max(t - 2, 0))
     return {"oA": p["int"] * a, "oK": k}
@@ -154,25 +156,27 @@ def begun(p, e, t):
     return {"oA": 2 * q * exp(-3 * q * t)}
 
 
-def at_time(p, e, t):
-    a, k = course(t, 2.0, [(0, p["ka"], same), (3, p["ka"], lambda a: a + p["d"] * 3)])
+def at_time(p, _, t):
+    a, _ = course(t, 2.0, [(0, p["ka"], same), (3, p["ka"], lambda a: a + p["d"] * 3)])
     return {"oA": a}
 
 
-def settled(p, e, t):
-    a, _ = (p["s"] / (3 * p["kb"]), 0) if t == inf else course(
-        t, 2.0, [(0, p["ka"], same), (2, 3 * p["kb"], same)], p["s"]
+def settled(p, _, t):
+    a, _ = (
+        (p["s"] / (3 * p["kb"]), 0)
+        if t == inf
+        else course(t, 2.0, [(0, p["ka"], same), (2, 3 * p["kb"], same)], p["s"])
     )
     return {"oA": a}
 
 
-def scaled_per_row(p, e, t):
+def scaled_per_row(p, _, t):
     a = 2 * exp(-p["ka"] * t)
     factor, shift = {1.0: (p["f"], 0.5), 2.0: (2.0, p["ka"])}.get(t, (p["f"], 0.1))
     return {"oA": factor * a + shift}
 
 
-def rate_rules(p, e, t):
+def rate_rules(p, _, t):
     # A' = s - ka A, B' = ka A, from A's steady state; B begins anew
     steady = p["s"] / p["ka"]
     if t < 5:
@@ -180,6 +184,24 @@ def rate_rules(p, e, t):
     a = turnover(steady + 1.0, p["ka"], t - 5, p["s"])
     b = p["b"] + 2 * p["s"] + (p["s"] * (t - 5) + steady + 1.0 - a)
     return {"oA": a, "oB": b}
+
+
+def changed_late(p, e, t):
+    """From a steady state by formulas without a value elsewhere, in a compartment that grows."""
+    ka, s = p["ka"], p["s"]
+    start = sqrt(s / ka) if e == "e1" else s / ka
+    size = 2.0 if e == "e2" and t < 2 else p["v"]
+    after = {"e1": lambda a: a + 1 / a, "e2": same}[e]
+    a, _ = course(t, start, [(0, ka, same), (1, ka, after)], s)
+    return {"oA": a, "oC": size * a}
+
+
+def happened_before(p, _, t):
+    """An event of the model that happens before the steady state, and once more after it."""
+    a, _ = course(
+        t, p["s"] / p["ka"], [(0, p["ka"], same), (2, p["ka"], lambda a: a + p["d"])], p["s"]
+    )
+    return {"oA": a}
 
 
 CASES = {
@@ -238,9 +260,12 @@ CASES = {
         DECAY, {"ka": 0.4, "d": 1.2}, rooted, SEEN,
         {
             "high": {"A": "3", "kk": "ka"}, "low": {"A": "0.5", "kk": "ka"},
-            "root": {"A": "sqrt(A - d) + 1/A"},
+            "root": {"A": "sqrt(A - d) + 1/A"}, "dose": {"A": "A + d"},
         },
-        {"e1": [(0.0, "high"), (1.0, "root")], "e2": [(0.0, "low")]},
+        {
+            "e1": [(0.0, "high"), (0.5, "dose"), (1.0, "root")],
+            "e2": [(0.0, "low"), (0.5, "dose")],
+        },
         {"e1": (0.5, 1.0, 2.0), "e2": (0.5, 1.0, 2.0)},
     ),
     "rate from a state": CaseV2(
@@ -311,16 +336,48 @@ CASES = {
         {"ka": 0.4, "f": 1.2}, scaled_per_row, {"oA": "gain*A + shift"},
         {}, {}, {"": (0.5, 1.0, 2.0, 3.0)},
         placeholders={"oA": "gain;shift"},
-        overrides=lambda o, e, t: {1.0: "f;0.5", 2.0: "2;ka"}.get(t, "f;0.1"),
+        overrides=lambda _o, _e, t: {1.0: "f;0.5", 2.0: "2;ka"}.get(t, "f;0.1"),
     ),
     "noise that changes": CaseV2(
         Model(species={"A": 2.0}, parameters={"ka": 1.0}, reactions=[("A", "", "ka*A")]),
-        {"ka": 0.4, "s1": 0.2, "s2": 0.1}, lambda p, e, t: {"oA": 2 * exp(-p["ka"] * t)},
+        {"ka": 0.4, "s1": 0.2, "s2": 0.1}, lambda p, _, t: {"oA": 2 * exp(-p["ka"] * t)},
         {"oA": "A"}, {"c1": {"sd": "s1"}, "c2": {"sd": "2*s2"}},
         {"e1": [(0.0, "c1"), (2.0, "c2")], "e2": [(0.0, "c2")]},
         {"e1": (0.0, 1.0, 2.0, 3.0), "e2": (1.0,)},
         noise={"oA": "sd + 0.05"},
-        sigmas=lambda p, o, e, t: 0.05 + (p["s1"] if e == "e1" and t < 2 else 2 * p["s2"]),
+        sigmas=lambda p, _, e, t: 0.05 + (p["s1"] if e == "e1" and t < 2 else 2 * p["s2"]),
+    ),
+    "noise distributions": CaseV2(
+        Model(species={"A": 2.0}, parameters={"ka": 1.0}, reactions=[("A", "", "ka*A")]),
+        {"ka": 0.4, "s1": 0.2}, lambda p, _, t: dict.fromkeys("abcd", 2 * exp(-p["ka"] * t)),
+        {"a": "A", "b": "A", "c": "A", "d": "A"}, {}, {}, {"": (0.5, 1.0, 2.0)},
+        noise=dict.fromkeys("abcd", "s1 + 0.1"), sigmas=lambda p, *_: p["s1"] + 0.1,
+        distribution={"b": "log-normal", "c": "laplace", "d": "log-laplace"},
+    ),
+    "compartment after a steady state": CaseV2(
+        Model(
+            species={"A": 2.0}, parameters={"kk": 1.0, "s": 1.0},
+            reactions=[("A", "", "kk*A"), ("", "A", "s")], size=2.0,
+        ),
+        {"ka": 0.4, "s": 0.8, "v": 1.5}, changed_late, {"oA": "A", "oC": "C*A"},
+        {
+            "start": {"kk": "ka"}, "root": {"A": "sqrt(A)", "C": "v"},
+            "more": {"A": "A + 1/A"}, "grow": {"C": "v"},
+        },
+        {
+            "e1": [(-inf, "start"), (0.0, "root"), (1.0, "more")],
+            "e2": [(-inf, "start"), (0.0, ""), (2.0, "grow")],
+        },
+        {"e1": (0.0, 0.5, 1.0, 3.0), "e2": (0.0, 1.0, 2.0, 3.0)},
+    ),
+    "event before the steady state": CaseV2(
+        Model(
+            species={"A": 2.0}, parameters={"ka": 1.0, "s": 1.0, "d": 1.0},
+            reactions=[("A", "", "ka*A"), ("", "A", "s")],
+            events=[Event("time >= 2", {"A": "A + d"})],
+        ),
+        {"ka": 0.4, "s": 0.8, "d": 0.5}, happened_before, {"oA": "A"}, {},
+        {"e1": [(-inf, ""), (0.0, "")]}, {"e1": (0.0, 1.0, 2.0, 3.0)},
     ),
     "rate rules": CaseV2(
         Model(

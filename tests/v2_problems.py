@@ -1,4 +1,4 @@
-"""Small PEtab v2 problems written from a few lines, and their llh and gradient from closed forms."""
+"""Small PEtab v2 problems written from a few lines; llh and gradient from closed forms."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class CaseV2:
         noise: observable id to its noise formula, if it is not the number `NOISE`.
         sigmas: what these noise formulas are.
         fixed: parameters of the table that are not estimated.
+        distribution: observable id to its noise distribution, if it is not normal.
         placeholders: observable id to the names of its placeholders.
         overrides: what a measurement gives for them, by observable, experiment and time.
     """
@@ -53,6 +54,7 @@ class CaseV2:
     noise: Mapping[str, str] = field(default_factory=dict)
     sigmas: Callable[[Mapping[str, float], str, str, float], float] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
+    distribution: Mapping[str, str] = field(default_factory=dict)
     placeholders: Mapping[str, str] = field(default_factory=dict)
     overrides: Callable[[str, str, float], str] | None = None
 
@@ -63,7 +65,9 @@ class CaseV2:
             "problem.yaml": YAML,
             "model.xml": self.model.sbml(),
             "parameters.tsv": "parameterId\testimate\tlowerBound\tupperBound\tnominalValue\n"
-            + "".join(f"{n}\ttrue\t{v / 1000}\t{v * 1000}\t{v!r}\n" for n, v in self.estimated.items())
+            + "".join(
+                f"{n}\ttrue\t{v / 1000}\t{v * 1000}\t{v!r}\n" for n, v in self.estimated.items()
+            )
             + "".join(f"{n}\tfalse\t\t\t{v!r}\n" for n, v in self.fixed.items()),
             "conditions.tsv": "conditionId\ttargetId\ttargetValue\n"
             + "".join(
@@ -79,9 +83,10 @@ class CaseV2:
                 for condition in conditions.split() or [""]
             ),
             "observables.tsv": "observableId\tobservableFormula\tnoiseFormula\t"
-            "observablePlaceholders\n"
+            "observablePlaceholders\tnoiseDistribution\n"
             + "".join(
-                f"{o}\t{f}\t{self.noise.get(o, NOISE)}\t{self.placeholders.get(o, '')}\n"
+                f"{o}\t{f}\t{self.noise.get(o, NOISE)}\t{self.placeholders.get(o, '')}\t"
+                f"{self.distribution.get(o, 'normal')}\n"
                 for o, f in self.formulas.items()
             ),
             "measurements.tsv": "observableId\texperimentId\ttime\tmeasurement\t"
@@ -100,8 +105,7 @@ class CaseV2:
         total = 0.0
         for o, e, t, m in self._measurements():
             sigma = NOISE if o not in self.noise else self.sigmas(p, o, e, t)
-            residual = (m - self.truth(p, e, t)[o]) / sigma
-            total -= 0.5 * np.log(2 * np.pi * sigma**2) + 0.5 * residual**2
+            total += _density(self.distribution.get(o, "normal"), m, self.truth(p, e, t)[o], sigma)
         return float(total)
 
     def gradient(self) -> np.ndarray:
@@ -132,3 +136,14 @@ class CaseV2:
             for t in times
             for o in self.formulas
         ]
+
+
+def _density(kind: str, measured: float, simulated: float, sigma: float) -> float:
+    """Log-density of a measurement."""
+    jacobian = 0.0
+    if kind.startswith("log-"):
+        jacobian, measured, simulated = -np.log(measured), np.log(measured), np.log(simulated)
+    residual = (measured - simulated) / sigma
+    if kind.endswith("laplace"):
+        return float(jacobian - np.log(2 * sigma) - abs(residual))
+    return float(jacobian - 0.5 * np.log(2 * np.pi * sigma**2) - 0.5 * residual**2)

@@ -147,6 +147,6 @@ def _name(entries: Entries, jax_export: bool | None = None) -> str:
 
 def _key(objective: AmiciObjective, theta: FloatArray, entries: Entries) -> Hashable:
     return (
-        objective.model.key, objective.problem.digest, objective.solver, theta.tobytes(),
+        objective.model.key, objective.problem.identity, objective.solver, theta.tobytes(),
         _name(entries),
     )  # fmt: skip

@@ -56,6 +56,7 @@ def audit_command(
     problem: str,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     entries: str,
     repairs: bool,
     as_json: bool,
@@ -69,7 +70,7 @@ def audit_command(
     (one contradicts) or unproven. Exit status: 0 nothing is wrong, 1 something is, or the
     simulation failed, 2 wrong use.
     """
-    opened = opened_problem(problem, repairs)
+    opened = opened_problem(problem, repairs, scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
     from amijax.audit.audit import audit_gradient

@@ -38,6 +38,7 @@ def lesson_command(
     number: int | None,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """What precision does to gradients, in nine steps: question, answer, what is seen, and why.
@@ -46,8 +47,8 @@ def lesson_command(
     problems that show each step best. The same as the page Lesson. Exit status: 0 done, 1 the
     simulation failed, 2 wrong use.
     """
-    if problem is None and assignments:
-        raise click.UsageError("--set needs a PROBLEM.")
+    if problem is None and (assignments or scales):
+        raise click.UsageError(f"--{'set' if assignments else 'scales'} needs a PROBLEM.")
 
     from amijax.jax_setup import set_up_jax
 
@@ -58,7 +59,7 @@ def lesson_command(
         steps = STEPS if number is None else (step_of(number),)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    teller = _Teller(problem, assignments, scaled)
+    teller = _Teller(problem, assignments, scaled, scales)
     told = []
     for step in steps:
         parts = teller.tell(step)
@@ -86,12 +87,18 @@ def lesson_command(
 class _Teller:
     """Tells steps at a person's problem or at the lesson's own; opens each problem once."""
 
-    def __init__(self, problem: str | None, assignments: tuple[str, ...], scaled: bool) -> None:
+    def __init__(
+        self,
+        problem: str | None,
+        assignments: tuple[str, ...],
+        scaled: bool,
+        scales: tuple[str, ...],
+    ) -> None:
         self._is_own = problem is not None
         self._known: dict[tuple[str, bool], Any] = {}
         self._own: Here | None = None
         if problem is not None:
-            opened = opened_problem(problem)
+            opened = opened_problem(problem, scales=scales)
             theta = point_of(opened, assignments, scaled)
             self._own = self._settled(opened, theta, SolverChoice())
 

@@ -12,6 +12,7 @@ import click
 from amijax._version import __version__
 from amijax.cli.audit import audit_command
 from amijax.cli.check import check_command
+from amijax.cli.convert import convert_command
 from amijax.cli.fit import fit_command
 from amijax.cli.identify import identify_command
 from amijax.cli.lesson import lesson_command
@@ -64,6 +65,7 @@ main.add_command(audit_command)
 main.add_command(check_command)
 main.add_command(fit_command)
 main.add_command(identify_command)
+main.add_command(convert_command)
 main.add_command(lesson_command)
 main.add_command(precision_command)
 main.add_command(profile_command)
@@ -146,6 +148,7 @@ def evaluate_command(
     precision: Precision,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     repairs: bool,
     digits: float | None,
     as_json: bool,
@@ -158,7 +161,7 @@ def evaluate_command(
     first, then larger ones until the simulation works. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
-    opened = opened_problem(problem, repairs)
+    opened = opened_problem(problem, repairs, scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 

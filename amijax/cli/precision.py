@@ -66,6 +66,7 @@ def precision_command(
     problem: str,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     parameters: tuple[str, ...],
     everything: bool,
     jax_export: bool,
@@ -85,7 +86,7 @@ def precision_command(
             "Work against precision is of the gradient as a whole: leave out --parameter, or "
             "leave out --html and --jax-export."
         )
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, scales=scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
 

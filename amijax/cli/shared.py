@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -28,6 +28,7 @@ from amijax.simulation.settings_help import SETTING_HELP
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
     from amijax.problems.findings import Finding
+    from amijax.problems.scale_choice import ScaleChoice
     from amijax.tuning.record import Tuning
 
 PROBLEM_HELP = (
@@ -53,13 +54,24 @@ repairs_option = click.option(
 )
 
 
+scales_option = click.option(
+    "--scales",
+    metavar="SCALE|ID=SCALE",
+    multiple=True,
+    help="Scale of theta for a PEtab v2 problem, which has none of its own: lin, log or log10, for "
+    "all parameters or for one; repeatable.  [default: log10 where bounds and nominal value are "
+    "positive and the bounds more than two decades apart, else lin]",
+)
+
+
 def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options `--set` and `--scaled/--linear`, which say where a problem is evaluated."""
+    """Options `--set`, `--scaled/--linear` and `--scales`, which say where it is evaluated."""
+    command = scales_option(command)
     command = click.option(
         "--scaled/--linear",
         default=True,
         show_default=True,
-        help="Whether --set gives values on the PEtab scale or on linear scale.",
+        help="Whether --set gives values on the scale of theta or on linear scale.",
     )(command)
     return click.option(
         "--set",
@@ -82,13 +94,15 @@ def method_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def opened_problem(name: str, repairs: bool = True) -> Problem:
+def opened_problem(name: str, repairs: bool = True, scales: Sequence[str] = ()) -> Problem:
     """A problem by its id or path, downloaded if need be; what is wrong ends the command.
 
     Warnings about its files go to standard error.
     """
     try:
-        problem = load_problem(name, repair=repairs, on_download=download_printer())
+        problem = load_problem(
+            name, repair=repairs, scales=_scale_choice(scales), on_download=download_printer()
+        )
     except DownloadError as error:
         raise click.ClickException(str(error)) from error
     except ProblemError as error:
@@ -96,6 +110,19 @@ def opened_problem(name: str, repairs: bool = True) -> Problem:
     for warning in problem.warnings:
         click.echo(f"{problem.problem_id}: {warning}", err=True)
     return problem
+
+
+def _scale_choice(options: Sequence[str]) -> ScaleChoice | None:
+    """What `--scales` asks for; the latest of several for all parameters counts."""
+    if not options:
+        return None
+    given = dict(option.partition("=")[::2] for option in options if "=" in option)
+    everywhere = [option for option in options if "=" not in option]
+    if everywhere and given:
+        raise click.UsageError(
+            "--scales takes one scale for all parameters, or scales of single ones, not both."
+        )
+    return cast("ScaleChoice", everywhere[-1] if everywhere else given)
 
 
 def point_of(problem: Problem, assignments: tuple[str, ...], scaled: bool) -> FloatArray:

@@ -37,6 +37,7 @@ def tune_command(
     digits: float | None,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """The fastest solver settings whose gradient has so many digits.
@@ -46,7 +47,7 @@ def tune_command(
     log-likelihood. What was found is kept: `evaluate --digits` uses it. Exit status: 0 the digits
     are reached, 1 they are not, or witnesses confirm fewer, 2 wrong use.
     """
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, scales=scales)
     own = [point_of(opened, assignments, scaled)] if assignments else []
     objective = compiled_objective(opened).with_executor(None)
     found = tuned_settings(objective, digits, own)

@@ -11,6 +11,7 @@ from amijax.figures.gradient import signed_scale as signed_scale
 from amijax.figures.lesson import accuracy_figure as accuracy_figure
 from amijax.figures.lesson import terms_figure as terms_figure
 from amijax.figures.lesson import tight_figure as tight_figure
+from amijax.figures.of_record import figure_of as figure_of
 from amijax.figures.precision import bits_figure as bits_figure
 from amijax.figures.precision import budget_figure as budget_figure
 from amijax.figures.precision import curvature_figure as curvature_figure
@@ -24,4 +25,5 @@ from amijax.figures.slices import slices_figure as slices_figure
 from amijax.figures.trajectories import residuals_figure as residuals_figure
 from amijax.figures.trajectories import states_figure as states_figure
 from amijax.figures.trajectories import trajectories_figure as trajectories_figure
+from amijax.figures.tuning import tuning_figure as tuning_figure
 from amijax.figures.work_precision import work_precision_figure as work_precision_figure

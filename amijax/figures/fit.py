@@ -54,10 +54,11 @@ def waterfall_figure(result: FitResult, chosen: int | None = None) -> go.Figure:
     if result.reference_llh is not None and not result.has_priors:
         reference = values[0] - result.reference_llh
         if reference > -SAME_OPTIMUM:
-            figure.add_hline(
-                y=max(reference, _LEAST),
-                line={"color": OTHER_COLOUR, "dash": "dash"},
-                annotation={"text": "stored reference, at nominal", "font": {"size": 11}},
+            y = max(reference, _LEAST)
+            figure.add_hline(y=y, line={"color": OTHER_COLOUR, "dash": "dash"})
+            figure.add_annotation(
+                x=1.0, xref="paper", xanchor="right", y=float(np.log10(y)), yanchor="bottom",
+                text="stored reference, at nominal", font={"size": 11}, showarrow=False,
             )  # fmt: skip
     top = float(max(below.max(), 10 * _LEAST))
     decades = np.arange(np.ceil(np.log10(_LEAST)), np.ceil(np.log10(top)) + 1)

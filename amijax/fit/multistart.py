@@ -21,13 +21,12 @@ from amijax.fit.optimizers import OPTIMIZERS, Optimizer, check_least_squares
 from amijax.fit.processes import in_processes
 from amijax.fit.record import FitResult, FitSettings, Start
 from amijax.fit.run_start import Plan, Task
+from amijax.fit.stages import stages_for
 from amijax.fit.start_points import Bounds, checked_bounds, checked_points, random_points
 from amijax.fit.streams import in_threads
 from amijax.objective import AmiciObjective
 from amijax.problems.features import known_features
 from amijax.problems.names import nearest
-from amijax.simulation.settings import SolverSettings
-from amijax.tuning.found import settings_for
 
 _SAVE_SECONDS = 2.0  # between two states of a start under way on disk
 
@@ -84,7 +83,8 @@ def fit(
             problem's if not given. No start leaves them.
         priors: whether objective priors of the parameter table count.
         digits: of the gradient, 1 to 10: the solver's settings are the fastest that give them
-            (`amijax.tuned`), after a coarser stage. If not given, those of the objective.
+            (`amijax.tuned`, a search that is kept on disk), after a stage with fewer digits where
+            that is cheaper. If not given, those of the objective.
         executor: where starts run, for example `amijax.DaskExecutor(client)`; on this machine if
             not given.
         workers: starts at a time on this machine: one in this process, several in processes of
@@ -94,6 +94,9 @@ def fit(
         audit: whether witnesses that are not AMICI are asked about the best point.
         on_progress: called several times a second.
         check: called several times a second; what it raises ends the fit.
+
+    Warns:
+        TuningWarning: no settings give the digits asked for, or witnesses confirm fewer.
 
     Raises:
         ClusterError: the executor's cluster can't be used.
@@ -177,7 +180,7 @@ class _Run:
         if optimizer == "least-squares":
             check_least_squares(objective, priors)
         on_progress(FitProgress("settings", None))
-        stages = stages_for(objective, digits)
+        stages = stages_for(objective, digits, check)
         n_workers = min(
             available_cores() if workers is None else _whole_number("workers", workers, 1),
             n_starts,
@@ -293,21 +296,6 @@ class _Run:
             return "on a cluster"
         n = self._n_workers
         return "one at a time" if n == 1 else f"{n} at a time"
-
-
-def stages_for(objective: AmiciObjective, digits: float | None) -> tuple[SolverSettings, ...]:
-    """The solver's settings of a fit, one optimisation with each.
-
-    Args:
-        objective: the problem, whose own settings are used without digits.
-        digits: of the gradient.
-
-    Raises:
-        ValueError: digits is out of range.
-    """
-    if digits is None:
-        return (objective.solver,)
-    return (settings_for(objective, digits),)
 
 
 def _whole_number(name: str, value: int, least: int) -> int:

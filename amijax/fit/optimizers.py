@@ -57,6 +57,18 @@ class Stage(NamedTuple):
     is_last: bool = True
 
 
+def fides_options(stage: Stage = Stage()) -> dict[str, float]:  # noqa: B008 - it is frozen
+    """What fides is told: its own defaults but for stages that others follow or precede."""
+    near = not stage.is_last
+    return {
+        "maxiter": _ITERATIONS,
+        "fatol": _NEAR if near else _TOLERANCE,
+        "frtol": _NEAR_RELATIVE if near else _TOLERANCE,
+        "gatol": _GRADIENT,
+        "delta_init": 1.0 if stage.is_first else _LATER_RADIUS,
+    }
+
+
 def run_fides(function: Maximised, theta: FloatArray, stage: Stage) -> End:
     """fides: a trust region that reflects at the bounds (Coleman, Li 1996; Froehlich, Sorger 2022).
 
@@ -77,19 +89,12 @@ def run_fides(function: Maximised, theta: FloatArray, stage: Stage) -> End:
         assert hessian is not None
         return -point.value, -point.gradient, hessian
 
-    near = not stage.is_last
     optimizer = fides.Optimizer(
         with_curvature if has_curvature else function.minus_value_and_gradient,
         ub=function.upper,
         lb=function.lower,
         verbose=logging.CRITICAL,  # what it would say is in the record
-        options={
-            fides.Options.MAXITER: _ITERATIONS,
-            fides.Options.FATOL: _NEAR if near else _TOLERANCE,
-            fides.Options.FRTOL: _NEAR_RELATIVE if near else _TOLERANCE,
-            fides.Options.GATOL: _GRADIENT,
-            fides.Options.DELTA_INIT: 1.0 if stage.is_first else _LATER_RADIUS,
-        },
+        options=fides_options(stage),
         hessian_update=None if has_curvature else fides.BFGS(),
     )
     try:

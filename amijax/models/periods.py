@@ -22,8 +22,6 @@ from amijax.models.sbml_tree import MATHML, apply, ci, cn, names, number, substi
 from amijax.models.symbolic import symbol, to_mathml, to_sympy
 from amijax.problems.experiments import Period
 
-NEVER = 1e100  # a time that no simulation reaches
-
 type Given = Value | ET.Element  # a number, a free parameter, or a formula
 type Pair = tuple[Given, Given]  # during preequilibration and after it
 
@@ -354,23 +352,20 @@ class _Periods:
 
     def _write_events(self, states: Sequence[str]) -> None:
         """Let states change at their times."""
-        changes: dict[float, list[dict[str, sp.Expr]]] = {}
-        at_start: set[float] = set()
+        changes: dict[tuple[float, bool], list[dict[str, sp.Expr]]] = {}
         n = len(self._courses)
         for i, course in enumerate(self._courses):
             began = len(course.steps) - len(course.later)
-            if self._needs_event(course):
-                assert course.main is not None
-                at_start.add(course.main_time)
-                changes.setdefault(course.main_time, [{} for _ in range(n)])[i] = self._of_states(
-                    course.main, course.constants[0], states
-                )
+            found = []
+            if course.main is not None and self._needs_event(course):
+                found.append((course.main_time, True, course.main, course.constants[0]))
             for k, (time, step) in enumerate(course.later):
-                now = self._of_states(step, course.constants[began - 1 + k], states)
-                if now:
-                    changes.setdefault(time, [{} for _ in range(n)])[i] = now
-        for time in sorted(changes):
-            self._write_event(time, changes[time], at_start=time in at_start)
+                found.append((time, False, step, course.constants[began - 1 + k]))
+            for time, at_start, step, constants in found:
+                if now := self._of_states(step, constants, states):
+                    changes.setdefault((time, at_start), [{} for _ in range(n)])[i] = now
+        for time, at_start in sorted(changes):
+            self._write_event(time, changes[time, at_start], at_start=at_start)
 
     def _of_states(
         self, step: Mapping[str, sp.Expr], constants: Mapping[str, sp.Expr], states: Iterable[str]
@@ -404,34 +399,43 @@ class _Periods:
     def _write_event(
         self, time: float, changes: Sequence[Mapping[str, sp.Expr]], *, at_start: bool
     ) -> None:
-        """One event, or several where a formula may have no value in other simulations."""
-        everywhere = all(step == changes[0] for step in changes)
+        """One event, or several.
+
+        At the end of preequilibration AMICI goes on with what it knows of triggers: one that was
+        true there does not become true at the start. So the trigger of an event at the start is a
+        constant that says where it happens. An event with a formula that may have no value in
+        other simulations has a constant for time, which has passed there.
+        """
         total = all(
             value.is_polynomial(*value.free_symbols) for step in changes for value in step.values()
         )
-        after_only = any(course.main is not None for course in self._courses)
-        if total or (everywhere and not after_only):
-            self._happen(apply("geq", time_symbol(), cn(time)), time, changes, at_start=at_start)
+        if total and not at_start:
+            self._happen(apply("geq", time_symbol(), cn(time)), time, changes)
             return
         groups: dict[str, list[int]] = {}
         for i, step in enumerate(changes):
             if step:
                 key = repr(sorted((name, str(value)) for name, value in step.items()))
                 groups.setdefault(key, []).append(i)
+        past = min(0.0, *(s.start for s in self._draft.simulations)) - 1.0
         for members in groups.values():
-            times: list[tuple[Value, Value]] = [
-                (NEVER, time if i in members else NEVER) for i in range(len(changes))
-            ]
-            when = ci(self._draft.add_parameter(times, f"time of a change at {time:g}"))
-            mine = [changes[members[0]]] * len(changes)
-            self._happen(
-                apply("geq", time_symbol(), when), time, mine,
-                at_start=at_start, only_after=False,
-            )  # fmt: skip
+            here = [i in members for i in range(len(changes))]
+            if at_start:
+                flags: list[tuple[Value, Value]] = [(0.0, float(is_here)) for is_here in here]
+                flag = ci(self._draft.add_parameter(flags, f"whether a change at {time:g} is due"))
+                trigger = apply("geq", flag, cn(0.5))
+            else:
+                times: list[tuple[Value, Value]] = [
+                    (past, time if is_here else past) for is_here in here
+                ]
+                when = ci(self._draft.add_parameter(times, f"time of a change at {time:g}"))
+                trigger = apply("geq", time_symbol(), when)
+            same = [changes[members[0]]] * len(changes)
+            self._happen(trigger, time, same, alone=True, at_start=at_start)
 
     def _happen(
         self, when: ET.Element, time: float, changes: Sequence[Mapping[str, sp.Expr]], *,
-        at_start: bool, only_after: bool = True,
+        alone: bool = False, at_start: bool = False,
     ) -> None:  # fmt: skip
         """Add an event.
 
@@ -439,8 +443,8 @@ class _Periods:
             when: its trigger.
             time: when it happens.
             changes: in each simulation; what is not changed stays as it is.
+            alone: whether it happens only where its changes are meant.
             at_start: whether it happens where simulations begin at this time.
-            only_after: whether nothing is changed during preequilibration.
         """
         draft = self._draft
         assignments = {}
@@ -448,10 +452,12 @@ class _Periods:
             pairs: list[Pair] = []
             for course, step in zip(self._courses, changes, strict=True):
                 main = self._given(step[name]) if name in step else ci(name)
-                equilibrates = course.main is not None and only_after
+                equilibrates = course.main is not None and not alone
                 pairs.append((ci(name) if equilibrates else main, main))
             assignments[name] = self._chosen(pairs, f"{self._own(name)} at {time:g}")
-        has_others = any(True for _ in draft.tree.elements("event"))
+        has_others = any(
+            e.get("id") not in draft.period_events for e in draft.tree.elements("event")
+        )
         name = f"e_{len(draft.tree.elements('event'))}"
         draft.tree.add_event(
             name, when, assignments, at_start=at_start,

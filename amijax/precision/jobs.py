@@ -145,6 +145,6 @@ def _key(
 ) -> Hashable:
     chosen = objective.problem.parameter_ids if parameters is None else parameters
     return (
-        objective.model.key, objective.problem.digest, objective.solver, theta.tobytes(),
+        objective.model.key, objective.problem.identity, objective.solver, theta.tobytes(),
         tuple(sorted(chosen)), with_needs(pieces),
     )  # fmt: skip

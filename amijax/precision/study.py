@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from amijax.audit.record import Audit
+from amijax.html_tables import Column, Row
+from amijax.notebook_html import known_digits, number, report
 from amijax.objective import AmiciObjective
 from amijax.precision.bits import BitSweep
 from amijax.precision.budget import ErrorBudget
@@ -75,6 +77,39 @@ class Study:
         if self.budget is None:
             return ()
         return verdicts(self.parameter_ids, self.budget, self.noise, self.reference, self.audit)
+
+    def _repr_html_(self) -> str:
+        """The verdicts as a table, for notebooks."""
+        missing = ", ".join(self.impossible)
+        return report(
+            f"Where the digits of {self.problem_id} go",
+            [
+                "" if self.verdicts else "Nothing is known yet: the budget was not computed.",
+                f"Not possible here: {missing}." if missing else "",
+                f"Solver: {self.solver}.",
+            ],
+            "quantity",
+            [
+                "float64", Column("agree", "digits in which AMICI and float64 JAX agree"),
+                Column("float32", "digits in which float32 and float64 JAX agree"),
+                Column("right", "digits of float64 that a witness other than AMICI confirms",
+                       strong=True),
+                Column("noise", "digits that stay when theta moves by its last bits"),
+                Column("limited by", "what costs float32 most of its digits"),
+            ],
+            [
+                Row(
+                    each.quantity,
+                    [
+                        number(each.float64, ".9g"), known_digits(each.digits_agreement),
+                        known_digits(each.digits_float32), known_digits(each.digits_accuracy),
+                        known_digits(each.digits_noise), LIMITS[each.limited_by],
+                    ],
+                )
+                for each in self.verdicts
+            ],
+            rest=".frame()",
+        )  # fmt: skip
 
     def frame(self) -> pd.DataFrame:
         """The verdicts as a table: a row for llh and for each chosen entry of the gradient."""
@@ -188,7 +223,18 @@ def stored_study(
 
 
 def study_precision(objective: AmiciObjective, theta: ArrayLike, **options: Any) -> Study:
-    """The finished study; arguments as for `studies`."""
+    """The finished study; arguments as for `studies`.
+
+    Examples:
+        >>> import jax
+        >>> from amijax import AmiciObjective, load_problem
+        >>> from amijax.precision import study_precision
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> objective = AmiciObjective(load_problem("Conversion_Reaction"))
+        >>> study = study_precision(objective, objective.problem.nominal_theta, pieces=["budget"])
+        >>> study.verdicts[1].quantity, bool(study.verdicts[1].digits_float32 > 4)
+        ('k1', True)
+    """
     *_, study = studies(objective, theta, **options)
     return study
 

@@ -21,6 +21,7 @@ from amijax.problems.opening import open_problem
 from amijax.problems.petab_yaml import PetabFiles, read_petab_yaml
 from amijax.problems.problem import Problem, ProblemError
 from amijax.problems.rehearsal import rehearse
+from amijax.problems.scale_choice import ScaleChoice
 
 DEFAULT_LIMITS = BundleLimits()
 
@@ -51,7 +52,7 @@ def open_bundle(
     *,
     yaml_file: str | None = None,
 ) -> Bundle:
-    """Open an uploaded PEtab v1 problem.
+    """Open an uploaded PEtab problem.
 
     Only the files that its YAML file names are kept, in the cache folder below `uploads`, under
     the digest of their content; all others are dropped unread. Of a problem that is refused
@@ -85,8 +86,15 @@ def open_bundle(
     return reopen_bundle(key, limits)
 
 
-def reopen_bundle(key: str, limits: BundleLimits = DEFAULT_LIMITS) -> Bundle:
+def reopen_bundle(
+    key: str, limits: BundleLimits = DEFAULT_LIMITS, *, scales: ScaleChoice | None = None
+) -> Bundle:
     """Open a problem again that was uploaded before.
+
+    Args:
+        key: digest of its files.
+        limits: how large and how strange it may be.
+        scales: of theta, as in `load_problem`.
 
     Raises:
         ProblemError: it is not there any more, or the key is none.
@@ -98,7 +106,7 @@ def reopen_bundle(key: str, limits: BundleLimits = DEFAULT_LIMITS) -> Bundle:
         raise ProblemError("This upload is not kept any more: upload it again.") from None
     path = folder / _FILES / note["yaml"]
     with _without_path(folder / _FILES):
-        problem = open_problem(path, note["problem_id"], limits=limits)
+        problem = open_problem(path, note["problem_id"], scales=scales, limits=limits)
     with suppress(OSError):
         (folder / _NOTE).touch()  # the latest use decides which are removed
     return Bundle(key, problem)

@@ -101,7 +101,10 @@ class LogPrior:
     curvature: FloatArray
 
 
-def objective_priors(problem: Problem) -> tuple[ObjectivePrior | TruncatedPrior, ...]:
+type Prior = ObjectivePrior | TruncatedPrior
+
+
+def objective_priors(problem: Problem) -> tuple[Prior, ...]:
     """The objective priors that the parameter table gives for free parameters, in its order.
 
     In PEtab v2, where one parameter has a prior, all others have a uniform one within their
@@ -184,9 +187,7 @@ def log_prior(problem: Problem, theta: FloatArray) -> float | None:
     return None if found is None else found.value
 
 
-def log_prior_at(
-    problem: Problem, priors: Sequence[ObjectivePrior], theta: FloatArray
-) -> LogPrior | None:
+def log_prior_at(problem: Problem, priors: Sequence[Prior], theta: FloatArray) -> LogPrior | None:
     """The log-density of priors that were read before, with derivatives; None if there are none.
 
     Args:
@@ -214,7 +215,7 @@ def log_prior_at(
 
 
 def prior_residuals(
-    problem: Problem, priors: Sequence[ObjectivePrior], theta: FloatArray
+    problem: Problem, priors: Sequence[Prior], theta: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Residuals whose squares are minus twice the log-density of normal priors, but for a constant.
 

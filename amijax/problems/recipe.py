@@ -15,6 +15,7 @@ from amijax.paths import cache_dir
 from amijax.problems.files import files_digest, read_files
 from amijax.problems.opening import open_problem
 from amijax.problems.problem import Problem, ProblemError
+from amijax.scales import Scale
 
 _KEPT = 50
 _WRITING = ".writing-"
@@ -30,6 +31,7 @@ class ProblemRecipe:
         yaml_name: its YAML file.
         digest: of the files.
         repair: as in `Problem`.
+        scales: of theta, by parameter, where they are not the default ones (PEtab v2).
         files: name relative to the YAML file's folder, and content, packed by zlib; the YAML file
             is among them.
     """
@@ -38,6 +40,7 @@ class ProblemRecipe:
     yaml_name: str
     digest: str
     repair: bool
+    scales: tuple[tuple[str, Scale], ...]
     files: tuple[tuple[str, bytes], ...] = field(compare=False, repr=False)
 
     @classmethod
@@ -61,7 +64,8 @@ class ProblemRecipe:
                 "another process would compute something else. Open the problem again."
             )
         packed = tuple((name, zlib.compress(content)) for name, content in files.items())
-        return cls(problem.problem_id, path.name, problem.digest, problem.repair, packed)
+        scales = tuple(problem.chosen_scales.items())
+        return cls(problem.problem_id, path.name, problem.digest, problem.repair, scales, packed)
 
     def open(self) -> Problem:
         """Open the problem from its files in the cache folder, below `recipes`.
@@ -83,7 +87,8 @@ class ProblemRecipe:
                 f"The files of {self.problem_id} can't be written to {folder}: "
                 f"{error.strerror or error}. Name another cache folder in AMIJAX_CACHE_DIR."
             ) from error
-        return replace(open_problem(path, self.problem_id), repair=self.repair)
+        scales = dict(self.scales) or None
+        return replace(open_problem(path, self.problem_id, scales=scales), repair=self.repair)
 
     @property
     def _home(self) -> PurePosixPath:

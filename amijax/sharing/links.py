@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from amijax.precisions import Precision
 from amijax.problems.points import read_value
 from amijax.problems.problem import Problem
+from amijax.problems.scale_choice import SCALES, ScaleChoice
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverChoice
 
@@ -117,6 +118,8 @@ def link_query(state: State, problem: Problem) -> dict[str, str]:
         query |= {name: "true" for name in _FLAGS if getattr(state.lesson, name)}
     if not state.repair:
         query["repair"] = "false"
+    if problem.chosen_scales:
+        query["scales"] = scales_text(problem)
     if (length := len(urlencode(query))) > MAX_LENGTH:
         raise LinkError(
             f"The {moved.size} parameters that differ from nominal take {length} characters; an "
@@ -194,6 +197,30 @@ def read_lesson(query: Mapping[str, str]) -> LessonView:
 def asks_for_no_repair(query: Mapping[str, str]) -> bool:
     """Whether an address asks for a problem's model as it is, with AMICI's own wrong numbers."""
     return query.get("repair") == "false"
+
+
+def scales_text(problem: Problem) -> str:
+    """The scales that were chosen, as addresses have them: one for all, or `id:scale,id:scale`."""
+    everywhere = set(problem.scales)
+    if len(everywhere) == 1:
+        return everywhere.pop()
+    return ",".join(f"{name}:{scale}" for name, scale in problem.chosen_scales.items())
+
+
+def asked_scales(query: Mapping[str, str]) -> ScaleChoice | None:
+    """Scales of theta that an address asks for; None where it says nothing that is one.
+
+    Whether the problem takes them shows when it is opened.
+    """
+    text = str(query.get("scales", ""))
+    if not text or len(text) > MAX_LENGTH:
+        return None
+    if text in SCALES:
+        return cast("ScaleChoice", text)
+    pairs = [part.partition(":")[::2] for part in text.split(",")]
+    if not all(_ID.fullmatch(name) and scale in SCALES for name, scale in pairs):
+        return None
+    return cast("ScaleChoice", dict(pairs))
 
 
 def needed_upload(query: Mapping[str, str], names: tuple[str, ...]) -> str | None:

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from amijax.json_values import exact_json_text, from_text
 from amijax.precisions import PRECISIONS, Precision
 from amijax.problems.problem import Problem
-from amijax.scales import FloatArray
+from amijax.problems.scale_choice import SCALES
+from amijax.scales import FloatArray, Scale, to_linear, to_scaled
 from amijax.simulation.settings import SolverChoice
 from amijax.versions import versions
 
@@ -46,6 +47,7 @@ class Snapshot:
         precision: what JAX computes in.
         choice: what was asked of the solver.
         repair: whether the model was repaired where AMICI would be wrong.
+        scales: of theta, by parameter, where they were not the default ones (PEtab v2).
         llh: AMICI's log-likelihood there, NaN if there is none.
         gradient: its derivative with respect to theta, shape (n_parameters,), NaN where there is
             none.
@@ -64,12 +66,13 @@ class Snapshot:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=versions)
     repair: bool = True
+    scales: dict[str, Scale] = field(default_factory=dict)
 
     def theta_for(self, problem: Problem) -> FloatArray:
-        """Theta in the order of a problem's parameter table.
+        """Theta in the order of a problem's parameter table, on the problem's scales.
 
         Args:
-            problem: the one to return to.
+            problem: the one to look at it with.
 
         Raises:
             SnapshotError: the problem's free parameters are others.
@@ -80,7 +83,19 @@ class Snapshot:
                 "now, so it can't be returned to."
             )
         values = dict(zip(self.parameter_ids, self.theta, strict=True))
-        return np.array([values[name] for name in problem.parameter_ids])
+        theta = np.array([values[name] for name in problem.parameter_ids])
+        scales = tuple(
+            self.scales.get(name, default)
+            for name, default in zip(problem.parameter_ids, problem.default_scales, strict=True)
+        )
+        if scales == problem.scales:
+            return theta
+        moved = to_scaled(to_linear(theta, scales), problem.scales)
+        if not np.isfinite(moved).all():
+            raise SnapshotError(
+                f"Snapshot “{self.name}” has a value without a logarithm; choose its scales first."
+            )
+        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +119,13 @@ def compare_snapshots(a: Snapshot, b: Snapshot) -> SnapshotDifference:
     """Set two snapshots of one problem side by side.
 
     Raises:
-        SnapshotError: they are of problems with other names or parameters.
+        SnapshotError: they are of problems with other names, parameters or scales.
     """
+    if a.scales != b.scales:
+        raise SnapshotError(
+            f"“{a.name}” and “{b.name}” have other scales of theta, so their values and gradients "
+            "don't compare: return to one of them, choose the other's scales, and keep it again."
+        )
     if a.problem != b.problem or set(a.parameter_ids) != set(b.parameter_ids):
         raise SnapshotError(
             f"“{a.name}” is of {a.problem} and “{b.name}” of {b.problem}, or their free "
@@ -215,6 +235,13 @@ def _read(entry: Any) -> Snapshot:
     repair = entry.get("repair", True)  # files of before have none
     if not isinstance(repair, bool):
         raise SnapshotError("repair must be true or false")
+    scales = entry.get("scales", {})  # files of before have none
+    if (
+        not isinstance(scales, dict)
+        or not set(scales) <= set(ids)
+        or not set(scales.values()) <= set(SCALES)
+    ):
+        raise SnapshotError(f"scales must be an object of parameters and {', '.join(SCALES)}")
     if not isinstance(recorded, dict) or len(recorded) > 20:
         raise SnapshotError("versions must be a short object")
     return Snapshot(
@@ -229,6 +256,7 @@ def _read(entry: Any) -> Snapshot:
         created=created.isoformat(timespec="seconds"),
         versions={clean_name(k): clean_name(_text(v, "a version")) for k, v in recorded.items()},
         repair=repair,
+        scales=scales,
     )
 
 

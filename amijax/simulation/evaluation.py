@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import amici.sim.sundials as sundials
 import numpy as np
 
+from amijax.html_tables import Column, Row
 from amijax.models.neutral_ids import with_own_ids
+from amijax.notebook_html import number, report
 from amijax.scales import FloatArray
 from amijax.simulation.failures import (
     MAX_TIME_EXCEEDED,
@@ -50,6 +52,25 @@ class Evaluation:
     cpu_seconds: float
     solver: SolverSettings
     fim: FloatArray | None = None
+
+    def _repr_html_(self) -> str:
+        """Llh, and the gradient as a table, for notebooks."""
+        gradient = () if self.gradient is None else zip(self.theta, self.gradient, strict=True)
+        return report(
+            f"llh {self.llh:.9g}",
+            [
+                f"Failed: {self.failure}" if self.failure else "",
+                f"{self.wall_seconds * 1e3:.3g} ms, of which AMICI's CPU time "
+                f"{self.cpu_seconds * 1e3:.3g} ms. Solver: {self.solver}.",
+            ],
+            "position in theta",
+            ["theta", Column("gradient", "of llh with respect to theta", strong=True)],
+            [
+                Row(str(i), [number(theta), number(entry, ".9g")])
+                for i, (theta, entry) in enumerate(gradient)
+            ],
+            rest=".gradient",
+        )
 
 
 def failed_evaluation(

@@ -107,6 +107,6 @@ def _key(
     own = tuple(theta.tobytes() for theta in points)
     base = objective.solver
     return (
-        objective.model.key, objective.problem.digest, digits, own, base.max_steps,
+        objective.model.key, objective.problem.identity, digits, own, base.max_steps,
         base.time_limit, base.steady_state, base.steady_state_sensitivities,
     )  # fmt: skip

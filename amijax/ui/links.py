@@ -16,6 +16,7 @@ from amijax.problems.limits import uploads_allowed
 from amijax.sharing.links import (
     LinkError,
     State,
+    asked_scales,
     asks_for_no_repair,
     link_address,
     link_query,
@@ -64,6 +65,7 @@ def read_address(session: Session, page: str) -> None:
     if query.get("problem") in names:
         st.session_state["problem"] = query["problem"]
         session.unrepaired = query["problem"] if asks_for_no_repair(query) else ""
+        session.ask_for_scales(query["problem"], asked_scales(query))
     if whole:
         # An address that says nothing is a newcomer's, who starts where AMICI's notebook does, in
         # float32; one that says something, but not this, means float64, as links always have.

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from amijax.html_tables import Column, Number, Row, needed_width
 from amijax.problems import Problem
 from amijax.problems.points import on_bounds, random_theta, read_text, read_value
-from amijax.ui import html_tables
-from amijax.ui.html_tables import Column, Number, Row, needed_width
+from amijax.ui import html_tables, scales
 from amijax.ui.markdown import plain
 from amijax.ui.session import Session
 
@@ -160,8 +160,7 @@ def _table(
     session: Session, problem: Problem, order: tuple[int, ...], with_names: bool
 ) -> pd.DataFrame:
     changed = session.theta != problem.nominal_theta
-    scales = set(problem.scales)
-    one_scale = len(scales) == 1
+    one_scale = len(set(problem.scales)) == 1
     columns: dict[str, Any] = {
         _VALUE: [f"{session.base[i]:.8g}" for i in order],
         # Of one type even if all are empty: the editor forgets its edits when a type changes.
@@ -242,7 +241,13 @@ def _columns(
             key=f"{key}_reset",
             help="Back to nominal, the value that the problem comes with",
         ),
-        "scale": text("scale", width=58, help="PEtab's parameterScale"),
+        "scale": text(
+            "scale",
+            width=58,
+            help="PEtab's parameterScale"
+            if problem.petab_version == "1"
+            else "The scale of theta that was chosen, since PEtab v2 has none",
+        ),
         "name": text("name", help="What the parameter is, from the problem's own table"),
     }
 
@@ -278,6 +283,7 @@ def buttons(session: Session, problem: Problem) -> None:
     )
     with st.popover("Paste", icon=":material/content_paste:", key=_PASTE, on_change="rerun"):
         _paste_form(session, problem)
+    scales.choose(session, problem)
     if session.seed and np.array_equal(session.theta, random_theta(problem, session.seed)):
         st.caption(f"seed {session.seed}", width="content")
 

@@ -11,6 +11,7 @@ from amijax.problems import (
     download_problem,
     list_problems,
 )
+from amijax.problems.scale_choice import ScaleChoice
 from amijax.ui import resources
 from amijax.ui.session import Session
 
@@ -42,19 +43,35 @@ def link_to(name: str) -> None:
 
 def open_picked(session: Session, name: str) -> Problem:
     """The picked problem; where it can't be had, say why and end the page here."""
-    repair = name != session.unrepaired
+    repair, scales = name != session.unrepaired, session.scales.get(name)
     try:
-        if name in session.uploads:
-            return resources.upload_for(session.uploads[name], repair)
-        info = next(info for info in list_problems() if info.problem_id == name)
-        if not info.is_here:
-            _download(name)
-        return resources.problem_for(name, repair)
+        if name not in session.uploads:
+            info = next(info for info in list_problems() if info.problem_id == name)
+            if not info.is_here:
+                _download(name)
+        if scales is not None:
+            try:
+                return opened(session, name, repair, scales)
+            except ProblemError as error:
+                session.ask_for_scales(name, None)
+                st.warning(f"The scales of theta that were asked for can't be used. {error}")
+        return opened(session, name, repair, None)
     except ProblemError as error:
         st.error(f"{name} can't be opened. {error}")
         st.button("Try again", key="retry_open", icon=":material/refresh:")
         st.caption("Pick another problem in the sidebar meanwhile.")
         st.stop()
+
+
+def opened(session: Session, name: str, repair: bool, scales: ScaleChoice | None) -> Problem:
+    """A problem that is here, with some scales of theta; None for its default ones.
+
+    Raises:
+        ProblemError: it can't be opened, or not with these scales.
+    """
+    if name in session.uploads:
+        return resources.upload_for(session.uploads[name], repair, scales)
+    return resources.problem_for(name, repair, scales)
 
 
 def _download(name: str) -> None:

@@ -14,6 +14,7 @@ from amijax.models.lookup import CompiledModel
 from amijax.paths import dask_scheduler
 from amijax.problems import Problem, load_problem
 from amijax.problems.bundle import reopen_bundle
+from amijax.problems.scale_choice import ScaleChoice
 
 if TYPE_CHECKING:
     from amijax.objective import AmiciObjective
@@ -21,23 +22,23 @@ if TYPE_CHECKING:
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the problem")
-def problem_for(problem_id: str, repair: bool = True) -> Problem:
+def problem_for(problem_id: str, repair: bool = True, scales: ScaleChoice | None = None) -> Problem:
     """A problem by its id, its model repaired where AMICI would be wrong, or as it is.
 
     Raises:
-        ProblemError: it can't be opened.
+        ProblemError: it can't be opened, or not with these scales.
     """
-    return load_problem(problem_id, repair=repair)
+    return load_problem(problem_id, repair=repair, scales=scales)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the upload")
-def upload_for(key: str, repair: bool = True) -> Problem:
+def upload_for(key: str, repair: bool = True, scales: ScaleChoice | None = None) -> Problem:
     """An uploaded problem by its key, its model repaired or as it is.
 
     Raises:
-        ProblemError: it is not kept any more.
+        ProblemError: it is not kept any more, or can't be opened with these scales.
     """
-    problem = reopen_bundle(key).problem
+    problem = reopen_bundle(key, scales=scales).problem
     return problem if repair else problem.without_repairs()
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from amijax.background import OneAtATime
 from amijax.problems import Problem
+from amijax.problems.scale_choice import ScaleChoice
 from amijax.scales import FloatArray
 from amijax.sharing.links import LessonView
 from amijax.sharing.snapshots import Snapshot
@@ -40,6 +41,7 @@ class Session:
         pending: query of a link to an upload that is not here yet.
         owner: what tells this session's work from that of others in a queue.
         unrepaired: the name of the problem whose repair is switched off, until another is open.
+        scales: what scales of theta were asked for, by the name of a PEtab v2 problem.
         simulations: what this session waits for.
         lesson: where in the lesson, and how it is shown.
         lesson_problem: the problem that the sidebar showed when the lesson was drawn last.
@@ -66,6 +68,7 @@ class Session:
     guesses: dict[Hashable, int | None] = field(default_factory=dict)
     unrepaired: str = ""
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+    scales: dict[str, ScaleChoice] = field(default_factory=dict)
     simulations: OneAtATime = field(default_factory=lambda: OneAtATime("amijax session"))
 
     def open(self, problem: Problem, name: str) -> None:
@@ -76,6 +79,17 @@ class Session:
             self.move_to(problem.nominal_theta)
             self.start_from(problem.nominal_theta, "nominal")
             self.seed = 0
+
+    def ask_for_scales(self, name: str, choice: ScaleChoice | None) -> None:
+        """Let a problem have other scales of theta; None for its default ones.
+
+        Args:
+            name: the problem's, as the sidebar lists it.
+            choice: what is asked for.
+        """
+        self.scales.pop(name, None)
+        if choice:
+            self.scales[name] = choice
 
     def move_to(self, theta: FloatArray, notes: tuple[str, ...] = ()) -> None:
         """Set all of theta; the parameter table starts afresh from there."""

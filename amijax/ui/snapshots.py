@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from amijax.figures import trajectories_figure
-from amijax.problems import Problem
+from amijax.problems import Problem, ProblemError
 from amijax.sharing.snapshots import (
     Snapshot,
     SnapshotError,
@@ -18,7 +18,7 @@ from amijax.sharing.snapshots import (
     export_snapshots,
     import_snapshots,
 )
-from amijax.ui import charts, numbers
+from amijax.ui import charts, numbers, picker
 from amijax.ui.context import Context
 from amijax.ui.solver_settings import apply_choice
 from amijax.ui.whatif import WhatIf
@@ -86,6 +86,7 @@ def _keep(context: Context, whatif: WhatIf) -> None:
                 llh=evaluation.llh,
                 gradient=evaluation.gradient,
                 repair=context.problem.repair,
+                scales=context.problem.chosen_scales,
             )
         )
         st.session_state["snapshot_name"] = ""
@@ -120,12 +121,16 @@ def _one(context: Context, here: list[Snapshot]) -> None:
 
 def _return(context: Context, snapshot: Snapshot) -> None:
     try:
-        context.session.move_to(snapshot.theta_for(context.problem))
-    except SnapshotError as error:
+        problem = picker.opened(
+            context.session, snapshot.problem, snapshot.repair, snapshot.scales or None
+        )
+        context.session.move_to(snapshot.theta_for(problem))
+    except (SnapshotError, ProblemError) as error:
         context.session.link_notes = (str(error),)
         return
     apply_choice(snapshot.choice)
     context.session.unrepaired = "" if snapshot.repair else snapshot.problem
+    context.session.ask_for_scales(snapshot.problem, snapshot.scales)
     st.session_state["x64"] = snapshot.precision == "float64"
 
 

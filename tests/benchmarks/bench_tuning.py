@@ -244,8 +244,9 @@ def show_digits(each: ForDigits) -> str:
 @problems_argument(PROBLEMS)
 @seconds_option(4.0, "for a pair of calls")
 @number_option("--others", 20, "Points at which the promise is tried.")
+@click.option("--same", "only_same", is_flag=True, help="Part (a) alone, for large problems.")
 @json_option
-def main(problems, seconds, others, json_file):
+def main(problems, seconds, others, only_same, json_file):
     """Print the tables as they come, and the summary."""
     quiet_amici()
     same, asked = [], []
@@ -255,8 +256,8 @@ def main(problems, seconds, others, json_file):
             same.append(same_error(objective, seconds))
             print("(a)", show_same(same[-1]), flush=True)
             baseline = baseline_at(objective, objective.problem.nominal_theta).solver
-            points = other_points(objective, baseline, others)
-            for digits in DIGITS:
+            points = [] if only_same else other_points(objective, baseline, others)
+            for digits in () if only_same else DIGITS:
                 asked.append(for_digits(objective, digits, points, seconds))
                 print("(b)", show_digits(asked[-1]), flush=True)
         except Exception as error:  # the others go on

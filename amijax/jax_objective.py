@@ -67,7 +67,10 @@ class JaxObjective:
     nested or not, if the objective has an `evaluate_batch`. A failure is NaN in JAX; `failures`
     keeps the latest ones. Safe to use from many threads at once.
 
-<<<<<<< HEAD
+    To JAX it is a static value: an argument of a jitted function, or a field of an equinox module,
+    without leaves. It equals itself only, since its `failures` are its own. It pickles as its
+    objective and options.
+
     Examples:
         >>> import jax
         >>> from amijax import AmiciObjective, JaxObjective, load_problem
@@ -77,11 +80,6 @@ class JaxObjective:
         >>> value, gradient = jax.value_and_grad(f)(problem.nominal_theta)
         >>> round(float(value), 4), gradient.dtype
         (41.7502, dtype('float64'))
-=======
-    To JAX it is a static value: an argument of a jitted function, or a field of an equinox module,
-    without leaves. It equals itself only, since its `failures` are its own. It pickles as its
-    objective and options.
->>>>>>> main
     """
 
     def __init__(

@@ -15,6 +15,8 @@ from .digit_stack import stack_digits as stack_digits
 from .fit.files import load_fit as load_fit
 from .fit.files import save_fit as save_fit
 from .fit.multistart import fit as fit
+from .fit.pypesto_hdf5 import export_pypesto as export_pypesto
+from .fit.pypesto_hdf5 import import_pypesto as import_pypesto
 from .fit.record import FitResult as FitResult
 from .fit.record import Start as Start
 from .jax_bounds import Bounds as Bounds

@@ -71,7 +71,7 @@ class HostCalls:
     A callback must not raise (its effect on the running program is undefined), so an exception of
     the host becomes a `Broken` in the place of every result, with one warning for each kind.
     What is no `Exception`, Ctrl-C above all, must end the program: it does leave the callback, and
-    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `raising_interrupts` mends
+    JAX makes a `JaxRuntimeError` of it. Where we wait for the program, `uninterrupted` mends
     that; elsewhere Ctrl-C is sent once more, as a KeyboardInterrupt that `except Exception` lets
     pass.
 
@@ -79,12 +79,14 @@ class HostCalls:
         failures: the latest results that have a failure.
     """
 
-    def __init__(self, scales: Sequence[Scale]) -> None:
+    def __init__(self, scales: Sequence[Scale], instead: str = "NaN") -> None:
         """Begin without failures.
 
         Args:
             scales: the parameters' PEtab scales.
+            instead: what JAX gets where the host raises, in words.
         """
+        self._instead = instead
         self.scales = tuple(scales)
         self.failures: deque[Any] = deque(maxlen=16)
         # The calls under way whose callers want to know more, by the number that JAX hands on.
@@ -92,22 +94,6 @@ class HostCalls:
         self._numbers = count()
         self._warned: set[type[BaseException]] = set()
         self._waiting = _Waiting()
-
-    def callback(self, function: Callable[..., None]) -> Callable[..., None]:
-        """The same function for `jax_internals.host_callback`, minding interrupts.
-
-        Args:
-            function: fills in its first argument, a tuple of floating arrays.
-        """
-
-        def guarded(out: tuple[np.ndarray, ...], *arguments: np.ndarray) -> None:
-            try:
-                function(out, *arguments)
-            except BaseException as error:
-                self._interrupted_by(error)
-                raise
-
-        return guarded
 
     @contextmanager
     def call(self, call: Call) -> Iterator[int]:
@@ -149,6 +135,7 @@ class HostCalls:
         except BaseException as error:
             if call.ended_by is None:
                 if not isinstance(error, Exception):
+                    self._interrupted_by(error)
                     raise
                 self._warn(error)
             results = [Broken(error)] * n
@@ -157,7 +144,7 @@ class HostCalls:
         return results
 
     @contextmanager
-    def raising_interrupts(self) -> Iterator[None]:
+    def uninterrupted(self) -> Iterator[None]:
         """While we wait for a program in this thread: what ends it is raised as what it is."""
         outer, self._waiting.ended_by = self._waiting.ended_by, _NOTHING_YET
         try:
@@ -173,7 +160,7 @@ class HostCalls:
         if self._waiting.ended_by is not None:
             self._waiting.ended_by = error
         elif isinstance(error, KeyboardInterrupt) and callable(signal.getsignal(signal.SIGINT)):
-            timer = threading.Timer(_UNTIL_JAX_IS_THROUGH, signal.raise_signal, (signal.SIGINT,))
+            timer = threading.Timer(_UNTIL_JAX_IS_THROUGH, _interrupt_main_thread)
             timer.daemon = True
             timer.start()
 
@@ -183,13 +170,20 @@ class HostCalls:
         self._warned.add(type(error))
         sentence = (
             f"The objective raised {type(error).__name__}: {error}. An objective should not raise: "
-            "JAX goes on with NaN, here and at every later error, of which `failures` has the "
-            f"latest. There will be no further warning for {type(error).__name__}."
+            f"JAX goes on with {self._instead}, here and at every later error; `failures` has the "
+            f"latest ones. There is no further warning for {type(error).__name__}."
         )
         try:
             warnings.warn(sentence, HostErrorWarning, stacklevel=2)
         except HostErrorWarning:  # warnings are errors, and an error must not leave the callback
             logging.getLogger(__name__).error(sentence)
+
+
+def _interrupt_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):  # wakes it, if it waits for something
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
 
 
 _NOTHING_YET = object()

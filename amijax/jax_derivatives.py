@@ -81,7 +81,8 @@ def differentiable_llh(
         # is the Hessian with respect to theta. All factors stay within float32's range, which
         # the Hessian with respect to p itself, H / s^2, leaves for small p.
         factor, is_logarithmic = _constants(tuple(scales), p.dtype)
-        slope = jnp.where(is_logarithmic & (p != 0), factor * p, jnp.ones_like(p))
+        usable = is_logarithmic & (p != 0) & jnp.isfinite(p)
+        slope = jnp.where(usable, factor * p, jnp.ones_like(p))
         step = dp / slope
         dgradient = jnp.dot(second, step) / slope - factor * gradient * step
         return (value, gradient), (jnp.dot(gradient, dp), dgradient)

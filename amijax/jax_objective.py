@@ -132,14 +132,15 @@ class JaxObjective:
         self._parameter_ids = (
             tuple(objective.parameter_ids) if isinstance(objective, NamedHostObjective) else None
         )
-        self._calls = HostCalls(self._scales)
+        instead = "minus infinity" if on_failure == "reject" else "NaN"
+        self._calls = HostCalls(self._scales, instead)
         self._programs: dict[tuple[bool, str], tuple[Any, float]] = {}
         self._lock = threading.Lock()
         self._llh_linear = differentiable_llh(
             HostFunctions(
-                self._calls.callback(partial(self._host, gradient=False)),
-                self._calls.callback(partial(self._host, gradient=True)),
-                None if second_derivative == "error" else self._calls.callback(self._host_hessian),
+                partial(self._host, gradient=False),
+                partial(self._host, gradient=True),
+                None if second_derivative == "error" else self._host_hessian,
             ),
             self._scales,
             always_with_gradient=value == "with_gradient",
@@ -168,7 +169,7 @@ class JaxObjective:
             ValueError: theta has the wrong shape, or ids in it are unknown or missing.
         """
         theta = self._checked(theta)
-        with self._calls.raising_interrupts():
+        with self._calls.uninterrupted():
             return self._call(theta)
 
     def evaluate(
@@ -188,7 +189,7 @@ class JaxObjective:
         theta = self._checked(theta)
         program, compile_seconds = self._program(gradient, theta)
         call = Call(check)
-        with self._calls.call(call) as number, self._calls.raising_interrupts():
+        with self._calls.call(call) as number, self._calls.uninterrupted():
             start = time.perf_counter()
             llh, grad = jax.block_until_ready(program(theta, np.int32(number)))
             wall_seconds = time.perf_counter() - start

@@ -62,6 +62,8 @@ nitpick_ignore_regex = [
     # What objectives and simulators are made of; nobody makes these by hand.
     (r"py:class", r"amijax\.(simulation|models)\..*"),
     (r"py:class", r"amijax\.(tuning\.search\.OnProgress|whatif\.layout\.Layout)"),
+    # Aliases of types.
+    (r"py:class", r"amijax\.problems\.(scale_choice\.ScaleChoice|priors\.Prior)"),
 ]
 
 # --- pages ---

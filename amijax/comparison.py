@@ -230,6 +230,15 @@ def compare(
     Raises:
         PrecisionError: float64 was asked for, but JAX's 64-bit mode is off.
         ValueError: theta has the wrong shape, or there is no such precision.
+
+    Examples:
+        >>> from amijax import AmiciObjective, compare, load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> comparison = compare(AmiciObjective(problem), problem.nominal_theta, "float32")
+        >>> bool(abs(comparison.gradient_rel_diff).max() < 1e-4)
+        True
+        >>> list(comparison.gradient_frame())
+        ['scale', 'theta', 'linear', 'amici', 'jax', 'rel_diff']
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be float32 or float64, but is {precision!r}.")

@@ -29,6 +29,9 @@ _STYLE = """
 .amijax-table span[title] { text-decoration: underline dotted; text-underline-offset: 3px;
   cursor: help; }
 """
+_WRAPPED = """
+.NAME td.words { white-space: normal; }
+"""
 _CARDS = """
   .NAME table, .NAME tbody { display: block; }
   .NAME thead { display: none; }
@@ -94,7 +97,13 @@ def body(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 
 
 def table(
-    name: str, corner: str, columns: Sequence[Column], rows: Sequence[Row], *, cards: bool = True
+    name: str,
+    corner: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    cards: bool = True,
+    wrap: bool = False,
 ) -> str:
     """A table with its style.
 
@@ -104,13 +113,14 @@ def table(
         columns: of the cells.
         rows: as many cells each as there are columns.
         cards: whether rows become cards where it is narrow; small tables do without.
+        wrap: whether cells of words may take several lines; numbers never do.
     """
     head = "".join(_header(c.title, c.help, c.strong) for c in columns)
-    style = _STYLE
+    style = _STYLE + (_WRAPPED.replace("NAME", f"amijax-{name}") if wrap else "")
     if cards:
         of_cards = card_style(f"amijax-{name}")
         # In units of the page's type, which may be large.
-        needed = needed_width(columns, rows) / _PIXELS_PER_REM
+        needed = needed_width(columns, rows, wrap=wrap) / _PIXELS_PER_REM
         style += f"@container (max-width: {needed:.4g}rem) {{{of_cards}}}"
     return (
         f"<style>{style}</style><div class='amijax-table'><div class='amijax-{name}'><table>"
@@ -143,12 +153,22 @@ def _text(cell: Number | str) -> str:
 
 
 def needed_width(
-    columns: Sequence[Column], rows: Sequence[Row], *, with_titles: bool = True
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    with_titles: bool = True,
+    wrap: bool = False,
 ) -> int:
-    """Pixels that a table with every cell in one line takes."""
+    """Pixels that a table takes with every cell in one line or, wrapped, with words in several."""
     names = max((len(row.title) for row in rows), default=0) if with_titles else 0
     characters = min(names, _HEADER_CHARACTERS)
     for i, column in enumerate(columns):
         words = max(len(word) for word in column.title.split())
-        characters += max([words, *(len(_text(row.cells[i])) for row in rows)])
+        characters += max([words, *(_longest(row.cells[i], wrap) for row in rows)])
     return int(characters * _PIXELS_PER_CHARACTER + (len(columns) + with_titles) * _PADDING)
+
+
+def _longest(cell: Number | str, wrap: bool) -> int:
+    if wrap and isinstance(cell, str):
+        return max((len(word) for word in cell.split()), default=0)
+    return len(_text(cell))

@@ -70,6 +70,16 @@ class JaxObjective:
     To JAX it is a static value: an argument of a jitted function, or a field of an equinox module,
     without leaves. It equals itself only, since its `failures` are its own. It pickles as its
     objective and options.
+
+    Examples:
+        >>> import jax
+        >>> from amijax import AmiciObjective, JaxObjective, load_problem
+        >>> jax.config.update("jax_enable_x64", True)  # once, at the start of a program
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> f = JaxObjective(AmiciObjective(problem))
+        >>> value, gradient = jax.value_and_grad(f)(problem.nominal_theta)
+        >>> round(float(value), 4), gradient.dtype
+        (41.7502, dtype('float64'))
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from amijax.digits import confirmed_text
-from amijax.html_tables import Column, Number, Row, table
+from amijax.html_tables import Column, Number, Row, needed_width, table
 
 MOST_ROWS = 60
 _NONE = "—"
@@ -36,7 +36,9 @@ def report(
     parts = [f"<p><strong>{escape(title)}</strong></p>"]
     if rows:
         heads = [each if isinstance(each, Column) else Column(each) for each in columns]
-        parts.append(table("record", corner, heads, rows[:MOST_ROWS]))
+        # The style of a class holds for the whole page: tables as wide have the same one.
+        name = f"record-{needed_width(heads, rows[:MOST_ROWS], wrap=True)}"
+        parts.append(table(name, corner, heads, rows[:MOST_ROWS], wrap=True))
     if len(rows) > MOST_ROWS:
         lines = (f"The first {MOST_ROWS} of {len(rows)} rows; {rest} has all.", *lines)
     parts += [f"<p>{escape(line)}</p>" for line in lines if line]

@@ -68,6 +68,16 @@ class AmiciObjective(MeasuredObjective):
     scale as well, since AMICI's error control of sensitivities depends on the scale. One object
     may be called from many threads at once. It pickles as a recipe (`ObjectiveRecipe`): plain data
     from which another process, or another machine, builds its own.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> objective = AmiciObjective(problem)  # compiles the model, once
+        >>> objective
+        <AmiciObjective of Conversion_Reaction: rtol 1e-08, atol 1e-16, forward sensitivities>
+        >>> llh, gradient = objective.llh_and_gradient(problem.nominal_theta)
+        >>> round(llh, 4), gradient.shape
+        (41.7502, (6,))
     """
 
     def __init__(

@@ -49,6 +49,8 @@ os.environ["IPYTHONDIR"] = str(BUILT / "ipython")
 
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
+autoclass_content = "both"  # with what `__init__` says of its arguments
+python_maximum_signature_line_length = 80
 autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -60,6 +62,8 @@ nitpick_ignore_regex = [
     # What objectives and simulators are made of; nobody makes these by hand.
     (r"py:class", r"amijax\.(simulation|models)\..*"),
     (r"py:class", r"amijax\.(tuning\.search\.OnProgress|whatif\.layout\.Layout)"),
+    # Aliases of types.
+    (r"py:class", r"amijax\.problems\.(scale_choice\.ScaleChoice|priors\.Prior)"),
 ]
 
 # --- pages ---

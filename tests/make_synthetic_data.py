@@ -87,11 +87,114 @@ def constant_ligand() -> pd.DataFrame:
     return table.assign(measurement=measured.round(3).ravel())
 
 
+def v2_grid(experiments: dict[str, list[float]], observables: list[str]) -> pd.DataFrame:
+    rows = [
+        (experiment, time, observable)
+        for experiment, times in experiments.items()
+        for time in times
+        for observable in observables
+    ]
+    return pd.DataFrame(rows, columns=["experimentId", "time", "observableId"])
+
+
+def integrated(table: pd.DataFrame, courses: dict[str, tuple], names: list[str]) -> np.ndarray:
+    """States by experiment and time: each course has a start and (until, right side, change)."""
+    found = {}
+    for experiment, (start, periods) in courses.items():
+        times = sorted(table.loc[table["experimentId"] == experiment, "time"].unique())
+        state, now = np.array(start, dtype=float), 0.0
+        for until, rhs, change in periods:
+            state = change(state)
+            inside = [t for t in times if now <= t < until]
+            end = until if np.isfinite(until) else times[-1] + 1
+            x = solve_ivp(rhs, (now, end), state, "DOP853", [*inside, end], rtol=1e-12, atol=1e-12)
+            found |= {(experiment, t): x.y[:, i] for i, t in enumerate(inside)}
+            state, now = x.y[:, -1], until
+    rows = zip(table["experimentId"], table["time"], table["observableId"], strict=True)
+    return np.array([found[e, t][names.index(o)] for e, t, o in rows])
+
+
+def same(state: np.ndarray) -> np.ndarray:
+    return state
+
+
+def inhibited_conversion() -> pd.DataFrame:
+    times = [0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]
+    names = ["A_measured", "B_measured"]
+    table = v2_grid(dict.fromkeys(["control", "inhibitor", "wash_out"], times), names)
+    k1, k2, total, remaining, fed, sigma_a, sigma_b = nominal("Inhibited_Conversion")
+
+    def rhs(activity: float):
+        return lambda _, x: (k2 * x[1] - activity * k1 * x[0]) * np.array([1.0, -1.0])
+
+    start, end = [total, 0.0], np.inf
+    x = integrated(
+        table,
+        {
+            "control": (start, [(end, rhs(1.0), same)]),
+            "inhibitor": (start, [(2.0, rhs(1.0), same), (end, rhs(remaining), same)]),
+            "wash_out": (
+                start,
+                [
+                    (2.0, rhs(1.0), same), (5.0, rhs(remaining), same),
+                    (end, rhs(1.0), lambda x: x + np.array([fed, 0.0])),
+                ],
+            ),
+        },
+        names,
+    )  # fmt: skip
+    noise = np.random.default_rng(SEED).normal(size=len(table))
+    is_a = table["observableId"].eq("A_measured")
+    measured = np.where(is_a, x + sigma_a * noise, x * np.exp(sigma_b * noise))
+    return table.assign(measurement=measured.round(3))
+
+
+def infused_tracer() -> pd.DataFrame:
+    times = [0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+    names = ["plasma_measured", "tissue_measured"]
+    table = v2_grid(dict.fromkeys(["infused", "rest"], times), names)
+    p = nominal("Infused_Tracer")
+    rate = p["loss"] + p["uptake"]
+    plasma = p["basal"] / rate
+    start = [plasma, p["uptake"] * plasma / p["clearance"]]
+
+    def rhs(infusion: float):
+        return lambda _, x: [
+            infusion - rate * x[0], p["uptake"] * x[0] - p["clearance"] * x[1]
+        ]  # fmt: skip
+
+    def bolus(x: np.ndarray) -> np.ndarray:
+        return x + np.array([p["dose"], 0.0])
+
+    raised, end = p["fold"] * p["basal"], np.inf
+    x = integrated(
+        table,
+        {
+            "rest": (start, [(4.0, rhs(p["basal"]), same), (end, rhs(p["basal"]), bolus)]),
+            "infused": (
+                [plasma, p["left"]],
+                [(4.0, rhs(raised), same), (6.0, rhs(raised), bolus), (end, rhs(0.0), same)],
+            ),
+        },
+        names,
+    )
+    random = np.random.default_rng(SEED)
+    is_plasma = table["observableId"].eq("plasma_measured")
+    noise = np.where(
+        is_plasma,
+        p["sigma_plasma"] * random.normal(size=len(table)),
+        p["sigma_tissue"] * random.laplace(size=len(table)),
+    )
+    return table.assign(measurement=(x + noise).round(3))
+
+
 TABLES = {
     "Conversion_Reaction": conversion_reaction,
     "Robertson_Stiff": robertson_stiff,
     "Harvested_Stock": harvested_stock,
     "Constant_Ligand": constant_ligand,
+    "Inhibited_Conversion": inhibited_conversion,
+    "Infused_Tracer": infused_tracer,
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What others do with a JaxObjective: optimisers, second order, Laplace; called as users call them.
 
 The problem is the conversion reaction, whose closed form knows the optimum. NUTS is in
-test_jax_posterior.py.
+the tests of posteriors.
 """
 
 import logging

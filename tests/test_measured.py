@@ -13,7 +13,7 @@ from amijax.simulation.measurements import data_arrays
 
 EMBEDDED = [
     "Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff", "Harvested_Stock",
-    "Constant_Ligand",
+    "Constant_Ligand", "Inhibited_Conversion", "Infused_Tracer",
 ]  # fmt: skip
 # Replicates, numeric noise parameters, preequilibration, postequilibration (time inf), several
 # overrides of one observable in a simulation.

@@ -142,6 +142,94 @@ def _constant_ligand(problem: Problem, theta: FloatArray) -> tuple[float, FloatA
     return _with_gradient(problem, theta, llh)
 
 
+def _inhibited_conversion(problem: Problem, theta: FloatArray) -> tuple[float, FloatArray]:
+    """A <-> B with a forward rate that changes: a single exponential between two changes."""
+    table = problem.measurements
+    is_b = table[C.OBSERVABLE_ID].eq("B_measured").to_numpy()
+    measured = table[C.MEASUREMENT].to_numpy(dtype=np.float64)
+    rows = list(
+        zip(table[C.SIMULATION_CONDITION_ID], table[C.TIME].astype(float), is_b, strict=True)
+    )
+
+    def llh(p: ComplexArray) -> np.complex128:
+        k1, k2, total, remaining, fed, sigma_a, sigma_b = p
+        nothing = 0.0 * k1
+        periods = {  # when, forward rate from then on, and how much A is added
+            "control": [(0.0, k1, nothing)],
+            "inhibitor": [(0.0, k1, nothing), (2.0, remaining * k1, nothing)],
+            "wash_out": [(0.0, k1, nothing), (2.0, remaining * k1, nothing), (5.0, k1, fed)],
+        }
+        simulated = []
+        for experiment, time, row_is_b in rows:
+            a, amount, course = total, total, periods[experiment]
+            ends = [begin for begin, _, _ in course[1:]] + [np.inf]
+            for (begin, forward, added), end in zip(course, ends, strict=True):
+                if time < begin:
+                    break
+                a, amount = a + added, amount + added
+                rate = forward + k2
+                rest = k2 / rate * amount
+                a = rest + (a - rest) * np.exp(-rate * (min(time, end) - begin))
+            simulated.append(amount - a if row_is_b else a)
+        values = np.array(simulated)
+        of_a = _normal_llh(measured[~is_b], values[~is_b], sigma_a)
+        of_b = _normal_llh(np.log(measured[is_b]), np.log(values[is_b]), sigma_b)
+        total_llh: np.complex128 = of_a + of_b - np.sum(np.log(measured[is_b]))
+        return total_llh
+
+    return _with_gradient(problem, theta, llh)
+
+
+def _infused_tracer(problem: Problem, theta: FloatArray) -> tuple[float, FloatArray]:
+    """Two linear compartments from a steady state: sums of two exponentials between changes."""
+    table = problem.measurements
+    is_tissue = table[C.OBSERVABLE_ID].eq("tissue_measured").to_numpy()
+    measured = table[C.MEASUREMENT].to_numpy(dtype=np.float64)
+    rows = list(
+        zip(table[C.SIMULATION_CONDITION_ID], table[C.TIME].astype(float), is_tissue, strict=True)
+    )
+
+    def llh(p: ComplexArray) -> np.complex128:
+        loss, uptake, clearance, basal, fold, dose, left, sigma_plasma, sigma_tissue = p
+        rate = loss + uptake
+        resting = basal / rate
+        nothing = 0.0 * loss
+        starts = {"rest": uptake * resting / clearance, "infused": left}
+        periods = {  # when, infusion from then on, and the bolus
+            "rest": [(0.0, basal, nothing), (4.0, basal, dose)],
+            "infused": [
+                (0.0, fold * basal, nothing), (4.0, fold * basal, dose), (6.0, nothing, nothing)
+            ],
+        }  # fmt: skip
+        simulated = []
+        for experiment, time, row_is_tissue in rows:
+            plasma, tissue, course = resting, starts[experiment], periods[experiment]
+            ends = [begin for begin, _, _ in course[1:]] + [np.inf]
+            for (begin, infusion, bolus), end in zip(course, ends, strict=True):
+                if time < begin:
+                    break
+                plasma = plasma + bolus
+                length = min(time, end) - begin
+                steady, kept = infusion / rate, np.exp(-clearance * length)
+                swing = plasma - steady
+                tissue = (
+                    uptake * steady / clearance * (1.0 - kept)
+                    + tissue * kept
+                    + uptake * swing * (kept - np.exp(-rate * length)) / (rate - clearance)
+                )
+                plasma = steady + swing * np.exp(-rate * length)
+            simulated.append(tissue if row_is_tissue else plasma)
+        values = np.array(simulated)
+        of_plasma = _normal_llh(measured[~is_tissue], values[~is_tissue], sigma_plasma)
+        residual = measured[is_tissue] - values[is_tissue]
+        distance = np.where(residual.real < 0.0, -residual, residual)
+        of_tissue = -np.sum(np.log(2.0 * sigma_tissue) + distance / sigma_tissue)
+        total_llh: np.complex128 = of_plasma + of_tissue
+        return total_llh
+
+    return _with_gradient(problem, theta, llh)
+
+
 def _normal_llh(
     measured: FloatArray, simulated: ComplexArray, sigma: ComplexArray | np.complex128
 ) -> np.complex128:
@@ -170,4 +258,6 @@ _FORMS: dict[str, _Form] = {
     "Conversion_Reaction": _conversion_reaction,
     "Harvested_Stock": _harvested_stock,
     "Constant_Ligand": _constant_ligand,
+    "Inhibited_Conversion": _inhibited_conversion,
+    "Infused_Tracer": _infused_tracer,
 }

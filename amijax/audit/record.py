@@ -143,8 +143,8 @@ class Audit:
                 Row(
                     each.quantity,
                     [
-                        number(each.value, ".9g"), each.verdict, known_digits(each.digits),
-                        each.witness or "—", number(each.witness_value, ".9g"),
+                        number(each.value, ".7g"), each.verdict, known_digits(each.digits),
+                        each.witness or "—", number(each.witness_value, ".7g"),
                         number(each.uncertainty, ".1e"),
                     ],
                 )

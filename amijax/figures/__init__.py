@@ -17,6 +17,9 @@ from amijax.figures.precision import budget_figure as budget_figure
 from amijax.figures.precision import curvature_figure as curvature_figure
 from amijax.figures.precision import digits_figure as digits_figure
 from amijax.figures.precision import tolerances_figure as tolerances_figure
+from amijax.figures.profiles import correlations_figure as correlations_figure
+from amijax.figures.profiles import profiles_figure as profiles_figure
+from amijax.figures.profiles import spectrum_figure as spectrum_figure
 from amijax.figures.slices import prediction_figure as prediction_figure
 from amijax.figures.slices import slices_figure as slices_figure
 from amijax.figures.trajectories import residuals_figure as residuals_figure

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,6 +46,31 @@ class Point:
     value: float
     gradient: FloatArray
     curvature: FloatArray | None
+
+
+class Maximised(Protocol):
+    """What the optimisers of `amijax.fit.optimizers` work on."""
+
+    @property
+    def lower(self) -> FloatArray:
+        """Bounds on the PEtab scale."""
+
+    @property
+    def upper(self) -> FloatArray:
+        """The other bounds."""
+
+    @property
+    def best(self) -> Point | None:
+        """The best point so far within the bounds."""
+
+    def at(self, theta: FloatArray) -> Point:
+        """Value, gradient and curvature."""
+
+    def residuals_at(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Residuals and their Jacobian."""
+
+    def minus_value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Both with the sign changed."""
 
 
 class FitFunction:

@@ -69,7 +69,7 @@ class FitJob(WatchedJob[FitJobProgress]):
         executor: TaskExecutor | None,
     ) -> None:
         what = f"{objective.problem.problem_id}, {request.n_starts} starts"
-        super().__init__("fit", _one_at_a_time, None, owner=owner, what=what)
+        super().__init__("fit", long_work, None, owner=owner, what=what)
         self._request = request
         self._at: FitProgress | None = None
         self._start(lambda: self._fit(objective, executor))
@@ -117,7 +117,7 @@ class FitJob(WatchedJob[FitJobProgress]):
 
 
 _jobs: Registry[FitJob] = Registry()
-_one_at_a_time = FairQueue()
+long_work = FairQueue()  # all that takes all cores for minutes, fits and profiles, in rotation
 
 
 def start_fit(

@@ -1,4 +1,4 @@
-"""Starts run on a Dask cluster: each is a task, and one whose worker is lost is repeated."""
+"""Tasks run on a Dask cluster: each is a task, and one whose worker is lost is repeated."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from amijax.fit.processes import given_up
-from amijax.fit.record import Start
-from amijax.fit.run_start import Plan, Task, run_start
+from amijax.fit.work import Answer, Repeatable, Work
 from amijax.objective import AmiciObjective
 
 _LOST = (
-    "The start was given up: workers of the cluster ended while they computed it. Look into their "
+    "Given up: workers of the cluster ended while they computed it. Look into their "
     "logs: perhaps they have too little memory."
 )
 
 
 @runtime_checkable
 class TaskExecutor(Protocol):
-    """Where the starts of a fit run, if not on this machine; `amijax.DaskExecutor` is one."""
+    """Where tasks run, if not on this machine; `amijax.DaskExecutor` is one."""
 
     def run_tasks(
         self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
@@ -29,19 +27,19 @@ class TaskExecutor(Protocol):
         """Run a function with each of several arguments, as `amijax.cluster.tasks.run_on` does."""
 
 
-def in_tasks(
-    executor: TaskExecutor, objective: AmiciObjective, plan: Plan, tasks: Sequence[Task]
-) -> Generator[Start | None]:
-    """Run starts as tasks of an executor, which tells of them when they are over only.
+def in_tasks[T: Repeatable, A: Answer](
+    executor: TaskExecutor, objective: AmiciObjective, plan: Work[T, A], tasks: Sequence[T]
+) -> Generator[A | None]:
+    """Run tasks as those of an executor, which tells of them when they are over only.
 
     Args:
         executor: for example `amijax.DaskExecutor(client)`.
         objective: the problem.
-        plan: of the fit; its optimiser is a name.
-        tasks: the starts.
+        plan: what they have in common; pickles.
+        tasks: what is to be done.
 
     Yields:
-        Starts that are over, and None several times a second.
+        Answers that are over, and None several times a second.
 
     Raises:
         ProblemError: the problem's files are not what they were when it was opened.
@@ -55,13 +53,13 @@ def in_tasks(
                 continue
             position, answer = event
             if isinstance(answer, BaseException):
-                yield given_up(tasks[position], 1, _LOST)
+                yield plan.given_up(tasks[position], 1, _LOST)
             else:
                 yield pickle.loads(answer)
 
 
 def _run(set_up: bytes, task: bytes) -> bytes:
-    """Run a start on a worker. Pickles within: the scheduler unpacks nothing that needs AMICI."""
+    """Do a task on a worker. Pickles within: the scheduler unpacks nothing that needs AMICI."""
     recipe, plan = pickle.loads(set_up)
-    start = run_start(recipe.rebuild(), plan, pickle.loads(task), lambda _: None)
-    return pickle.dumps(start)
+    answer = plan.run(recipe.rebuild(), pickle.loads(task), lambda _: None)
+    return pickle.dumps(answer)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from amijax.fit.function import FitFunction
+from amijax.fit.function import FitFunction, Maximised
 from amijax.fit.record import Exit
 from amijax.objective import AmiciObjective
 from amijax.problems.priors import objective_priors, prior_residuals
@@ -69,7 +69,7 @@ def fides_options(stage: Stage = Stage()) -> dict[str, float]:  # noqa: B008 - i
     }
 
 
-def run_fides(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
+def run_fides(function: Maximised, theta: FloatArray, stage: Stage) -> End:
     """fides: a trust region that reflects at the bounds (Coleman, Li 1996; Froehlich, Sorger 2022).
 
     The Hessian is AMICI's Fisher information, which forward sensitivities give at no cost: against
@@ -117,7 +117,7 @@ def run_fides(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
     return End(ends.get(flag, "stalled"), f"fides: {words.get(flag, flag.name)}")
 
 
-def run_lbfgsb(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
+def run_lbfgsb(function: Maximised, theta: FloatArray, stage: Stage) -> End:
     """L-BFGS-B of scipy: a line search, without curvature from AMICI."""
     from scipy.optimize import minimize
 
@@ -155,7 +155,7 @@ def run_lbfgsb(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
     return End(ends.get(found.status, "stalled"), f"L-BFGS-B: {found.message}".strip(": "))
 
 
-def run_least_squares(function: FitFunction, theta: FloatArray, stage: Stage) -> End:
+def run_least_squares(function: Maximised, theta: FloatArray, stage: Stage) -> End:
     """least_squares of scipy (trf): Gauss-Newton in a trust region that reflects at the bounds.
 
     For normal noise and normal priors. Estimated noise scales get residuals of their own.
@@ -206,7 +206,7 @@ class _NothingToBeginWithError(Exception):
 
 
 # By the name that `fit` takes.
-OPTIMIZERS: dict[str, Callable[[FitFunction, FloatArray, Stage], End]] = {
+OPTIMIZERS: dict[str, Callable[[Maximised, FloatArray, Stage], End]] = {
     "fides": run_fides,
     "scipy-lbfgsb": run_lbfgsb,
     "least-squares": run_least_squares,

@@ -1,4 +1,4 @@
-"""Starts run side by side in processes of their own: one that is lost costs a repetition."""
+"""Tasks run side by side in processes of their own: one that is lost costs a repetition."""
 
 from __future__ import annotations
 
@@ -13,44 +13,42 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import IO
 
-import numpy as np
-
-from amijax.fit.record import Start, Trace
-from amijax.fit.run_start import Plan, Task
 from amijax.fit.streams import HEARTBEAT
+from amijax.fit.work import Answer, Repeatable, Work
 from amijax.objective import AmiciObjective
 from amijax.processes import kill_group, start_module
 
-# A start whose processes ended so often is a failed one: it is the start that ends them.
+# A task whose processes ended so often is a failed one: it is the task that ends them.
 MOST_LOST = 2
 _SHOWN = 400  # characters of what a process said last
 
 
 class WorkerError(RuntimeError):
-    """Processes that run starts can't begin; the message says why and what to do."""
+    """Processes that do the work can't begin; the message says why and what to do."""
 
 
-def in_processes(
-    objective: AmiciObjective, plan: Plan, tasks: Sequence[Task], n_processes: int
-) -> Generator[Start | None]:
-    """Run starts in processes of their own, which share nothing, not even Python's lock.
+def in_processes[T: Repeatable, A: Answer](
+    objective: AmiciObjective, plan: Work[T, A], tasks: Sequence[T], n_processes: int
+) -> Generator[A | None]:
+    """Run tasks in processes of their own, which share nothing, not even Python's lock.
 
     Closing the iterator ends the processes at once, in the middle of a simulation.
 
     Args:
         objective: the problem.
-        plan: of the fit; its optimiser is a name.
-        tasks: the starts, run in this order.
+        plan: what they have in common; pickles.
+        tasks: run in this order.
         n_processes: how many at a time.
 
     Yields:
-        Starts, under way or over, and None several times a second.
+        Answers, under way or over, and None several times a second.
 
     Raises:
         ProblemError: the problem's files are not what they were when it was opened.
         WorkerError: a process ended before it could run anything.
     """
-    work = _Work(pickle.dumps((replace(objective.recipe(), num_threads=1), plan)), tasks)
+    set_up = pickle.dumps((replace(objective.recipe(), num_threads=1), plan))
+    work = _Pool(set_up, plan, tasks)
     threads = [
         threading.Thread(target=work.serve, name="amijax fit worker", daemon=True)
         for _ in range(min(n_processes, len(tasks)))
@@ -77,12 +75,12 @@ def in_processes(
             thread.join()
 
 
-class _Work:
+class _Pool[T: Repeatable, A: Answer]:
     """What is still to be done, and who does it."""
 
-    def __init__(self, set_up: bytes, tasks: Sequence[Task]) -> None:
-        self.events: SimpleQueue[Start | BaseException | None] = SimpleQueue()
-        self._set_up = set_up
+    def __init__(self, set_up: bytes, plan: Work[T, A], tasks: Sequence[T]) -> None:
+        self.events: SimpleQueue[A | BaseException | None] = SimpleQueue()
+        self._set_up, self._plan = set_up, plan
         self._tasks = deque(tasks)
         self._lock = threading.Lock()
         self._processes: set[subprocess.Popen[bytes]] = set()
@@ -113,7 +111,7 @@ class _Work:
                 return
             assert process.stdin is not None
             assert process.stdout is not None
-            task: Task | None = None
+            task: T | None = None
             any_answer = False
             try:
                 process.stdin.write(self._set_up)
@@ -121,12 +119,12 @@ class _Work:
                     pickle.dump(task, process.stdin)
                     process.stdin.flush()
                     while True:
-                        start = pickle.load(process.stdout)
+                        answer = pickle.load(process.stdout)
                         any_answer = True
-                        if isinstance(start, Exception):
-                            raise start
-                        self.events.put(replace(start, n_lost=task.n_lost))
-                        if start.exit != "running":
+                        if isinstance(answer, Exception):
+                            raise answer
+                        self.events.put(replace(answer, n_lost=task.n_lost))
+                        if not answer.is_running:
                             break
                 process.stdin.close()
             except (EOFError, OSError, pickle.UnpicklingError):
@@ -162,12 +160,12 @@ class _Work:
                 with suppress(OSError):  # what was still to be written to a process that is gone
                     pipe.close()
 
-    def _next(self) -> Task | None:
+    def _next(self) -> T | None:
         with self._lock:
             return self._tasks.popleft() if self._tasks and not self._stopped else None
 
-    def _lost(self, task: Task, any_answer: bool, status: int | None, words: str) -> None:
-        """Have a start repeated whose process ended, or give it up."""
+    def _lost(self, task: T, any_answer: bool, status: int | None, words: str) -> None:
+        """Have a task repeated whose process ended, or give it up."""
         n_lost = task.n_lost + 1
         if n_lost <= MOST_LOST:
             with self._lock:
@@ -176,27 +174,10 @@ class _Work:
         why = f"its process ended {n_lost} times, at last with status {status}"
         if not any_answer:
             raise WorkerError(
-                f"Processes for the starts of a fit can't run: {why}. {words} See that this "
-                "Python can run `python -m amijax`, or fit with workers=1."
+                f"Processes of their own can't run: {why}. {words} See that this Python can run "
+                "`python -m amijax`, or ask for workers=1."
             )
-        self.events.put(given_up(task, n_lost, f"The start was given up: {why}. {words}".strip()))
-
-
-def given_up(task: Task, n_lost: int, message: str) -> Start:
-    """The record of a start whose processes ended again and again.
-
-    Args:
-        task: the start.
-        n_lost: processes that were lost.
-        message: why, and what to do.
-    """
-    nothing = np.full(task.theta_start.shape, np.nan)
-    return Start(
-        index=task.index, theta_start=task.theta_start, theta=nothing, llh=np.nan,
-        log_prior=None, gradient=nothing, gradient_norm=np.nan, n_evaluations=0,
-        seconds=0.0, cpu_seconds=0.0, exit="failed", message=message,
-        failures=(), trace=Trace(*np.empty((3, 0))), n_lost=n_lost,
-    )  # fmt: skip
+        self.events.put(self._plan.given_up(task, n_lost, f"Given up: {why}. {words}".strip()))
 
 
 def _last_words(said: IO[bytes]) -> str:

@@ -124,13 +124,18 @@ def _write_history(group: Any, start: Start) -> None:
     for name in ("n_hess", "n_res", "n_sres"):
         trace.attrs[name] = 0
     trace.attrs["n_fval"] = trace.attrs["n_grad"] = start.n_evaluations
-    trace.attrs["n_iterations"] = len(start.trace.values)
+    steps = [*zip(start.trace.seconds, start.trace.values, strict=True)]
+    # pyPESTO's plots refuse a history without any point. Known are the last one and, where none
+    # could be evaluated, the first.
+    point = start.theta if steps else start.theta_start
+    steps = steps or [(start.seconds, -np.inf)]
+    trace.attrs["n_iterations"] = len(steps)
     trace.attrs["start_time"] = time.time() - start.seconds
     trace.attrs["trace_save_iter"] = 1
-    pairs = zip(start.trace.seconds, start.trace.values, strict=True)
-    for i, (seconds, value) in enumerate(pairs):
+    for i, (seconds, value) in enumerate(steps):
         trace[f"{i}/fval"] = -value
         trace[f"{i}/time"] = seconds
+    trace[f"{len(steps) - 1}/x"] = point
     messages = group.create_group("messages")
     messages.attrs["message"] = f"{start.exit}: {start.message}"
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from amijax.audit.record import Audit
 from amijax.fit.optima import SAME_OPTIMUM
+from amijax.fit.work import Answer
 from amijax.scales import FloatArray, Scale
 from amijax.simulation.settings import SolverSettings
 
@@ -48,7 +49,7 @@ class FailedPoints:
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class Start(Answer):
     """One local optimisation, from where it began to the best point that it saw within the bounds.
 
     Attributes:
@@ -68,7 +69,6 @@ class Start:
         message: the same in the optimiser's words; a sentence with what to do if it failed.
         failures: points that could not be evaluated, the commonest reason first.
         trace: the best value over time.
-        n_lost: processes that ended while they computed it; each cost a repetition.
     """
 
     index: int
@@ -85,12 +85,16 @@ class Start:
     message: str
     failures: tuple[FailedPoints, ...]
     trace: Trace
-    n_lost: int = 0
 
     @property
     def value(self) -> float:
         """What was maximised: llh, and log prior where it counts; NaN without a point."""
         return self.llh + (self.log_prior or 0.0)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is under way."""
+        return self.exit == "running"
 
     @property
     def is_over(self) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 
 from amijax.fit.function import FitFunction
 from amijax.fit.optimizers import OPTIMIZERS, End, Optimizer, Stage
-from amijax.fit.record import Start
+from amijax.fit.record import Start, Trace
+from amijax.fit.work import Repeatable
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverSettings
@@ -35,22 +36,40 @@ class Plan:
     priors: bool
     stages: tuple[SolverSettings, ...]
 
+    def run(self, objective: AmiciObjective, task: Task, report: Callable[[Start], None]) -> Start:
+        """Optimise from a point on, as `run_start`."""
+        return run_start(objective, self, task, report)
+
+    def given_up(self, task: Task, n_lost: int, message: str) -> Start:
+        """The record of a start whose processes ended again and again.
+
+        Args:
+            task: the start.
+            n_lost: processes that were lost.
+            message: why, and what to do.
+        """
+        nothing = np.full(task.theta_start.shape, np.nan)
+        return Start(
+            index=task.index, theta_start=task.theta_start, theta=nothing, llh=np.nan,
+            log_prior=None, gradient=nothing, gradient_norm=np.nan, n_evaluations=0,
+            seconds=0.0, cpu_seconds=0.0, exit="failed", message=message,
+            failures=(), trace=Trace(*np.empty((3, 0))), n_lost=n_lost,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Task(Repeatable):
     """A start that is to be run.
 
     Attributes:
         index: its number.
         theta_start: where it begins.
         begun: the start as it was interrupted; None if it never began.
-        n_lost: processes that ended while they computed it.
     """
 
     index: int
     theta_start: FloatArray
     begun: Start | None = None
-    n_lost: int = 0
 
 
 def run_start(

@@ -1,4 +1,4 @@
-"""Starts run side by side in threads of this process: what comes of them, as it comes."""
+"""Tasks run side by side in threads of this process: what comes of them, as it comes."""
 
 from __future__ import annotations
 
@@ -7,41 +7,40 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from queue import Empty, SimpleQueue
 
-from amijax.fit.record import Start
-from amijax.fit.run_start import Plan, Task, run_start
+from amijax.fit.work import Answer, Repeatable, Work
 from amijax.objective import AmiciObjective
 
 HEARTBEAT = 0.2  # seconds between two looks at whether to go on
 
 
 class _StoppedError(Exception):
-    """Raised inside a start that nobody waits for any more."""
+    """Raised inside a task that nobody waits for any more."""
 
 
-def in_threads(
-    objective: AmiciObjective, plan: Plan, tasks: Sequence[Task], n_threads: int
-) -> Generator[Start | None]:
-    """Run starts in threads of this process.
+def in_threads[T: Repeatable, A: Answer](
+    objective: AmiciObjective, plan: Work[T, A], tasks: Sequence[T], n_threads: int
+) -> Generator[A | None]:
+    """Run tasks in threads of this process.
 
     Closing the iterator ends them after the simulations under way.
 
     Args:
         objective: the problem.
-        plan: of the fit.
-        tasks: the starts, run in this order.
+        plan: what they have in common.
+        tasks: run in this order.
         n_threads: how many at a time.
 
     Yields:
-        Starts, under way or over, and None several times a second.
+        Answers, under way or over, and None several times a second.
     """
-    events: SimpleQueue[Start | BaseException | None] = SimpleQueue()
+    events: SimpleQueue[A | BaseException | None] = SimpleQueue()
     waiting = deque(tasks)
     stopped = threading.Event()
 
-    def report(start: Start) -> None:
+    def report(answer: A) -> None:
         if stopped.is_set():
             raise _StoppedError
-        events.put(start)
+        events.put(answer)
 
     def work() -> None:
         try:
@@ -50,7 +49,7 @@ def in_threads(
                     task = waiting.popleft()
                 except IndexError:
                     break
-                events.put(run_start(objective, plan, task, report))
+                events.put(plan.run(objective, task, report))
         except _StoppedError:
             pass
         except BaseException as error:  # told by the thread that waits

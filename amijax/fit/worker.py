@@ -1,7 +1,7 @@
-"""The process that runs starts of a fit: `python -m amijax.fit.worker`.
+"""The process that runs starts of a fit, or other work: `python -m amijax.fit.worker`.
 
 It reads pickles, which this package wrote, from standard input: the objective's recipe and the
-plan, then one task after the other; and writes starts, under way and over, to standard output, or
+plan, then one task after the other; and writes answers, under way and over, to standard output, or
 an exception in the place of one.
 """
 
@@ -11,8 +11,7 @@ import os
 import pickle
 import sys
 
-from amijax.fit.record import Start
-from amijax.fit.run_start import run_start
+from amijax.fit.work import Answer
 from amijax.logs import quiet_amici
 
 
@@ -23,8 +22,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     quiet_amici()
 
-    def tell(start: Start) -> None:
-        pickle.dump(start, answers)
+    def tell(answer: Answer) -> None:
+        pickle.dump(answer, answers)
         answers.flush()
 
     recipe, plan = pickle.load(sys.stdin.buffer)
@@ -35,7 +34,7 @@ def main() -> None:
         except EOFError:
             return
         try:
-            tell(run_start(objective, plan, task, tell))
+            tell(plan.run(objective, task, tell))
         except BrokenPipeError:  # nobody waits for it any more
             return
         except Exception as error:  # a fault of ours, which is raised where the fit was called

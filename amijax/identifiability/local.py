@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,7 +95,8 @@ def identify(
         )
         gain = _expected_gain(curvature * square, gradient * units, at_bounds, spectrum.floor)
     else:
-        spectrum = Spectrum(*(np.full(shape, np.nan) for shape in (n, (n, n), n)), np.nan)
+        nothing = np.full(n, np.nan)
+        spectrum = Spectrum(nothing, np.full((n, n), np.nan), nothing, np.nan)
         covariance, determined = np.full((n, n), np.nan), np.zeros(n, dtype=bool)
         multiple, directions, gain = np.nan, (), np.nan
     deviations = np.sqrt(np.diag(covariance))
@@ -135,7 +137,7 @@ def _expected_gain(
 
 
 def _prior_curvature(
-    problem: Problem, priors: tuple, theta: FloatArray, units: FloatArray
+    problem: Problem, priors: Sequence[Any], theta: FloatArray, units: FloatArray
 ) -> FloatArray:
     """Minus the second derivatives of the log prior with respect to theta, a diagonal.
 

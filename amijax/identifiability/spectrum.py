@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amijax.scales import FloatArray
 
@@ -65,7 +66,7 @@ def spectrum_of(matrix: FloatArray, error: FloatArray) -> Spectrum:
 
 def covariance_of(
     spectrum: Spectrum, reach: FloatArray, units: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, NDArray[np.bool_]]:
     """The inverse of the matrix in the directions that stand above the noise.
 
     A parameter is not determined where the other directions, followed as far as `reach`, move it

@@ -223,7 +223,18 @@ def stored_study(
 
 
 def study_precision(objective: AmiciObjective, theta: ArrayLike, **options: Any) -> Study:
-    """The finished study; arguments as for `studies`."""
+    """The finished study; arguments as for `studies`.
+
+    Examples:
+        >>> import jax
+        >>> from amijax import AmiciObjective, load_problem
+        >>> from amijax.precision import study_precision
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> objective = AmiciObjective(load_problem("Conversion_Reaction"))
+        >>> study = study_precision(objective, objective.problem.nominal_theta, pieces=["budget"])
+        >>> study.verdicts[1].quantity, bool(study.verdicts[1].digits_float32 > 4)
+        ('k1', True)
+    """
     *_, study = studies(objective, theta, **options)
     return study
 

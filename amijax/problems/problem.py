@@ -133,11 +133,13 @@ class Problem:
 
     @property
     def chosen_scales(self) -> dict[str, Scale]:
-        """The scales that are not the default ones, by parameter."""
+        """The scales that are not the default ones, by parameter; in PEtab v1 none are."""
+        if self.petab_version == "1":
+            return {}
         return {
             name: scale
             for name, scale, default in zip(
-                self.parameter_ids, self.scales, self.default_scales or self.scales, strict=True
+                self.parameter_ids, self.scales, self.default_scales, strict=True
             )
             if scale != default
         }

@@ -127,7 +127,7 @@ def condition_result(
         sllh=sllh,
         stopped=unsteady if rdata.status >= 0 else stopped(condition, rdata),
         cpu_seconds=rdata.cpu_time_total * 1e-3,  # AMICI's are ms
-        fim=_fim(condition, rdata) if fim else None,
+        fim=_fim(condition, rdata) if fim and rdata.status >= 0 else None,
     )
 
 

@@ -46,6 +46,12 @@ def tuned(
 
     Raises:
         ValueError: digits is out of range, or a point has the wrong shape.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem, tuned
+        >>> found = tuned(AmiciObjective(load_problem("Conversion_Reaction")), digits=4)
+        >>> found.outcome, found.digits
+        ('reached', 4.0)
     """
     known = stored_tuning(objective, digits, points)
     if known is not None:

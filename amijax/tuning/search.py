@@ -70,6 +70,13 @@ def tune(
 
     Raises:
         ValueError: digits is out of range, or a point has the wrong shape.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem
+        >>> from amijax.tuning.search import tune
+        >>> found = tune(AmiciObjective(load_problem("Conversion_Reaction")), 4, n_drawn=1)
+        >>> found.outcome, len(found.points), found.digits_measured > 4
+        ('reached', 2, True)
     """
     if digits is not None and not LEAST_DIGITS <= digits <= MOST_DIGITS:
         raise ValueError(f"digits must be from 1 to 10, but is {digits:g}.")

@@ -32,6 +32,7 @@ from amijax.ui.session import start_at
 
 _STARTS = 20
 _SHOWN_STORED = 10
+_AS_SET = "of the solver's settings"
 _OPTIMIZERS = {
     "fides": "fides (trust region, with AMICI's Fisher information)",
     "scipy-lbfgsb": "L-BFGS-B (scipy; gradients only)",
@@ -138,14 +139,14 @@ def _asked(context: Context) -> FitRequest | None:
         optimizer = st.selectbox(
             "Optimiser", list(OPTIMIZERS), key="fit_optimizer", persist_state="session",
             format_func=lambda name: _OPTIMIZERS[name], width=420,
-            help="fides found the best optimum most often for its time in our benchmark.",
+            help="How each compares is measured by tests/benchmarks/bench_fit.py --optimizers.",
         )  # fmt: skip
         begin = st.button(
             "Fit", key="fit_begin", type="primary", icon=":material/play_arrow:",
             help="Starts run on all cores, at low priority",
         )  # fmt: skip
     with st.expander("Bounds, start points and time", key="fit_more"):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             from_current = st.toggle(
                 "Begin one start at the current point", key="fit_from_current",
                 persist_state="session",
@@ -158,6 +159,13 @@ def _asked(context: Context) -> FitRequest | None:
                 "Time limit in seconds", min_value=0.0, step=60.0, key="fit_limit", width=180,
                 persist_state="session", format="%.0f",
                 help="For all starts; 0 is none. Starts under way keep their best point.",
+            )  # fmt: skip
+            tuned = st.selectbox(
+                "Digits of the gradient", [_AS_SET, *map(str, range(2, 9))], key="fit_digits",
+                persist_state="session", width=260,
+                help="For so many digits, the fastest settings are searched first, which takes as "
+                "long as some 500 gradients, once; the fit begins with coarser ones where that "
+                "saves time.",
             )  # fmt: skip
             priors = False
             if objective_priors(problem):
@@ -174,6 +182,7 @@ def _asked(context: Context) -> FitRequest | None:
     return FitRequest(
         n_starts=int(n_starts), seed=int(seed), optimizer=optimizer, lower=lower, upper=upper,
         start_points=own, priors=priors, time_limit=limit or None,
+        digits=None if tuned == _AS_SET else float(tuned),
     )  # fmt: skip
 
 
@@ -213,7 +222,7 @@ def _bounds(context: Context) -> tuple[FloatArray, FloatArray, list[str]]:
 
 def _known(objective: AmiciObjective) -> list[_Known]:
     """Fits that can be shown, the latest first: jobs, then what is on disk."""
-    jobs = [job for job in reversed(fits_of(objective)) if job.progress().result or _goes_on(job)]
+    jobs = [job for job in reversed(fits_of(objective)) if _has_something(job)]
     known = [_Known(job, None) for job in jobs]
     results = {
         progress.result.started for job in jobs if (progress := job.progress()).result is not None
@@ -226,8 +235,10 @@ def _known(objective: AmiciObjective) -> list[_Known]:
     return known
 
 
-def _goes_on(job: FitJob) -> bool:
-    return not job.progress().is_over
+def _has_something(job: FitJob) -> bool:
+    """Whether there is something to see of a job: not of one that was cancelled while it waited."""
+    progress = job.progress()
+    return progress.state != "cancelled" or progress.result is not None
 
 
 def _show(context: Context, objective: AmiciObjective, shown: _Known) -> None:

@@ -26,7 +26,7 @@ from pages import html_table, idle, no_traceback, type_value
 
 PROBLEMS = (
     "Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff", "Harvested_Stock",
-    "Constant_Ligand",
+    "Constant_Ligand", "Inhibited_Conversion", "Infused_Tracer",
 )  # fmt: skip
 LINKS = ("AMICI against JAX", "Lesson", "What if", "Precision", "Audit", "Problems", "About")
 TEXTS = ("", "1e-9", "1e-6", "5", "200000", "abc", "-1", "99999999999999999999", "1.5", "nan")

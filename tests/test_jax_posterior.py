@@ -1,4 +1,4 @@
-"""docs/posteriors.md runs as it stands, and its samplers find the closed form's posterior."""
+"""docs/howto/posteriors.md runs as it stands, and its samplers find the closed form's posterior."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from scipy import stats
 
 pytestmark = pytest.mark.clients
 
-TEXT = (Path(__file__).parents[1] / "docs" / "posteriors.md").read_text()
+TEXT = (Path(__file__).parents[1] / "docs" / "howto" / "posteriors.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 # In standard deviations, and relative. 500 draws with an effective number of 150 or more: the error
 # of a mean is 0.08 then, and three times that is allowed.
@@ -25,7 +25,7 @@ def needed(*modules):
 def run(block):
     """What a block defines."""
     names = {}
-    exec(compile(block, "docs/posteriors.md", "exec"), names)
+    exec(compile(block, "posteriors.md", "exec"), names)
     return names
 
 

@@ -107,17 +107,19 @@ class _Work:
                 kill_group(process)
 
     def _serve_one_process(self) -> None:
+        task = self._next()
+        if task is None:
+            return
         with tempfile.TemporaryFile() as said:
             process = self._begin(said)
             if process is None:
                 return
             assert process.stdin is not None
             assert process.stdout is not None
-            task: Task | None = None
             any_answer = False
             try:
                 process.stdin.write(self._set_up)
-                while (task := self._next()) is not None:
+                while task is not None:
                     pickle.dump(task, process.stdin)
                     process.stdin.flush()
                     while True:
@@ -128,6 +130,7 @@ class _Work:
                         self.events.put(replace(start, n_lost=task.n_lost))
                         if start.exit != "running":
                             break
+                    task = self._next()
                 process.stdin.close()
             except (EOFError, OSError, pickle.UnpicklingError):
                 process.wait()

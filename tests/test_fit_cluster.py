@@ -9,6 +9,7 @@ from test_cluster import new_cluster, processes, worker_cache  # noqa: F401 - fi
 
 import amijax
 from amijax import ClusterError, DaskExecutor
+from amijax.fit.start_points import random_points
 
 pytestmark = pytest.mark.cluster
 
@@ -19,7 +20,12 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def fitted(objective, **options):
-    return amijax.fit(objective, 3, seed=4, audit=False, resume=False, **options)
+    problem = objective.problem
+    points = random_points(problem, 9, 0, problem.lower_theta, problem.upper_theta)
+    # The two of them that take the fewest evaluations, some twenty.
+    return amijax.fit(
+        objective, 2, start_points=points[[4, 8]], audit=False, resume=False, **options
+    )
 
 
 def test_starts_run_on_workers_and_a_lost_one_is_repeated(boehm, new_cluster):  # noqa: F811

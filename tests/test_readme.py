@@ -39,7 +39,7 @@ def environment(boehm):  # noqa: ARG001 - compiled beforehand
 
 
 def test_there_are_blocks():
-    assert len(blocks()) == 6
+    assert len(blocks()) == 7
 
 
 @pytest.mark.parametrize("block", blocks())

@@ -136,6 +136,7 @@ class _Run:
         self._saved: dict[int, float] = {}
         self._n_resumed = 0
         self._audit: Audit | None = None
+        self._versions = fit_versions()  # looked up in files, which takes some milliseconds
         self._clock = time.perf_counter()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -241,7 +242,7 @@ class _Run:
             workers=self._where(),
             seconds=time.perf_counter() - self._clock,
             n_resumed=self._n_resumed,
-            versions=fit_versions(),
+            versions=self._versions,
             started=self._started,
         )
 

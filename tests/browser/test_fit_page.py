@@ -15,10 +15,12 @@ def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_fit_goes_on_over_a_reload_and_becomes_the_current_point(server, new_page, scheme):
     page = new_page(server + "/fit?problem=Conversion_Reaction", scheme)
+    starts = page.locator(".st-key-fit_starts input")
+    starts.fill("2")
+    starts.press("Enter")
     page.get_by_role("button", name="Fit", exact=True).click()
-    page.get_by_text("starts are over").or_(
-        page.get_by_text("best llh", exact=True)
-    ).first.wait_for()
+    running = page.get_by_text("starts are over")
+    running.or_(page.get_by_text("best llh", exact=True)).first.wait_for()
     page.reload()
     page.locator(".st-key-fit_waterfall_chart .main-svg").first.wait_for()
     page.get_by_text("48.59").first.wait_for()

@@ -8,10 +8,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
+from amijax.cluster.worker import SAME_VERSIONS
 from amijax.fit.processes import given_up
 from amijax.fit.record import Start
 from amijax.fit.run_start import Plan, Task, run_start
 from amijax.objective import AmiciObjective
+from amijax.versions import versions
 
 _LOST = (
     "The start was given up: workers of the cluster ended while they computed it. Look into their "
@@ -46,7 +48,7 @@ def in_tasks(
     Raises:
         ProblemError: the problem's files are not what they were when it was opened.
     """
-    set_up = pickle.dumps((replace(objective.recipe(), num_threads=1), plan))
+    set_up = pickle.dumps((replace(objective.recipe(), num_threads=1), plan, versions()))
     events = executor.run_tasks(_run, [(set_up, pickle.dumps(task)) for task in tasks])
     with closing(events):
         for event in events:
@@ -62,6 +64,10 @@ def in_tasks(
 
 def _run(set_up: bytes, task: bytes) -> bytes:
     """Run a start on a worker. Pickles within: the scheduler unpacks nothing that needs AMICI."""
-    recipe, plan = pickle.loads(set_up)
+    recipe, plan, asked_by = pickle.loads(set_up)
+    here = versions()
+    if differing := [name for name in SAME_VERSIONS if here[name] != asked_by[name]]:
+        there = " and ".join(f"{name} {here[name]}" for name in differing)
+        raise RuntimeError(f"the worker has {there}, so that results would differ")
     start = run_start(recipe.rebuild(), plan, pickle.loads(task), lambda _: None)
     return pickle.dumps(start)

@@ -46,9 +46,9 @@ def script(
 
     It holds the model and the measurements as amijax hands them to AMICI, repairs included (where
     those are switched off, a comment at its top says what is not to be trusted), and compiles the
-    model in AMICI's own way. For a PEtab v2 problem it can also be given the YAML file: it then
-    shows what AMICI's own classes for PEtab v2 make of it (unrepaired). The same versions give the
-    same numbers as here up to what the compiler makes of the generated code.
+    model in AMICI's own way. The same versions give the same numbers as here up to what the
+    compiler makes of the generated code. For a PEtab v2 problem it can also be given the YAML file:
+    it then shows what AMICI's own classes for PEtab v2 make of it, without repairs.
 
     Args:
         problem: the problem.

@@ -14,7 +14,6 @@ from amijax.cli.shared import (
     point_of,
     point_options,
     table,
-    warnings_as_json,
 )
 from amijax.json_values import json_text
 from amijax.problems import ProblemError
@@ -62,6 +61,7 @@ def identify_command(
     opened = opened_problem(problem)
     theta = point_of(opened, assignments, scaled)
     from amijax.fit.solver import settled_for_fit
+    from amijax.identifiability.exports import curvature_as_json
     from amijax.identifiability.local import identify
 
     objective = settled_for_fit(compiled_objective(opened), SolverChoice(), "fides")
@@ -72,63 +72,10 @@ def identify_command(
     except (ProblemError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     if as_json:
-        click.echo(json_text(identify_as_json(result), indent=2))
+        click.echo(json_text(curvature_as_json(result), indent=2))
     else:
         click.echo("\n".join(_as_text(result)))
     sys.exit(1 if result.failure else 0)
-
-
-def identify_as_json(result: Identifiability) -> dict[str, Any]:
-    """What `identify --json` prints."""
-    from amijax.identifiability.findings import local_findings
-
-    bounds = {-1: "lower", 0: None, 1: "upper"}
-    return {
-        "problem": result.problem_id,
-        "method": result.method,
-        "level": result.level,
-        "llh": result.llh,
-        "log_prior": result.log_prior,
-        "is_optimum": result.is_optimum,
-        "expected_gain": result.expected_gain,
-        "n_parameters": result.n_parameters,
-        "rank": result.rank,
-        "noise": result.noise,
-        "eigenvalues": result.eigenvalues,
-        "eigenvalue_noise": result.eigenvalue_noise,
-        "units": result.units,
-        "directions": [
-            {
-                "kind": each.kind,
-                "parameters": each.parameters,
-                "eigenvalue": each.eigenvalue,
-                "components": dict(
-                    zip(result.parameter_ids, each.components.tolist(), strict=True)
-                ),
-                "sentence": each.sentence,
-            }
-            for each in result.directions
-        ],
-        "parameters": [
-            {
-                "parameter": name,
-                "scale": result.scales[i],
-                "theta": result.theta[i],
-                "standard_error": result.standard_errors[i],
-                "standard_error_linear": result.standard_errors_linear[i],
-                "interval": result.intervals[i],
-                "interval_linear": result.intervals_linear[i],
-                "at_bound": bounds[int(result.at_bounds[i])],
-            }
-            for i, name in enumerate(result.parameter_ids)
-        ],
-        "correlations": result.correlations,
-        "warnings": warnings_as_json(local_findings(result)),
-        "failure": str(result.failure) if result.failure else None,
-        "evaluations": result.evaluations,
-        "solver": result.solver.as_dict(),
-        "seconds": result.seconds,
-    }
 
 
 def _as_text(result: Identifiability) -> list[str]:

@@ -14,7 +14,6 @@ from amijax.cli.shared import (
     point_of,
     point_options,
     table,
-    warnings_as_json,
 )
 from amijax.json_values import json_text
 from amijax.problems import ProblemError
@@ -22,7 +21,7 @@ from amijax.simulation.settings import SolverChoice
 
 if TYPE_CHECKING:
     from amijax.identifiability.profile import ProfileProgress
-    from amijax.identifiability.profile_record import Profile, ProfileResult
+    from amijax.identifiability.profile_record import ProfileResult
 
 # As `amijax.fit.optimizers.OPTIMIZERS`, which would take AMICI with it.
 _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
@@ -85,6 +84,7 @@ def profile_command(
     from amijax.cluster.errors import ClusterError
     from amijax.fit.processes import WorkerError
     from amijax.fit.solver import settled_for_fit
+    from amijax.identifiability.exports import profiles_as_json
     from amijax.identifiability.profile import NoOptimumError, profile
 
     objective = settled_for_fit(compiled_objective(opened), SolverChoice(), optimizer)
@@ -109,61 +109,6 @@ def profile_command(
         click.echo(json_text(profiles_as_json(result), indent=2))
     else:
         click.echo("\n".join(_as_text(result)))
-
-
-def profiles_as_json(result: ProfileResult) -> dict[str, Any]:
-    """What `profile --json` prints."""
-    from amijax.identifiability.findings import profile_findings
-
-    optimum, better = result.optimum, result.better
-    return {
-        "problem": result.problem_id,
-        "optimizer": result.optimizer,
-        "level": result.level,
-        "threshold": result.threshold,
-        "start": {"value": result.start_value, "theta": _by_id(result, result.theta_start)},
-        "optimum": {
-            "llh": optimum.llh,
-            "log_prior": optimum.log_prior,
-            "value": optimum.value,
-            "theta": _by_id(result, optimum.theta),
-        },
-        "better": better
-        and {
-            "value": better.value,
-            "gain": better.gain,
-            "theta": _by_id(result, better.theta),
-            "parameter": better.parameter,
-        },
-        "restarts": result.n_restarts,
-        "parameters": [_profile_as_json(each, optimum.value) for each in result.profiles],
-        "warnings": warnings_as_json(profile_findings(result)),
-        "solver": result.solver.as_dict(),
-        "seconds": result.seconds,
-    }
-
-
-def _profile_as_json(profile: Profile, value: float) -> dict[str, Any]:
-    return {
-        "parameter": profile.parameter,
-        "scale": profile.scale,
-        "verdict": profile.verdict,
-        "optimum": profile.optimum,
-        "interval": profile.interval,
-        "interval_linear": profile.interval_linear,
-        "open_ends": profile.open_ends,
-        "points": [
-            {"theta": x, "value": y, "below_optimum": value - y}
-            for x, y in zip(profile.points.tolist(), profile.values.tolist(), strict=True)
-        ],
-        "sentence": profile.sentence,
-        "evaluations": profile.n_evaluations,
-        "seconds": profile.seconds,
-    }
-
-
-def _by_id(result: ProfileResult, theta: Any) -> dict[str, float]:
-    return dict(zip(result.parameter_ids, theta.tolist(), strict=True))
 
 
 def _as_text(result: ProfileResult) -> list[str]:

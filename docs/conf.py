@@ -28,6 +28,7 @@ root_doc = "index"
 default_role = "code"  # docstrings write `name` for code
 toc_object_entries_show_parents = "hide"
 nitpicky = True
+suppress_warnings = ["ref.python"]  # names of attributes, which several classes have
 
 # --- notebooks ---
 

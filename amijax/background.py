@@ -16,7 +16,9 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from amijax.fair_queue import FairQueue
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -133,16 +135,27 @@ class Job[P: Progress](ABC):
 class WatchedJob[P: Progress](Job[P]):
     """A job that waits for its turn and ends when nobody watches it any more."""
 
-    def __init__(self, name: str, queue: threading.Lock, abandon_after: float | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        queue: FairQueue,
+        abandon_after: float | None,
+        *,
+        owner: Hashable = None,
+        what: str = "",
+    ) -> None:
         """Set up; a kind of job starts its work last.
 
         Args:
             name: of the thread.
             queue: jobs with the same one run one after the other.
             abandon_after: seconds after which a job that nobody asks about stops; never if None.
+            owner: who wants it; people have their turns in rotation.
+            what: what it is, in words, for those who wait behind it.
         """
         super().__init__(name, "waiting")
         self._queue = queue
+        self._ticket = queue.enter(owner, what or name)
         self._abandon_after = abandon_after
         self._watched = time.monotonic()
         self._is_abandoned = False
@@ -157,6 +170,11 @@ class WatchedJob[P: Progress](Job[P]):
         self._watched = time.monotonic()
         return self._progress()
 
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """What runs before it, in words and in order; empty once it runs."""
+        return self._queue.ahead(self._ticket)
+
     @abstractmethod
     def _progress(self) -> P:
         """How far the job is."""
@@ -168,15 +186,15 @@ class WatchedJob[P: Progress](Job[P]):
         The job may be cancelled meanwhile.
         """
         be_nice()
-        self._check_wanted()
-        while not self._queue.acquire(timeout=_QUEUE_SECONDS):
-            self._check_wanted()
         try:
+            self._check_wanted()
+            while not self._queue.acquire(self._ticket, _QUEUE_SECONDS):
+                self._check_wanted()
             self._state = "running"
             self._started = time.monotonic()
             yield
         finally:
-            self._queue.release()
+            self._queue.leave(self._ticket)
 
     def _check_wanted(self) -> None:
         """End the job if it was cancelled, or if nobody watches it any more."""
@@ -276,6 +294,11 @@ class Registry[J: Job]:
         """The latest job of a key, which may be over; None if there was none lately."""
         with self._lock:
             return self._jobs.get(key)
+
+    def items(self) -> tuple[tuple[Any, J], ...]:
+        """Keys and jobs of all that are remembered, in the order in which they were asked for."""
+        with self._lock:
+            return tuple(self._jobs.items())
 
     def values(self) -> tuple[J, ...]:
         """All jobs that are remembered, over or not."""

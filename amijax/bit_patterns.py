@@ -112,6 +112,12 @@ def float32_rounding(value: float) -> Float32Rounding:
 
     Raises:
         ValueError: it is not finite.
+
+    Examples:
+        >>> float32_rounding(0.1).error  # float32 is a bit above
+        1.4901161138336505e-09
+        >>> float32_rounding(0.5).error
+        0.0
     """
     if not np.isfinite(value):
         raise ValueError(f"{value} has no rounding error: give a finite number.")

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from amijax.html_tables import Column, Row
 from amijax.jax_objective import JaxEvaluation, JaxObjective
+from amijax.notebook_html import number, report
 from amijax.objective import AmiciObjective, Evaluation
 from amijax.precisions import PRECISIONS, Precision
 from amijax.problems.problem import Problem
@@ -23,6 +25,10 @@ from amijax.simulation.settings import SolverSettings
 # notebook "AMICI & JAX", by amici for llh and by jax for the gradient, both with their signs.
 Convention = Literal["magnitude", "notebook"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+_DIVIDED_BY: dict[Convention, str] = {
+    "magnitude": "(amici - jax) / |amici|",
+    "notebook": "(amici - jax) / amici for llh, (amici - jax) / jax for the gradient",
+}
 
 # One JAX program per objective: compiling it again costs more than most evaluations.
 _jax_objectives: weakref.WeakKeyDictionary[AmiciObjective, JaxObjective] = (
@@ -130,6 +136,29 @@ class Comparison:
             convention=convention,
         )
 
+    def _repr_html_(self) -> str:
+        """Both sides and their differences as a table, for notebooks."""
+        divided_by = _DIVIDED_BY[self.convention]
+        columns = (Column("amici"), Column("jax"), Column("rel_diff", divided_by, strong=True))
+        values = zip(self.gradient_amici, self.gradient_jax, self.gradient_rel_diff, strict=True)
+        rows = [
+            Row(name, [number(amici, ".9g"), number(jax, ".9g"), number(difference, ".1e")])
+            for name, (amici, jax, difference) in zip(
+                ("llh", *self.parameter_ids),
+                ((self.llh_amici, self.llh_jax, self.llh_rel_diff), *values),
+                strict=True,
+            )
+        ]
+        return report(
+            f"{self.problem_id}: AMICI alone and inside JAX in {self.precision}",
+            [
+                f"No result: {self.failure}" if self.failure else "",
+                "" if self.jax_was_run else "JAX was not run.",
+                f"Below llh is its gradient with respect to theta. Solver: {self.solver}.",
+            ],
+            "quantity", columns, rows, rest=".frame()",
+        )  # fmt: skip
+
     def llh_frame(self) -> pd.DataFrame:
         """The log-likelihood as a table of one row: amici, jax, rel_diff."""
         return pd.DataFrame(
@@ -201,6 +230,15 @@ def compare(
     Raises:
         PrecisionError: float64 was asked for, but JAX's 64-bit mode is off.
         ValueError: theta has the wrong shape, or there is no such precision.
+
+    Examples:
+        >>> from amijax import AmiciObjective, compare, load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> comparison = compare(AmiciObjective(problem), problem.nominal_theta, "float32")
+        >>> bool(abs(comparison.gradient_rel_diff).max() < 1e-4)
+        True
+        >>> list(comparison.gradient_frame())
+        ['scale', 'theta', 'linear', 'amici', 'jax', 'rel_diff']
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be float32 or float64, but is {precision!r}.")

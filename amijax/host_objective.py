@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from amijax.scales import FloatArray, Scale
+
+CurvatureMethod = Literal["differences", "ggn", "fisher"]
 
 
 class HostEvaluation(Protocol):
@@ -51,3 +53,44 @@ class StoppableHostObjective(HostObjective, Protocol):
         self, theta: FloatArray, gradient: bool, check: Callable[[], None]
     ) -> HostEvaluation:
         """Evaluate at theta; call `check` now and then, and end with what it raises."""
+
+
+@runtime_checkable
+class NamedHostObjective(HostObjective, Protocol):
+    """A host objective that knows its parameters' names."""
+
+    @property
+    def parameter_ids(self) -> Sequence[str]:
+        """The parameters' PEtab ids, in the order of theta."""
+
+
+class HostCurvature(Protocol):
+    """What `JaxObjective` reads of a second derivative; everything else in it is passed through."""
+
+    @property
+    def hessian(self) -> FloatArray:
+        """Second derivative of llh with respect to theta on the PEtab scale, symmetric, shape
+        (n_parameters, n_parameters); NaN after a failure. Not of minus llh: at a maximum it is
+        negative (semi)definite.
+        """
+
+    @property
+    def failure(self) -> Any:
+        """None, or why there is no result."""
+
+
+@runtime_checkable
+class CurvedHostObjective(HostObjective, Protocol):
+    """A host objective that has second derivatives, of one or another kind."""
+
+    def hessian(self, theta: FloatArray, method: CurvatureMethod = "differences") -> HostCurvature:
+        """The Hessian at theta (float64, on the PEtab scale), or what stands for it.
+
+        Never raises for a failed simulation. Raises ValueError, with a sentence, where the
+        method can't be had for this problem and these settings at all.
+
+        Args:
+            theta: shape (n_parameters,).
+            method: differences of gradients; the generalised Gauss-Newton matrix; or AMICI's
+                Fisher information, with the sign of a Hessian of llh.
+        """

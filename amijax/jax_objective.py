@@ -8,30 +8,30 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from amijax.host_calls import Broken, Call, HostCalls
 from amijax.host_objective import (
     BatchHostObjective,
+    CurvatureMethod,
+    CurvedHostObjective,
     HostEvaluation,
     HostObjective,
+    NamedHostObjective,
     StoppableHostObjective,
 )
-from amijax.jax_internals import host_callback
-from amijax.scales import FloatArray, linear_slope, to_scaled
+from amijax.jax_derivatives import HostFunctions, differentiable_llh
+from amijax.jax_theta import checked_theta
+from amijax.scales import FloatArray, linear_slope
 from amijax.scaling import unscale
 
-
-class PrecisionError(ValueError):
-    """float64 was asked for, but JAX is running without it."""
-
-
-class SecondDerivativeError(NotImplementedError):
-    """A second derivative was asked for, which AMICI does not provide."""
+Value = Literal["alone", "with_gradient"]
+OnFailure = Literal["nan", "reject"]
+SecondDerivative = Literal["error", CurvatureMethod]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,7 @@ class JaxEvaluation:
     compile_seconds: float
 
 
+@jax.tree_util.register_static
 class JaxObjective:
     """A log-likelihood as a JAX function of theta: `jit`, `grad`, `jvp` and `vmap` work.
 
@@ -65,40 +66,111 @@ class JaxObjective:
     without gradient, value and gradient together one with gradient; `vmap` costs one batch,
     nested or not, if the objective has an `evaluate_batch`. A failure is NaN in JAX; `failures`
     keeps the latest ones. Safe to use from many threads at once.
+
+    To JAX it is a static value: an argument of a jitted function, or a field of an equinox module,
+    without leaves. It equals itself only, since its `failures` are its own. It pickles as its
+    objective and options.
+
+    Examples:
+        >>> import jax
+        >>> from amijax import AmiciObjective, JaxObjective, load_problem
+        >>> jax.config.update("jax_enable_x64", True)  # once, at the start of a program
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> f = JaxObjective(AmiciObjective(problem))
+        >>> value, gradient = jax.value_and_grad(f)(problem.nominal_theta)
+        >>> round(float(value), 4), gradient.dtype
+        (41.7502, dtype('float64'))
     """
 
-    def __init__(self, objective: HostObjective) -> None:
+    def __init__(
+        self,
+        objective: HostObjective,
+        *,
+        value: Value = "alone",
+        on_failure: OnFailure = "nan",
+        second_derivative: SecondDerivative = "error",
+    ) -> None:
         """Wrap an objective.
 
         Args:
             objective: an `AmiciObjective`, or anything with its `scales` and `evaluate`, and
-                perhaps its `evaluate_batch`.
+                perhaps its `evaluate_batch`, `parameter_ids` and `hessian`.
+            value: how the value is computed where no gradient is asked for: "alone", which is
+                faster, or "with_gradient", so that it is the value of `jax.value_and_grad` to the
+                last bit. AMICI's solver takes other steps with sensitivities, and line searches
+                that compare the two may stop early.
+            on_failure: what a failed point is to JAX: "nan", value and derivatives; or "reject":
+                the value is minus infinity, and all derivatives are 0. Whatever is not finite
+                counts as failed.
+            second_derivative: "error", or what stands for the Hessian, from the objective's
+                `hessian`: "differences" of gradients; "ggn", the generalised Gauss-Newton matrix;
+                "fisher", AMICI's Fisher information matrix.
+
+        Raises:
+            TypeError: the objective has no `hessian`, but second derivatives are asked for.
+            ValueError: there is no such option.
         """
+        for name, given, known in (
+            ("value", value, get_args(Value)),
+            ("on_failure", on_failure, get_args(OnFailure)),
+            ("second_derivative", second_derivative, get_args(SecondDerivative)),
+        ):
+            if given not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, but is {given!r}.")
+        if second_derivative != "error" and not isinstance(objective, CurvedHostObjective):
+            raise TypeError(
+                f"second_derivative={second_derivative!r} needs an objective with a method "
+                f"hessian(theta, method), which {type(objective).__name__} does not have."
+            )
         self.objective = objective
-        self.failures: deque[HostEvaluation] = deque(maxlen=16)
+        self._options: dict[str, Any] = {
+            "value": value,
+            "on_failure": on_failure,
+            "second_derivative": second_derivative,
+        }
         self._scales = tuple(objective.scales)
-        # The calls of `evaluate` under way, by the number that JAX hands to the callback.
-        self._calls: dict[int, _Call] = {}
-        self._numbers = count()
+        self._parameter_ids = (
+            tuple(objective.parameter_ids) if isinstance(objective, NamedHostObjective) else None
+        )
+        instead = "minus infinity" if on_failure == "reject" else "NaN"
+        self._calls = HostCalls(self._scales, instead)
         self._programs: dict[tuple[bool, str], tuple[Any, float]] = {}
         self._lock = threading.Lock()
-        self._llh_linear = _differentiable(
-            partial(self._host, gradient=False), partial(self._host, gradient=True)
+        self._llh_linear = differentiable_llh(
+            HostFunctions(
+                partial(self._host, gradient=False),
+                partial(self._host, gradient=True),
+                None if second_derivative == "error" else self._host_hessian,
+            ),
+            self._scales,
+            always_with_gradient=value == "with_gradient",
         )
-        self._call = jax.jit(lambda theta: self._llh_linear(unscale(theta, self._scales)))
+        self._call = jax.jit(self._llh)
+
+    def __reduce__(self) -> tuple[Callable[..., JaxObjective], tuple[HostObjective]]:
+        return partial(type(self), **self._options), (self.objective,)
+
+    @property
+    def failures(self) -> deque[Any]:
+        """The latest evaluations that failed."""
+        return self._calls.failures
 
     def __call__(self, theta: Any) -> jax.Array:
         """Log-likelihood at theta, in theta's precision.
 
         Args:
-            theta: shape (n_parameters,), float32 or float64, on the PEtab scale.
+            theta: shape (n_parameters,), float32 or float64, on the PEtab scale; or a pytree of
+                single numbers under their parameters' ids, if the objective has `parameter_ids`.
+                A derivative has the same structure.
 
         Raises:
             PrecisionError: theta is float64 and JAX's 64-bit mode is off.
             TypeError: theta has another dtype.
-            ValueError: theta has the wrong shape.
+            ValueError: theta has the wrong shape, or ids in it are unknown or missing.
         """
-        return self._call(self._checked(theta))
+        theta = self._checked(theta)
+        with self._calls.uninterrupted():
+            return self._call(theta)
 
     def evaluate(
         self, theta: Any, gradient: bool = True, *, check: Callable[[], None] | None = None
@@ -106,7 +178,7 @@ class JaxObjective:
         """Evaluate at theta and tell what happened: result, host evaluation, durations.
 
         Args:
-            theta: shape (n_parameters,), float32 or float64, on the PEtab scale.
+            theta: as calling the object takes it.
             gradient: whether to compute the gradient as well.
             check: called several times a second, if the objective has an `evaluate_unless`, in
                 the thread that simulates; what it raises ends the simulation and is raised here.
@@ -116,47 +188,32 @@ class JaxObjective:
         """
         theta = self._checked(theta)
         program, compile_seconds = self._program(gradient, theta)
-        call, number = _Call(check), next(self._numbers) % _MOST_NUMBERS
-        self._calls[number] = call
-        try:
+        call = Call(check)
+        with self._calls.call(call) as number, self._calls.uninterrupted():
             start = time.perf_counter()
             llh, grad = jax.block_until_ready(program(theta, np.int32(number)))
             wall_seconds = time.perf_counter() - start
-        finally:
-            del self._calls[number]
         if call.ended_by is not None:
             raise call.ended_by
         return JaxEvaluation(
             llh=theta.dtype.type(llh),
             gradient=None if grad is None else np.asarray(grad),
-            host=call.evaluation,
+            host=call.result,
             wall_seconds=wall_seconds,
             compile_seconds=compile_seconds,
         )
 
-    def _llh_of_call(self, theta: jax.Array, number: jax.Array) -> jax.Array:
-        return self._llh_linear(unscale(theta, self._scales), number)
-
     def _checked(self, theta: Any) -> Any:
-        if not isinstance(theta, jax.Array):
-            theta = np.asarray(theta)
-        if theta.dtype not in (np.float32, np.float64):
-            raise TypeError(
-                f"theta must be float32 or float64, since its dtype is the precision; "
-                f"it is {theta.dtype}."
-            )
-        if theta.dtype == np.float64 and not jax.config.jax_enable_x64:
-            raise PrecisionError(
-                "theta is float64, but JAX's 64-bit mode is off and would round it to float32. "
-                'Call jax.config.update("jax_enable_x64", True) once at the start of the '
-                "program, or pass float32."
-            )
-        if theta.shape != (len(self._scales),):
-            raise ValueError(
-                f"theta must have shape ({len(self._scales)},), but has shape {theta.shape}; "
-                "use jax.vmap for several points."
-            )
-        return theta
+        return checked_theta(theta, len(self._scales), self._parameter_ids)
+
+    def _llh(self, theta: jax.Array, *number: jax.Array) -> jax.Array:
+        p = unscale(theta, self._scales)
+        if self._options["on_failure"] == "reject":
+            # Where p overflows, 0 times its slope would make a NaN of the rejected derivative.
+            is_finite = jnp.isfinite(p)
+            inside = unscale(jnp.where(is_finite, theta, 0), self._scales)
+            p = jnp.where(is_finite, inside, jax.lax.stop_gradient(p))
+        return self._llh_linear(p, *number)
 
     def _program(self, gradient: bool, theta: Any) -> tuple[Any, float]:
         """The compiled function for theta's precision, and what compiling it took."""
@@ -166,9 +223,9 @@ class JaxObjective:
                 if key not in self._programs:
                     start = time.perf_counter()
                     function = (
-                        jax.value_and_grad(self._llh_of_call)
+                        jax.value_and_grad(self._llh)
                         if gradient
-                        else lambda theta, number: (self._llh_of_call(theta, number), None)
+                        else lambda theta, number: (self._llh(theta, number), None)
                     )
                     program = jax.jit(function).lower(theta, np.int32(0)).compile()
                     self._programs[key] = (program, time.perf_counter() - start)
@@ -182,107 +239,56 @@ class JaxObjective:
         *,
         gradient: bool,
     ) -> None:
-        """The callback: NumPy only (JAX inside a callback can deadlock), and no exception leaves
-        it (its effect on the running program is undefined).
+        """The callback: NumPy only (JAX inside a callback can deadlock).
 
         `linear` has shape (..., n_parameters); the leading axes are those of `vmap`. A call of
         `evaluate`, which has a single point, has a number.
         """
-        points = linear.reshape(-1, linear.shape[-1]).astype(np.float64)
-        call = _Call() if number is None else self._calls[int(number)]
-        evaluations = self._evaluate(points, gradient, call)
-        if number is not None and not isinstance(evaluations[0], _Broken):
-            call.evaluation = evaluations[0]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            llh = np.array([evaluation.llh for evaluation in evaluations])
-            out[0][...] = llh.reshape(linear.shape[:-1])
-            if gradient:
-                slopes = np.array([evaluation.gradient for evaluation in evaluations])
-                slopes = slopes.reshape(points.shape) / linear_slope(points, self._scales)
-                out[1][...] = slopes.reshape(linear.shape)
+        call = self._calls.call_of(number)
+        thetas = self._calls.thetas(linear)
+        evaluations = self._calls.run(
+            lambda: self._evaluate(thetas, gradient, call), len(thetas), call
+        )
+        if evaluations and isinstance(evaluations[0], Broken):
+            for each in out:
+                each[...] = np.nan
+        else:
+            if number is not None:
+                call.result = evaluations[0]
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                out[0][...] = np.array([each.llh for each in evaluations]).reshape(out[0].shape)
+                if gradient:
+                    slopes = np.array([each.gradient for each in evaluations])
+                    slopes = slopes.reshape(linear.shape)
+                    out[1][...] = slopes / linear_slope(linear, self._scales)
+        if self._options["on_failure"] == "reject":
+            failed = ~np.isfinite(out[0])
+            for each in out[1:]:
+                failed |= ~np.isfinite(each).all(-1)
+                each[failed] = 0.0
+            out[0][failed] = -np.inf
 
     def _evaluate(
-        self, points: FloatArray, gradient: bool, call: _Call
+        self, thetas: list[FloatArray], gradient: bool, call: Call
     ) -> Sequence[HostEvaluation]:
-        """Evaluate at linear parameters, shape (n, n_parameters)."""
-        # Row by row: NumPy's logarithm may round differently in larger arrays.
-        thetas = [to_scaled(point, self._scales) for point in points]
         objective = self.objective
-        evaluations: Sequence[HostEvaluation]
-        try:
-            if call.check is not None and isinstance(objective, StoppableHostObjective):
-                evaluations = [objective.evaluate_unless(thetas[0], gradient, call.go_on)]
-            elif len(thetas) > 1 and isinstance(objective, BatchHostObjective):
-                evaluations = objective.evaluate_batch(np.array(thetas), gradient=gradient)
-            else:
-                evaluations = [objective.evaluate(t, gradient=gradient) for t in thetas]
-        except BaseException as error:
-            if call.ended_by is None and not isinstance(error, Exception):
-                raise
-            evaluations = [_Broken(error, np.full(points.shape[-1], np.nan))] * len(thetas)
-        if call.ended_by is None:
-            self.failures.extend([e for e in evaluations if e.failure is not None])
-        return evaluations
+        if call.check is not None and isinstance(objective, StoppableHostObjective):
+            return [objective.evaluate_unless(thetas[0], gradient, call.go_on)]
+        if len(thetas) > 1 and isinstance(objective, BatchHostObjective):
+            return objective.evaluate_batch(np.array(thetas), gradient=gradient)
+        return [objective.evaluate(theta, gradient=gradient) for theta in thetas]
 
-
-_MOST_NUMBERS = 2**31  # of calls, in 32 bits
-
-
-class _Call:
-    """A call of `evaluate` under way, seen from the callback."""
-
-    def __init__(self, check: Callable[[], None] | None = None) -> None:
-        self.check = check
-        self.evaluation: HostEvaluation | None = None
-        self.ended_by: BaseException | None = None
-
-    def go_on(self) -> None:
-        """Check, and remember by what the call is ended."""
-        assert self.check is not None
-        try:
-            self.check()
-        except BaseException as error:
-            self.ended_by = error
-            raise
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """The evaluation of an objective that raised, which it should not."""
-
-    failure: BaseException
-    gradient: FloatArray
-    llh: float = np.nan
-
-
-def _differentiable(host_value: Any, host_value_and_gradient: Any) -> Any:
-    """The log-likelihood of linear parameters, with AMICI's gradient as its derivative.
-
-    A second argument is the number of the call, for the callback alone.
-
-    Value alone and value with gradient are two callbacks, so that neither asks for what it does
-    not need; the derivative rule makes one call for both.
-    """
-
-    @jax.custom_jvp
-    def llh(p: jax.Array, *number: jax.Array) -> jax.Array:
-        return host_callback(host_value, jax.ShapeDtypeStruct((), p.dtype))(p, *number)
-
-    @jax.custom_jvp
-    def llh_and_gradient(p: jax.Array, *number: jax.Array) -> tuple[jax.Array, jax.Array]:
-        result = (jax.ShapeDtypeStruct((), p.dtype), jax.ShapeDtypeStruct(p.shape, p.dtype))
-        return host_callback(host_value_and_gradient, result)(p, *number)
-
-    @llh.defjvp
-    def llh_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
-        value, gradient = llh_and_gradient(*primals)
-        return value, jnp.dot(gradient, tangents[0])
-
-    @llh_and_gradient.defjvp
-    def no_second_derivative(*_: Any) -> Any:
-        raise SecondDerivativeError(
-            "AMICI gives first derivatives only: the gradient of a JaxObjective can't be "
-            "differentiated. For a Hessian use finite differences of the gradient."
+    def _host_hessian(self, out: tuple[np.ndarray, ...], linear: np.ndarray) -> None:
+        """The callback for second derivatives, with respect to theta."""
+        thetas = self._calls.thetas(linear)
+        objective: Any = self.objective
+        method = self._options["second_derivative"]
+        found = self._calls.run(
+            lambda: [objective.hessian(theta, method=method) for theta in thetas], len(thetas)
         )
-
-    return llh
+        matrices = out[0].reshape(-1, *out[0].shape[-2:])
+        for matrix, each in zip(matrices, found, strict=True):
+            broken = isinstance(each, Broken) or each.failure is not None
+            matrix[...] = np.nan if broken else each.hessian
+        if self._options["on_failure"] == "reject":
+            matrices[~np.isfinite(matrices).all((-1, -2))] = 0.0

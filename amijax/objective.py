@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from amijax.cores import available_cores
+from amijax.measured_objective import MeasuredObjective
 from amijax.models.lookup import CompiledModel, get_model
 from amijax.models.plan import Repair
 from amijax.problems.findings import Finding
@@ -28,8 +29,9 @@ from amijax.simulation.evaluation import (
     failed_evaluation,
 )
 from amijax.simulation.failures import MAX_TIME_EXCEEDED, Failure, input_failure
+from amijax.simulation.points import each_point
 from amijax.simulation.settings import SolverSettings
-from amijax.simulation.simulator import Simulator
+from amijax.simulation.simulator import Simulator, return_likelihood
 from amijax.simulation.trust import distrusted, simultaneous_events
 
 # Objectives that stay ready in a process that gets recipes. Each holds its problem's tables.
@@ -58,7 +60,7 @@ class Executor(Protocol):
         """
 
 
-class AmiciObjective:
+class AmiciObjective(MeasuredObjective):
     """The log-likelihood of a PEtab problem as a function of theta, simulated by AMICI.
 
     theta is the vector of free parameters on their PEtab scale, in the order of
@@ -66,6 +68,16 @@ class AmiciObjective:
     scale as well, since AMICI's error control of sensitivities depends on the scale. One object
     may be called from many threads at once. It pickles as a recipe (`ObjectiveRecipe`): plain data
     from which another process, or another machine, builds its own.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> objective = AmiciObjective(problem)  # compiles the model, once
+        >>> objective
+        <AmiciObjective of Conversion_Reaction: rtol 1e-08, atol 1e-16, forward sensitivities>
+        >>> llh, gradient = objective.llh_and_gradient(problem.nominal_theta)
+        >>> round(llh, 4), gradient.shape
+        (41.7502, (6,))
     """
 
     def __init__(
@@ -157,6 +169,17 @@ class AmiciObjective:
     def __reduce__(self) -> tuple[Callable[[ObjectiveRecipe], AmiciObjective], tuple[Any, ...]]:
         return ObjectiveRecipe.rebuild, (self.recipe(),)
 
+    def __repr__(self) -> str:
+        return f"<AmiciObjective of {self.problem.problem_id}: {self.solver}>"
+
+    def _repr_html_(self) -> str:
+        """The problem's parameters as a table, settings, repairs and warnings, for notebooks."""
+        repairs = [f"Repaired: {repair.message}" for repair in self.repairs]
+        own = set(self.problem.warnings)
+        warnings = [f"Warning: {each}" for each in self.warnings if each not in own]
+        title = f"Log-likelihood of {self.problem.problem_id}, simulated by AMICI"
+        return self.problem.report(title, [f"Solver: {self.solver}.", *repairs, *warnings])
+
     @property
     def solver(self) -> SolverSettings:
         """How AMICI integrates."""
@@ -209,6 +232,11 @@ class AmiciObjective:
         return self._num_threads or available_cores()
 
     @property
+    def parameter_ids(self) -> tuple[str, ...]:
+        """The parameters' ids, in the order of theta."""
+        return self.problem.parameter_ids
+
+    @property
     def scales(self) -> tuple[Scale, ...]:
         """The parameters' PEtab scales."""
         return self.problem.scales
@@ -236,12 +264,14 @@ class AmiciObjective:
         assert evaluation.gradient is not None
         return evaluation.llh, evaluation.gradient
 
-    def evaluate(self, theta: ArrayLike, gradient: bool = True) -> Evaluation:
+    def evaluate(self, theta: ArrayLike, gradient: bool = True, *, fim: bool = False) -> Evaluation:
         """Evaluate at theta; a failure is part of the result, never raised.
 
         Args:
             theta: shape (n_parameters,), on the PEtab scale.
             gradient: whether to compute the gradient as well.
+            fim: whether to read the Fisher information as well, which comes with the gradient at
+                no cost where sensitivities are forward.
 
         Raises:
             ValueError: theta has the wrong shape.
@@ -253,7 +283,8 @@ class AmiciObjective:
             rdatas = self.simulator.likelihoods(
                 theta, gradient=gradient, num_threads=self.num_threads
             )
-            return self._evaluation(theta, rdatas, gradient, start)
+            fim = fim and gradient and self.solver.sensitivities == "forward"
+            return self._evaluation(theta, rdatas, gradient, start, fim=fim)
         return failed_evaluation(theta, gradient, failure, time.perf_counter() - start, self.solver)
 
     def evaluate_unless(
@@ -293,7 +324,7 @@ class AmiciObjective:
             ClusterError: the executor's cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
-        points = self._checked_points(thetas)
+        points = self.problem.checked_points(thetas)
         llh = np.empty(len(points))
 
         def keep(i: int, evaluation: Evaluation) -> None:
@@ -319,7 +350,7 @@ class AmiciObjective:
             ClusterError: the executor's cluster can't be used.
             ValueError: thetas has the wrong shape.
         """
-        points = self._checked_points(thetas)
+        points = self.problem.checked_points(thetas)
         llh, gradient = np.empty(len(points)), np.empty(points.shape)
 
         def keep(i: int, evaluation: Evaluation) -> None:
@@ -356,19 +387,10 @@ class AmiciObjective:
             TypeError: executor is no `Executor`.
             ValueError: thetas has the wrong shape.
         """
-        points = self._checked_points(thetas)
+        points = self.problem.checked_points(thetas)
         evaluations: dict[int, Evaluation] = {}
         self._evaluate_each(points, gradient, evaluations.__setitem__, executor, on_chunk)
         return tuple(evaluations[i] for i in range(len(points)))
-
-    def _checked_points(self, thetas: ArrayLike) -> FloatArray:
-        points = np.array(thetas, dtype=np.float64)
-        if points.ndim != 2 or points.shape[1] != self.problem.n_parameters:
-            raise ValueError(
-                f"thetas must have shape (n, {self.problem.n_parameters}), a row for each point, "
-                f"but has shape {points.shape}."
-            )
-        return points
 
     def _evaluate_each(
         self,
@@ -384,25 +406,21 @@ class AmiciObjective:
             for i, evaluation in enumerate(evaluations):
                 keep(i, evaluation)
             return
-        rest = []
-        for i, theta in enumerate(points):
-            if (failure := self.refusal(theta, gradient)) is None:
-                rest.append(i)
-            else:
-                keep(i, failed_evaluation(theta, gradient, failure, 0.0, self.solver))
-        done = len(points) - len(rest)
         conditions = self.simulator.conditions
-        batch = self.simulator.batch(
-            points[rest], gradient=gradient, num_threads=self.batch_threads
-        )
-        with closing(batch):  # an exception's traceback would keep it, and its threads, going
-            for finished in batch:
-                for k, results, seconds in finished:
-                    i = rest[k]
+        batch = each_point(
+            self.simulator, points, self.refusal,
+            lambda condition, rdata, unsteady: condition_result(
+                condition, rdata, gradient, unsteady
+            ),
+            return_likelihood, gradient=gradient, num_threads=self.batch_threads,
+            on_chunk=on_chunk,
+        )  # fmt: skip
+        with closing(batch):
+            for i, results, seconds in batch:
+                if isinstance(results, Failure):
+                    keep(i, failed_evaluation(points[i], gradient, results, 0.0, self.solver))
+                else:
                     keep(i, evaluation_of(points[i], conditions, results, seconds, self.solver))
-                done += len(finished)
-                if on_chunk is not None:
-                    on_chunk(done)
 
     def refusal(self, theta: FloatArray, gradient: bool) -> Failure | None:
         """Why theta is not simulated; None if it is.
@@ -453,12 +471,18 @@ class AmiciObjective:
         return self._evaluation(theta, rdatas, True, start)
 
     def _evaluation(
-        self, theta: FloatArray, rdatas: list[Any], gradient: bool, start: float
+        self,
+        theta: FloatArray,
+        rdatas: list[Any],
+        gradient: bool,
+        start: float,
+        *,
+        fim: bool = False,
     ) -> Evaluation:
         conditions = self.simulator.conditions
         results = [
             condition_result(
-                condition, rdata, gradient, self.simulator.never_steady(theta, i, rdata)
+                condition, rdata, gradient, self.simulator.never_steady(theta, i, rdata), fim=fim
             )
             for i, (condition, rdata) in enumerate(zip(conditions, rdatas, strict=True))
         ]

@@ -21,17 +21,19 @@ def start_module(
     *arguments: str,
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
     **popen: Any,
 ) -> subprocess.Popen[bytes]:
     """Run a module of the package with this Python, in a process group of its own.
 
-    The package is importable there from where it is here. Nothing comes on standard input.
+    The package is importable there from where it is here.
 
     Args:
         module: its name, as `python -m` takes it.
         arguments: its command line.
         options: of Python itself.
         environment: variables besides this process's own.
+        stdin: where standard input comes from; nothing comes if not given.
         popen: more arguments for `subprocess.Popen`.
     """
     inherited = os.environ.get("PYTHONPATH", "")
@@ -39,7 +41,7 @@ def start_module(
     # -P: modules in the current folder don't take the place of ours.
     return subprocess.Popen(
         [sys.executable, "-P", *options, "-m", module, *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         env={**os.environ, "PYTHONPATH": path, **(environment or {})},
         start_new_session=True,
         **popen,

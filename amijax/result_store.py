@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, get_origin
 
 import cattrs
 import numpy as np
@@ -24,8 +24,6 @@ from amijax.scales import FloatArray
 REVISION = 5  # raise it when the same settings give other results than before
 
 _MOST_POINTS = 500  # of a problem
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,12 +65,11 @@ class ResultStore:
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
         return cls(cache_dir() / kind / objective.model.key / digest)
 
-    def load(self, piece: str, kind: type[T]) -> tuple[T | None, float]:
+    def load[T](self, piece: str, kind: type[T]) -> tuple[T | None, float]:
         """A piece and the seconds that it took; None and 0 if it is not there or damaged."""
         try:
             content = json.loads((self.folder / f"{piece}.json").read_text(encoding="utf-8"))
-            result = from_text(content["result"])
-            return _converter().structure(result, kind), float(content["seconds"])
+            return record_of(content["result"], kind), float(content["seconds"])
         except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError):
             return None, 0.0
 
@@ -80,12 +77,26 @@ class ResultStore:
         """Keep a piece; one that is None, or a cache that can't be written, is no error."""
         if result is None:
             return
-        content = {"result": _converter().unstructure(result), "seconds": seconds}
+        content = {"result": plain(result), "seconds": seconds}
         with suppress(OSError):  # it is computed again the next time
             if not self.folder.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 _prune(self.folder.parent)
             write_atomically(self.folder / f"{piece}.json", exact_json_text(content))
+
+
+def plain(record: Any) -> Any:
+    """A frozen record, which may hold arrays, as `exact_json_text` takes it."""
+    return _converter().unstructure(record)
+
+
+def record_of[T](value: Any, kind: type[T]) -> T:
+    """The record that `plain` and `exact_json_text` made `value` of, with all its digits.
+
+    Raises:
+        cattrs.BaseValidationError, KeyError, TypeError, ValueError: it is none.
+    """
+    return _converter().structure(from_text(value), kind)
 
 
 def _prune(folder: Path) -> None:

@@ -60,3 +60,18 @@ def llh_and_gradient(theta: ArrayLike, measurements: pd.DataFrame) -> tuple[floa
     gradient = (residual / sigma) @ jacobian
     np.add.at(gradient, 4 + index, (residual**2 - 1.0) / sigma)
     return float(llh), gradient * derivative_of_unscale(theta)
+
+
+def hessian(theta: ArrayLike, measurements: pd.DataFrame) -> Array:
+    """By central differences of the closed-form gradient, extrapolated from two steps."""
+    theta = np.asarray(theta, dtype=float)
+
+    def differences(h: float) -> Array:
+        columns = [
+            llh_and_gradient(theta + h * e, measurements)[1]
+            - llh_and_gradient(theta - h * e, measurements)[1]
+            for e in np.eye(len(theta))
+        ]
+        return np.array(columns).T / (2 * h)
+
+    return (4 * differences(5e-4) - differences(1e-3)) / 3

@@ -52,8 +52,17 @@ def write_decay(
     noise: str = "0.1",
     model_id: str = "decay_model",
     species_name: str = "A",
+    transformation: str = "",
+    distribution: str = "",
 ) -> Path:
     """Write dA/dt = -rate A with A(0) = 2, a reaction, as a PEtab problem; return its YAML file."""
+    header, row = "observableId\tobservableFormula\tnoiseFormula", f"obs_A\tA\t{noise}"
+    for column, value in (
+        ("observableTransformation", transformation),
+        ("noiseDistribution", distribution),
+    ):
+        if value:
+            header, row = f"{header}\t{column}", f"{row}\t{value}"
     return _write(
         folder / "decay.yaml",
         model=_model(
@@ -63,7 +72,7 @@ def write_decay(
             parameter=rate,
         ),
         parameters=f"{rate}\t{scale}\t0.001\t100\t{nominal}\t1\n{extra_parameters}",
-        observables=f"observableId\tobservableFormula\tnoiseFormula\nobs_A\tA\t{noise}\n",
+        observables=f"{header}\n{row}\n",
         measurements="".join(f"obs_A\tc0\t{y}\t{t}\n" for t, y in zip(TIMES, DATA, strict=True)),
     )
 

@@ -17,10 +17,10 @@ from amijax.audit.audit import audit_gradient
 from amijax.audit.closed_forms import closed_form
 from amijax.audit.function import audit_function
 from amijax.audit.jobs import latest_audit, start_audit, stored_audit
-from amijax.audit.steps import random_directions, step_sizes
 from amijax.audit.verdicts import Claim, confirmed_digits, judge
 from amijax.cli.main import main
 from amijax.precision import study_precision
+from amijax.problems.steps import random_directions, step_sizes
 
 BOUNDARY = "constant species: boundary, from a parameter"  # AMICI's issue 3249
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from amijax import AmiciObjective, load_problem
-from amijax.auto import AGREEMENT, settle
+from amijax.auto import settle
 from amijax.simulation.settings import LADDER, SolverChoice, SolverSettings
+from amijax.tuning.sensitivities import AGREEMENT
 
 
 @pytest.fixture
 def fresh_memory(monkeypatch, tmp_path):
     """Measurements of sensitivities in a folder of their own."""
-    monkeypatch.setattr("amijax.auto.cache_dir", lambda: tmp_path)
+    monkeypatch.setattr("amijax.tuning.sensitivities.cache_dir", lambda: tmp_path)
     return tmp_path / "sensitivities"
 
 
@@ -161,11 +162,3 @@ def test_a_watched_simulation_takes_one_core(conversion, monkeypatch):
     monkeypatch.setattr(AmiciObjective, "evaluate_batch", counted)
     settle(conversion, conversion.problem.nominal_theta, SolverChoice(), check=lambda: None)
     assert cores[0] == 1
-
-
-def test_huge_gradients_are_compared_without_overflow():
-    from amijax.auto import _apart
-
-    a, b = np.array([3e200, 4e200]), np.array([3e200, 0.0])
-    assert _apart(a, b) == pytest.approx(0.8)
-    assert _apart(a, a) == _apart(np.zeros(2), np.zeros(2)) == 0.0

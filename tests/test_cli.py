@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -196,14 +197,13 @@ def test_compile_says_where_the_model_is():
     assert os.environ["AMIJAX_CACHE_DIR"] in result.output
 
 
-def test_every_command_is_documented_in_the_readme():
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
+def test_every_command_and_option_explains_itself():
+    """The reference is made of them (docs/reference/cli.md)."""
     for name, command in main.commands.items():
-        assert f"python -m amijax {name}" in readme, name
+        assert command.help, name
         for parameter in command.params:
-            for option in parameter.opts:
-                if option.startswith("--") and name == "evaluate":
-                    assert option in readme, option
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts[0]}"
 
 
 def test_precision_prints_one_json_object_with_all_its_fields(boehm):
@@ -240,6 +240,23 @@ def test_precision_of_some_parameters_in_words(boehm):  # noqa: ARG001 - compile
     for words in ("limited by", "Agreement is not accuracy", "Bits.", "Tolerance.", "Curvature."):
         assert words in result.stdout
     assert "k_imp_homo" not in result.stdout.split("Bits.")[0]
+
+
+def test_precision_writes_the_work_precision_diagram(boehm, tmp_path):  # noqa: ARG001 - compiled
+    page = tmp_path / "work.html"
+    result = run("precision", "Boehm_JProteomeRes2014", "--html", str(page))
+    assert result.exit_code == 0, result.output
+    assert "Work against precision" in result.output
+    text = page.read_text()
+    assert "Boehm_JProteomeRes2014: error of the gradient against CPU time" in text
+    assert "staggered1" in text
+    refused = run(
+        "precision", "Boehm_JProteomeRes2014", "--html", str(page), "--parameter", "k_phos"
+    )
+    assert refused.exit_code == 2
+    assert "leave out --parameter" in refused.output
+    nowhere = tmp_path / "work.html" / "below" / "a.html"
+    assert run("precision", "Boehm_JProteomeRes2014", "--html", str(nowhere)).exit_code == 2
 
 
 def test_precision_refuses_what_it_does_not_know(boehm):  # noqa: ARG001 - compiled

@@ -22,19 +22,27 @@ PACKAGE = ROOT / "amijax"
 # `amijax` itself loads on first use is above all.
 LAYERS = (
     (
-        "_version", "background", "bit_patterns", "cores", "digit_stack", "digits", "files",
-        "json_values", "logs", "paths", "precisions", "processes", "scales", "versions",
-        "host_objective",
+        "_version", "background", "bit_patterns", "cores", "differences", "digit_stack", "digits",
+        "fair_queue", "files", "json_values", "logs", "paths", "precisions", "processes", "scales",
+        "versions", "host_objective", "host_calls", "host_measurements", "html_tables",
+        "notebook_html",
     ),
     ("problems",),
     ("models",),
     ("simulation",),
-    ("objective",),
-    ("jax_setup", "jax_internals", "scaling", "jax_objective", "cluster", "auto", "diagnosis"),
+    ("objective", "measured_objective"),
+    (
+        "jax_setup", "jax_internals", "scaling", "jax_theta", "jax_derivatives", "jax_objective",
+        "jax_simulator", "jax_prior", "jax_bounds",
+        "cluster",
+        "diagnosis",
+    ),
     ("comparison", "headline", "result_store"),
     ("audit",),
-    ("precision", "whatif", "checks", "sharing", "tuning"),
-    ("lesson",),
+    ("tuning",),
+    ("auto",),
+    ("precision", "whatif", "checks", "sharing"),
+    ("lesson", "fit", "identifiability"),
     ("figures",),
     ("cli", "ui"),
     ("__main__",),
@@ -45,10 +53,33 @@ LAYERS = (
 ONLY = {
     "scaling": {"scales"},
     "host_objective": {"scales"},
-    "jax_objective": {"scales", "scaling", "jax_internals", "host_objective"},
+    "host_calls": {"scales"},
+    "host_measurements": {"scales"},
+    "jax_prior": {"problems", "scales", "scaling", "jax_theta"},
+    "jax_bounds": {"problems", "scales"},
+    "jax_simulator": {
+        "scales",
+        "scaling",
+        "jax_internals",
+        "jax_theta",
+        "jax_derivatives",
+        "host_calls",
+        "host_measurements",
+    },
+    "jax_theta": set(),
+    "jax_derivatives": {"scales", "jax_internals"},
+    "jax_objective": {
+        "scales",
+        "scaling",
+        "jax_internals",
+        "jax_theta",
+        "jax_derivatives",
+        "host_objective",
+        "host_calls",
+    },
     "jax_internals": set(),
     "jax_setup": set(),
-    "cli": {*sum(LAYERS[:10], ()), "cli"},  # no figures, no pages
+    "cli": {*sum(LAYERS[:13], ()), "cli"},  # no pages
     "__main__": {"cli"},
 }
 
@@ -67,7 +98,12 @@ HOMES = {
         "jax_setup",
         "jax_internals",
         "scaling",
+        "jax_theta",
+        "jax_derivatives",
         "jax_objective",
+        "jax_simulator",
+        "jax_prior",
+        "jax_bounds",
         "precision",
         "audit",
     ),
@@ -80,6 +116,9 @@ HOMES = {
     "roadrunner": ("audit",),
     "requests": ("problems",),
     "pooch": ("problems",),
+    "fides": ("fit",),
+    "pypesto": ("fit",),
+    "h5py": ("fit",),
 }
 
 # Modules named `*_internals` alone name what a foreign library does not promise, and
@@ -91,18 +130,33 @@ INTERNAL_EXPRESSIONS = ("sundials.amici",)  # the generated module behind the pu
 DOCUMENTED = ("_replace", "_asdict", "_fields", "_make", "_exit")
 
 # Folder or module -> the heavy packages that importing it may load; the longest match counts.
-HEAVY = ("jax", "streamlit", "plotly", "amici", "petab", "distributed", "diffrax", "equinox")
+HEAVY = (
+    "jax",
+    "streamlit",
+    "plotly",
+    "amici",
+    "petab",
+    "distributed",
+    "diffrax",
+    "equinox",
+    "fides",
+    "pypesto",
+    "h5py",
+)
 _ENGINE = ("amici", "petab")
 _BOTH = (*_ENGINE, "jax")
 MAY_LOAD = {
     "amijax": (),
     "amijax.auto": _ENGINE,
     "amijax.diagnosis": _ENGINE,
+    "amijax.measured_objective": _ENGINE,
     "amijax.objective": _ENGINE,
     "amijax.comparison": _BOTH,
     "amijax.headline": _BOTH,
     "amijax.result_store": _ENGINE,
     "amijax.audit": _ENGINE,
+    "amijax.fit": _ENGINE,
+    "amijax.identifiability": _ENGINE,
     "amijax.tuning": _ENGINE,
     "amijax.audit.function": _BOTH,
     "amijax.audit.jax_export": _BOTH,
@@ -112,7 +166,12 @@ MAY_LOAD = {
     "amijax.audit.roadrunner_process": ("petab",),
     "amijax.scaling": ("jax",),
     "amijax.jax_internals": ("jax",),
+    "amijax.jax_theta": ("jax",),
+    "amijax.jax_derivatives": ("jax",),
     "amijax.jax_objective": ("jax",),
+    "amijax.jax_simulator": ("jax",),
+    "amijax.jax_prior": ("petab", "jax"),
+    "amijax.jax_bounds": ("petab", "jax"),
     "amijax.jax_setup": ("jax",),
     "amijax.problems": ("petab",),
     "amijax.models": ("petab",),
@@ -127,9 +186,9 @@ MAY_LOAD = {
     "amijax.simulation.worker": (),  # as the worker that it goes on from
     "amijax.simulation.trial": ("amici",),  # people wait for its start
     "amijax.cluster.dispatch": (*_ENGINE, "distributed"),  # a scheduler imports `worker` only
+    "amijax.cluster.tasks": ("distributed",),
     "amijax.precision": _BOTH,
     "amijax.whatif": _ENGINE,
-    "amijax.whatif.noise_model": ("petab",),
     "amijax.whatif.prediction": _BOTH,
     "amijax.checks": _BOTH,
     "amijax.sharing": ("petab",),

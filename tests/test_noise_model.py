@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
+from petab_files import write_decay
 
 from amijax import ProblemError, load_problem
-from amijax.whatif.noise_model import NoiseModel, noise_models
+from amijax.models.noise_model import NoiseModel
+from amijax.models.source import model_source
 
 MODELS = [NoiseModel(t, d) for t in ("lin", "log", "log10") for d in ("normal", "laplace")]
 
@@ -53,13 +55,19 @@ def test_no_logarithm_is_data():
     assert not np.isfinite(model.residual(ones, np.array([-1.0, 0.0]), ones)).any()
 
 
-def test_the_observable_table_decides():
-    problem = load_problem("Conversion_Reaction")
-    assert noise_models(problem) == (NoiseModel(), NoiseModel())
-    table = problem.petab_problem.observable_df
-    table["observableTransformation"] = ["log10", float("nan")]
-    table["noiseDistribution"] = ["laplace", ""]
-    assert noise_models(problem) == (NoiseModel("log10", "laplace"), NoiseModel())
-    table["noiseDistribution"] = ["laplace", "binomial"]
+def test_the_observable_table_decides(tmp_path):
+    path = write_decay(tmp_path, transformation="log10", distribution="laplace")
+    (observable,) = model_source(load_problem(path)).plan.observables
+    assert NoiseModel.named(observable.distribution) == NoiseModel("log10", "laplace")
+    (observable, _) = model_source(load_problem("Conversion_Reaction")).plan.observables
+    assert NoiseModel.named(observable.distribution) == NoiseModel()
     with pytest.raises(ProblemError, match="binomial"):
-        noise_models(problem)
+        load_problem(write_decay(tmp_path / "other", distribution="binomial"))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_the_slope_is_that_of_the_residual(model):
+    y = np.array([0.3, 2.0, 11.0])
+    ahead, behind = (-model.residual(np.ones(3), y * (1 + h), np.ones(3)) for h in (1e-6, -1e-6))
+    # Central differences: truncation is 1e-12, rounding 1e-10.
+    np.testing.assert_allclose(model.slope(y), (ahead - behind) / (2e-6 * y), rtol=1e-9)

@@ -7,7 +7,7 @@ from closed_form import llh_and_gradient as closed_form
 
 from amijax import JaxObjective, SolverSettings
 from amijax.auto import settle
-from amijax.jax_objective import PrecisionError
+from amijax.jax_theta import PrecisionError
 from amijax.precision import STAGES, ErrorBudget, error_budget
 from amijax.precision.values import Values
 from amijax.simulation.settings import SolverChoice

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from closed_form import derivative_of_unscale, simulate, unscale
+from closed_form import hessian as closed_form_hessian
 from closed_form import llh_and_gradient as closed_form
 from scipy.optimize import minimize
 
@@ -66,19 +67,6 @@ def boehm_predicted(boehm):
 def robertson_predicted(objective_of):
     objective = objective_of("Robertson_Stiff")
     return predict_error(objective, *pieces_at(objective))
-
-
-def closed_form_hessian(theta, table):
-    """By central differences of the closed-form gradient, extrapolated from two steps."""
-
-    def differences(h):
-        columns = [
-            (closed_form(theta + h * e, table)[1] - closed_form(theta - h * e, table)[1]) / (2 * h)
-            for e in np.eye(len(theta))
-        ]
-        return np.array(columns).T
-
-    return (4 * differences(5e-4) - differences(1e-3)) / 3
 
 
 def test_the_difference_hessian_is_the_closed_form_s(conversion):

@@ -12,6 +12,7 @@ from amijax import AmiciObjective, SolverSettings
 from amijax.audit.jobs import audited
 from amijax.precision import (
     PIECE_NAMES,
+    PIECES,
     NoiseFloor,
     error_budget,
     forecast,
@@ -428,7 +429,7 @@ def test_the_forecast_has_seconds_for_every_piece(conversion):
     evaluation = conversion.evaluate(conversion.problem.nominal_theta)
     for chosen in (1, 6):
         seconds = forecast(conversion, evaluation, chosen)
-        assert list(seconds) == list(PIECE_NAMES)
+        assert list(seconds) == list(PIECES)
         assert all(0 < s < np.inf for s in seconds.values())
 
 

@@ -5,9 +5,10 @@ import pytest
 from petab.v1.priors import Prior
 from petab_files import write_decay
 from scipy import stats
+from scipy.differentiate import derivative
 
 from amijax import ProblemError, load_problem
-from amijax.problems.priors import log_prior, objective_priors
+from amijax.problems.priors import log_prior, log_prior_at, objective_priors, prior_residuals
 from amijax.scales import linear_slope
 
 TYPES = {
@@ -43,6 +44,43 @@ def test_every_type_on_every_scale_has_scipys_density(tmp_path, kind, scale):
         x = theta[0] if kind.startswith("parameterScale") else p
         expected = distribution().logpdf(x)
         np.testing.assert_allclose(log_prior(problem, theta), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("scale", ["lin", "log", "log10"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_gradient_is_that_of_differences(tmp_path, kind, scale):
+    problem = with_prior(tmp_path, kind, TYPES[kind][0], scale=scale)
+    priors = objective_priors(problem)
+    for p in (0.6, 0.8, 1.7):
+        theta = problem.theta_from({"rate": p}, linear=True)
+        at = log_prior_at(problem, priors, theta)
+        assert at.value == log_prior(problem, theta)
+
+        def along(step, theta=theta):
+            return [log_prior(problem, theta + x) for x in step.ravel()]
+
+        found = derivative(lambda step: np.reshape(along(step), step.shape), 0.0, initial_step=0.05)
+        np.testing.assert_allclose(at.gradient[0], found.df, rtol=1e-7, atol=1e-9)
+        assert at.curvature[0] >= 0
+        if kind == "parameterScaleNormal":
+            assert at.curvature[0] == pytest.approx(0.6**-2)
+
+
+@pytest.mark.parametrize("kind", ["normal", "parameterScaleNormal"])
+def test_residuals_of_normal_priors_have_their_gradient(tmp_path, kind):
+    problem = with_prior(tmp_path, kind, TYPES[kind][0])
+    priors = objective_priors(problem)
+    theta = problem.theta_from({"rate": 1.7}, linear=True)
+    values, jacobian = prior_residuals(problem, priors, theta)
+    at = log_prior_at(problem, priors, theta)
+    np.testing.assert_allclose(-values @ jacobian, at.gradient, rtol=1e-13)
+    np.testing.assert_allclose(np.diag(jacobian.T @ jacobian), at.curvature, rtol=1e-13)
+
+
+def test_priors_that_are_no_squares_have_no_residuals(tmp_path):
+    problem = with_prior(tmp_path, "laplace", TYPES["laplace"][0])
+    with pytest.raises(ProblemError, match="rate has a laplace one"):
+        prior_residuals(problem, objective_priors(problem), problem.nominal_theta)
 
 
 @pytest.mark.parametrize("scale", ["lin", "log", "log10"])

@@ -199,7 +199,7 @@ def test_whatever_simulates_refuses(adjoint):
     with pytest.raises(RefusedModelError, match=_ENDS):
         adjoint.simulator.everything(theta, gradient=True)
     with pytest.raises(RefusedModelError, match=_ENDS):
-        adjoint.simulator.batch(theta[None], gradient=True, num_threads=1)
+        adjoint.simulator.batch(theta[None], None, gradient=True, num_threads=1)
 
 
 def test_a_diagnosis_simulates_nothing_and_offers_forward(adjoint):
@@ -389,6 +389,8 @@ def test_limits_that_make_no_sense_are_the_default(monkeypatch, value):
 
 
 def test_environment_variables_are_documented():
-    named = set(re.findall(r"AMIJAX_TRIAL_\w+", (ROOT / "README.md").read_text()))
+    named = set(
+        re.findall(r"AMIJAX_TRIAL_\w+", (ROOT / "docs/reference/environment.md").read_text())
+    )
     assert named == {"AMIJAX_TRIAL_TIMEOUT", "AMIJAX_TRIAL_MEMORY"}
     assert not any(name in os.environ for name in named)

@@ -247,6 +247,11 @@ def test_a_search_is_kept_and_not_made_again(conversion, four):
     assert kept.stored_tuning(conversion, 4.5) is None
 
 
+def test_settings_know_the_search_that_found_them(conversion, four):
+    assert kept.tuning_behind(conversion.with_solver(four.settings)).asked == 4
+    assert kept.tuning_behind(conversion.with_solver(SolverSettings(rtol=3e-5))) is None
+
+
 def test_another_processor_searches_for_itself(conversion, four, monkeypatch):  # noqa: ARG001
     monkeypatch.setattr(kept, "processor", lambda: "abacus")
     assert kept.stored_tuning(conversion, 4) is None

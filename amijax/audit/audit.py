@@ -16,7 +16,6 @@ from amijax.audit.concurrently import Concurrently
 from amijax.audit.jax_export_process import jax_export_testimony
 from amijax.audit.record import Audit, Directions
 from amijax.audit.roadrunner_process import roadrunner_differences
-from amijax.audit.steps import random_directions, step_sizes
 from amijax.audit.testimony import Testimony, Witness
 from amijax.audit.verdicts import Claim, QuantityVerdict, judge
 from amijax.audit.witness_process import TIME_LIMIT
@@ -30,6 +29,7 @@ from amijax.digits import ALL_DIGITS
 from amijax.objective import AmiciObjective
 from amijax.problems.findings import Finding
 from amijax.problems.names import nearest
+from amijax.problems.steps import random_directions, step_sizes
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 
@@ -85,6 +85,15 @@ def audit_gradient(
 
     Raises:
         ValueError: theta has the wrong shape, or an entry is no free parameter.
+
+    Examples:
+        >>> from amijax import AmiciObjective, audit_gradient, load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> audit = audit_gradient(AmiciObjective(problem), problem.nominal_theta)
+        >>> audit.verdict, audit.llh.witness
+        ('right', 'closed form')
+        >>> all(entry.digits > 6 for entry in audit.gradient)
+        True
     """
     if jax_export is None:
         jax_export = asks_for_entries(entries)

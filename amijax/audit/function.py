@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from amijax.audit.differences import directional_derivatives
 from amijax.audit.verdicts import Claim, QuantityVerdict, judge
+from amijax.differences import directional_derivatives
 from amijax.scales import FloatArray
 
 

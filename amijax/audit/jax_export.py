@@ -7,10 +7,11 @@ importer, as for C++; AMICI's PEtab import is not used. Run in a process of its 
 
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -81,7 +82,21 @@ class ExportedProblem:
         self._data = [_data(s, numbers, names, longest) for s in measured]
         self._scales = problem.scales
         # All entries at once, by forward differentiation: what JAX compiles in half the time.
-        self._function = jax.jit(self._value_and_gradient)
+        self._function: Any = jax.jit(self._value_and_gradient)
+
+    def compile(self, theta: FloatArray) -> float:
+        """Compile the function, once for all simulations, and return the seconds that it took.
+
+        Otherwise the first `llh_and_gradient` does it.
+
+        Args:
+            theta: shape (n_parameters,), on the PEtab scale.
+        """
+        start = time.perf_counter()
+        if self._data:
+            lowered = self._function.lower(jnp.asarray(theta), self._data[0], 0.0, 0.0, 0.0, 0.0)
+            self._function = lowered.compile()
+        return time.perf_counter() - start
 
     def llh_and_gradient(
         self, theta: FloatArray, rtol: float, atol: float, steps: int, growth: float

@@ -9,6 +9,8 @@ import numpy as np
 
 from amijax.audit.verdicts import QuantityVerdict, Verdict
 from amijax.digits import ALL_DIGITS, confirmed_text, digits
+from amijax.html_tables import Column, Row
+from amijax.notebook_html import known_digits, number, report
 from amijax.problems.findings import Finding
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverSettings
@@ -120,6 +122,36 @@ class Audit:
     def summary(self) -> str:
         """What is known of llh and gradient, in one or two sentences."""
         return summary(self)
+
+    def _repr_html_(self) -> str:
+        """The verdicts as a table, for notebooks."""
+        return report(
+            f"Audit of {self.problem_id}: {self.verdict}",
+            [
+                self.summary,
+                *(f"Not heard: {refusal}" for refusal in self.refusals),
+                *(f"Warning: {warning}" for warning in self.warnings),
+                f"Solver: {self.solver}.",
+            ],
+            "quantity",
+            [
+                "AMICI", Column("verdict", strong=True),
+                Column("digits", "that the witness confirms, at least"), "witness",
+                Column("its value"), Column("±", "how far the truth may be from its value"),
+            ],
+            [
+                Row(
+                    each.quantity,
+                    [
+                        number(each.value, ".7g"), each.verdict, known_digits(each.digits),
+                        each.witness or "—", number(each.witness_value, ".7g"),
+                        number(each.uncertainty, ".1e"),
+                    ],
+                )
+                for each in (self.llh, *self.gradient)
+            ],
+            rest=".entries",
+        )  # fmt: skip
 
     @property
     def entries(self) -> dict[str, QuantityVerdict]:

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amijax.audit.differences import directional_derivatives
 from amijax.audit.testimony import OutOfReachError, Testimony
 from amijax.audit.witness_process import TIME_LIMIT, answer, hear, tell
+from amijax.differences import directional_derivatives
 from amijax.problems.problem import Problem, ProblemError
 from amijax.problems.recipe import ProblemRecipe
 from amijax.scales import FloatArray

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from amijax.audit.differences import FEW_STAGES, STAGES, directional_derivatives
 from amijax.audit.testimony import Testimony
+from amijax.differences import FEW_STAGES, STAGES, directional_derivatives
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
 from amijax.simulation.settings import Sensitivities, SolverSettings

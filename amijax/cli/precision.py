@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,12 +19,15 @@ from amijax.cli.shared import (
     table,
 )
 from amijax.cluster.errors import ClusterError
+from amijax.files import write_atomically
 from amijax.json_values import json_text
 from amijax.precisions import PRECISIONS
 
 if TYPE_CHECKING:
     from amijax.precision import QuantityPrecision, Study
+    from amijax.precision.export_line import ExportLine
     from amijax.precision.work_precision import WorkPoint
+    from amijax.problems import Problem
 
 
 @click.command("precision", epilog=PROBLEM_HELP)
@@ -45,6 +49,18 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Sweep bits and tolerances and predict the error from curvature as well.",
 )
+@click.option(
+    "--jax-export",
+    is_flag=True,
+    help="Measure AMICI's JAX export (diffrax) along its tolerances too; JAX compiles for long.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the work-precision diagram as a web page: the gradient's error against time for "
+    "each method. For all parameters only.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def precision_command(
     problem: str,
@@ -53,6 +69,8 @@ def precision_command(
     scales: tuple[str, ...],
     parameters: tuple[str, ...],
     everything: bool,
+    jax_export: bool,
+    html: Path | None,
     as_json: bool,
     **solver: Any,
 ) -> None:
@@ -63,6 +81,11 @@ def precision_command(
     moving theta in its last bits. Exit status: 0 done, 1 the simulation
     failed, 2 wrong use.
     """
+    if parameters and (jax_export or html is not None):
+        raise click.UsageError(
+            "Work against precision is of the gradient as a whole: leave out --parameter, or "
+            "leave out --html and --jax-export."
+        )
     opened = opened_problem(problem, scales=scales)
     theta = point_of(opened, assignments, scaled)
     choice = solver_choice(**solver)
@@ -82,13 +105,19 @@ def precision_command(
             settled.objective,
             theta,
             parameters=parameters or None,
-            pieces=PIECE_NAMES if everything else ("budget", "reference", "audit", "noise"),
+            pieces=(
+                *(PIECE_NAMES if everything else ("budget", "reference", "audit", "noise")),
+                *(("work",) if html is not None or jax_export else ()),
+                *(("export",) if jax_export else ()),
+            ),
             on_progress=None if as_json else _progress_printer(),
         )
     except ClusterError as error:
         raise click.ClickException(str(error)) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if html is not None:
+        _write_diagram(study, opened, html)
     if as_json:
         click.echo(json_text(_study_as_json(study), indent=2))
     else:
@@ -144,6 +173,8 @@ def _study_as_json(study: Study) -> dict[str, Any]:
             "lines": {name: _work_as_json(points) for name, points in work.lines.items()},
             "marked": _work_as_json(tuple(work.marked.values())),
         }
+    if study.export is not None:
+        content["jax_export"] = _export_as_json(study.export)
     if study.curvature is not None:
         curvature = study.curvature
         content["curvature"] = {
@@ -163,6 +194,68 @@ def _work_as_json(points: tuple[WorkPoint, ...]) -> list[dict[str, Any]]:
         {"solver": p.settings.as_dict(), "error": p.error, "milliseconds": p.seconds * 1e3}
         for p in points
     ]
+
+
+def _export_as_json(export: ExportLine) -> dict[str, Any]:
+    return {
+        "export_seconds": export.export_seconds,
+        "compile_seconds": export.compile_seconds,
+        "points": [
+            {"rtol": p.rtol, "atol": p.atol, "error": p.error, "milliseconds": p.seconds * 1e3}
+            for p in export.points
+        ],
+        "missing": export.missing,
+    }
+
+
+def _write_diagram(study: Study, problem: Problem, path: Path) -> None:
+    """Write the work-precision diagram as a web page."""
+    from amijax.figures import web_page, work_precision_figure
+    from amijax.sharing.points import point_in_words
+
+    if study.work is None:
+        raise click.ClickException(
+            "There is no work-precision diagram: AMICI does not simulate at tighter tolerances."
+        )
+    title = f"{study.problem_id}: error of the gradient against CPU time, by method"
+    lines = (point_in_words(problem, study.theta), str(study.solver))
+    page = web_page(work_precision_figure(study.work, study.export), title, lines, "work_precision")
+    try:
+        write_atomically(path, page.encode())
+    except OSError as error:
+        raise click.UsageError(f"{path} can't be written: {error.strerror}.") from error
+
+
+def _work_rows(study: Study) -> list[str]:
+    """Work against precision as a table; nothing where it was not measured."""
+    rows: list[tuple[str, float, float, float]] = []
+    if study.work is not None:
+        for name, points in (*study.work.lines.items(), *(
+            (name, (point,)) for name, point in study.work.marked.items()
+        )):  # fmt: skip
+            rows += [(name, p.settings.rtol, p.error, p.seconds) for p in points]
+    if study.export is not None:
+        rows += [("AMICI's JAX export", p.rtol, p.error, p.seconds) for p in study.export.points]
+    if not rows:
+        return []
+    lines = ["", "Work against precision: error of the gradient in norm, CPU time", ""]
+    lines += table(
+        [[name, f"{rtol:.0e}", f"{error:.1e}", f"{1e3 * s:.3g}"] for name, rtol, error, s in rows],
+        ["method", "rtol", "error", "ms"],
+    )
+    if study.export is not None:
+        lines += [
+            "",
+            "AMICI's JAX export: "
+            + (
+                f"written in {study.export.export_seconds:.3g} s, compiled in "
+                f"{study.export.compile_seconds:.3g} s, once. "
+                if study.export.points
+                else ""
+            )
+            + study.export.missing,
+        ]
+    return lines
 
 
 def _entry_as_json(entry: QuantityPrecision) -> dict[str, Any]:
@@ -242,5 +335,6 @@ def _as_text(study: Study) -> list[str]:
         "Stages: what each adds to the float32 error, relative. Then digits.",
         "",
         *table(rows, columns),
+        *_work_rows(study),
         *(line for text in paragraphs for line in ("", text)),
     ]

@@ -29,15 +29,26 @@ _DEFAULT = SolverSettings()
 @precision_option
 @point_options
 @repairs_option
-@click.option("--rtol", type=float, default=_DEFAULT.rtol, show_default=True)
-@click.option("--atol", type=float, default=_DEFAULT.atol, show_default=True)
-@click.option("--max-steps", type=int, default=_DEFAULT.max_steps, show_default=True)
-@click.option("--time-limit", type=float, default=_DEFAULT.time_limit, show_default=True)
+@click.option(
+    "--rtol", type=float, default=_DEFAULT.rtol, show_default=True, help="Relative tolerance."
+)
+@click.option(
+    "--atol", type=float, default=_DEFAULT.atol, show_default=True, help="Absolute tolerance."
+)
+@click.option(
+    "--max-steps", type=int, default=_DEFAULT.max_steps, show_default=True,
+    help="Most solver steps between outputs.",
+)  # fmt: skip
+@click.option(
+    "--time-limit", type=float, default=_DEFAULT.time_limit, show_default=True,
+    help="Seconds for one simulation.",
+)  # fmt: skip
 @click.option(
     "--sensitivities",
     type=click.Choice(SENSITIVITIES),
     default=_DEFAULT.sensitivities,
     show_default=True,
+    help="How AMICI computes the gradient.",
 )
 @method_options
 @click.option(

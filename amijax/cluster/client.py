@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amijax.cluster.errors import ClusterError
 from amijax.cluster.settings import ClusterSettings
@@ -59,12 +59,33 @@ class DaskExecutor(ClusterSettings):
             ClusterError: the cluster can't be used.
             ProblemError: the problem's files are not what they were when it was opened.
         """
-        client = self.cluster
-        if isinstance(client, str):
-            client = _client_at(client, self.connect_seconds)
+        client = self.client()
         from amijax.cluster.dispatch import evaluate_on  # with Dask, which is optional
 
         return evaluate_on(client, objective, points, gradient, on_chunk, self)
+
+    def run_tasks(
+        self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
+    ) -> Generator[tuple[int, Any] | None]:
+        """Run independent tasks, such as the starts of a fit; see `amijax.cluster.tasks.run_on`.
+
+        Raises:
+            ClusterError: the cluster can't be used, or a task raised an exception.
+        """
+        client = self.client()
+        from amijax.cluster.tasks import run_on  # with Dask, which is optional
+
+        return run_on(client, function, arguments, self)
+
+    def client(self) -> Client:
+        """The client that was given, or this process's own at the address.
+
+        Raises:
+            ClusterError: Dask is not installed, or there is no scheduler.
+        """
+        if isinstance(self.cluster, str):
+            return _client_at(self.cluster, self.connect_seconds)
+        return self.cluster
 
 
 def executor_of_setting() -> DaskExecutor | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
 from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, OTHER_COLOUR, top_legend
+from amijax.precision.export_line import ExportLine, ExportPoint
 from amijax.precision.work_precision import WorkPoint, WorkPrecision
 
 # Okabe and Ito's palette; symbols tell the lines apart without colours.
@@ -18,9 +21,11 @@ _STYLES = (
 # Plotly itself writes 2 and 5 for 20 and 50 where it shortens.
 _TICKS = [float(f"{digit}e{power}") for power in range(-3, 7) for digit in (1, 2, 5)]
 _MARK_SYMBOLS = ("star", "hexagram", "pentagon", "triangle-up")
+_EXPORT_NAME = "AMICI's JAX export (diffrax)"
+_EXPORT_STYLE = ("#8C6D46", "cross")
 
 
-def work_precision_figure(work: WorkPrecision) -> go.Figure:
+def work_precision_figure(work: WorkPrecision, export: ExportLine | None = None) -> go.Figure:
     """Error of the gradient against time, log-log, as the ODE field draws them.
 
     Tolerances go along each line from loose (left) to tight; the float32 floor and the reference's
@@ -28,9 +33,17 @@ def work_precision_figure(work: WorkPrecision) -> go.Figure:
 
     Args:
         work: what was measured.
+        export: what was measured with AMICI's JAX export; its compile time is in the legend.
     """
     figure = go.Figure()
-    for (name, points), (colour, symbol) in zip(work.lines.items(), _STYLES, strict=False):
+    lines: list[tuple[str, Sequence[WorkPoint | ExportPoint], tuple[str, str]]] = [
+        (name, points, style)
+        for (name, points), style in zip(work.lines.items(), _STYLES, strict=False)
+    ]
+    if export is not None and export.points:
+        name = f"{_EXPORT_NAME}, compiled in {export.compile_seconds:.3g} s"
+        lines.append((name, export.points, _EXPORT_STYLE))
+    for name, points, (colour, symbol) in lines:
         figure.add_scatter(
             **_coordinates(points), mode="lines+markers", name=name,
             line={"color": colour, "width": 2}, marker={"symbol": symbol, "size": 8},
@@ -57,12 +70,14 @@ def work_precision_figure(work: WorkPrecision) -> go.Figure:
     return figure
 
 
-def _coordinates(points: tuple[WorkPoint, ...]) -> dict[str, object]:
+def _coordinates(points: Sequence[WorkPoint | ExportPoint]) -> dict[str, object]:
     known = [point for point in points if np.isfinite(point.error) and np.isfinite(point.seconds)]
     return {
         "x": [1e3 * point.seconds for point in known],
         "y": [point.error for point in known],
-        "customdata": [str(point.settings) for point in known],
+        "customdata": [
+            str(point.settings if isinstance(point, WorkPoint) else point) for point in known
+        ],
         "hovertemplate": "%{customdata}<br>error %{y:.1e}, %{x:.3g} ms<extra></extra>",
     }
 

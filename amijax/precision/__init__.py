@@ -10,6 +10,7 @@ from amijax.precision.curvature import predict_error as predict_error
 from amijax.precision.noise import NoiseFloor as NoiseFloor
 from amijax.precision.noise import noise_floor as noise_floor
 from amijax.precision.pieces import PIECE_NAMES as PIECE_NAMES
+from amijax.precision.pieces import PIECES as PIECES
 from amijax.precision.pieces import PieceName as PieceName
 from amijax.precision.pieces import forecast as forecast
 from amijax.precision.pieces import with_needs as with_needs

@@ -214,17 +214,10 @@ def fisher_information(objective: AmiciObjective, theta: FloatArray) -> FloatArr
         objective: the problem with all its sensitivities, forward ones.
         theta: shape (m,), on the PEtab scale.
     """
-    total = np.zeros((len(theta), len(theta)))
-    if objective.refusal(theta, True) is not None:
-        return np.full_like(total, np.nan)
-    rdatas = objective.simulator.everything(theta, gradient=True, num_threads=objective.num_threads)
-    for positions, rdata in zip(objective.simulator.sensitivity_positions, rdatas, strict=True):
-        if positions.size:
-            matrix = np.array(rdata.FIM).reshape(-1, len(positions))
-            if rdata.status < 0 or matrix.shape != (len(positions), len(positions)):
-                return np.full_like(total, np.nan)
-            np.add.at(total, np.ix_(positions, positions), matrix)
-    return total
+    try:
+        return objective.llh_gradient_fim(theta).fim
+    except ValueError:  # adjoint sensitivities, or noise that is not normal
+        return np.full((len(theta), len(theta)), np.nan)
 
 
 def entry_condition(

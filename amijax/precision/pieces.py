@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from amijax.objective import AmiciObjective
 from amijax.precision.bits import FORMATS, MANTISSA_BITS, BitSweep, bit_sweep
 from amijax.precision.budget import ErrorBudget, error_budget
 from amijax.precision.curvature import PredictedError, predict_error
+from amijax.precision.export_line import ExportLine, export_line
 from amijax.precision.noise import SAMPLES, NoiseFloor, noise_floor
 from amijax.precision.reference import Reference, find_reference
 from amijax.precision.tolerances import RTOLS, ToleranceSweep, tolerance_sweep
@@ -24,9 +25,10 @@ from amijax.precision.work_precision import WorkPrecision, work_precision
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import SolverSettings
+from amijax.tuning.found import tuning_behind
 
 PieceName = Literal[
-    "budget", "reference", "audit", "noise", "bits", "tolerances", "curvature", "work"
+    "budget", "reference", "audit", "noise", "bits", "tolerances", "curvature", "work", "export"
 ]
 
 # Time of an evaluation at rtol 1e-13, relative to the default: 2 to 5, and up to 20 for some.
@@ -127,9 +129,11 @@ def _predict_error(given: StudyInputs) -> PredictedError | None:
 def _work(given: StudyInputs) -> WorkPrecision:
     solver = given.objective.solver
     defaults = SolverSettings(sensitivities=solver.sensitivities, time_limit=solver.time_limit)
-    marked = {"AMICI's defaults": defaults} if solver == defaults else {
-        "AMICI's defaults": defaults, "settings in use": solver,
-    }  # fmt: skip
+    marked = {"AMICI's defaults": defaults}
+    if solver != defaults:
+        found = tuning_behind(given.objective)
+        name = "settings in use" if found is None else f"settings for {found.asked:g} digits"
+        marked[name] = solver
     return work_precision(
         given.objective, given.theta, given.results["reference"], marked=marked,
         report=given.report,
@@ -195,9 +199,21 @@ PIECES: dict[PieceName, Piece] = {
             lambda seconds: 5 * len(RTOLS) * seconds.one * (1 + _TIGHT) / 2,
             needs=("reference",),
         ),
+        Piece(
+            "export",
+            ExportLine,
+            lambda given: export_line(
+                given.objective, given.theta, given.results["reference"], report=given.report
+            ),
+            # JAX's compilation and diffrax's time have little to do with AMICI's. Measured: Boehm
+            # and Elowitz 15 s, Sneyd 21 s, Crauste 25 s, Bruno 27 s.
+            lambda seconds: 10.0 + 0.5 * seconds.n_parameters + 100 * seconds.one,
+            needs=("reference",),
+        ),
     )
 }
-PIECE_NAMES: tuple[PieceName, ...] = get_args(PieceName)
+# Those that a study has unless it is asked for others: compiling AMICI's JAX export takes long.
+PIECE_NAMES: tuple[PieceName, ...] = tuple(name for name in PIECES if name != "export")
 
 
 def with_needs(names: Sequence[PieceName]) -> tuple[PieceName, ...]:

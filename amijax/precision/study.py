@@ -13,10 +13,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from amijax.audit.record import Audit
+from amijax.html_tables import Column, Row
+from amijax.notebook_html import known_digits, number, report
 from amijax.objective import AmiciObjective
 from amijax.precision.bits import BitSweep
 from amijax.precision.budget import ErrorBudget
 from amijax.precision.curvature import PredictedError
+from amijax.precision.export_line import ExportLine
 from amijax.precision.noise import NoiseFloor
 from amijax.precision.pieces import PIECE_NAMES, PIECES, PieceName, StudyInputs, with_needs
 from amijax.precision.reference import Reference
@@ -44,8 +47,8 @@ class Study:
         positions: where they are in theta.
         theta: the point, all of it, on the PEtab scale.
         solver: the settings whose precision is in question.
-        budget, reference, audit, noise, bits, tolerances, curvature, work: the pieces; None where
-            one was not asked for, or not computed yet.
+        budget, reference, audit, noise, bits, tolerances, curvature, work, export: the pieces;
+            None where one was not asked for, or not computed yet.
         impossible: pieces that have no result, since something that they need has none.
         seconds: what each piece took when it was computed.
     """
@@ -64,6 +67,7 @@ class Study:
     tolerances: ToleranceSweep | None = None
     curvature: PredictedError | None = None
     work: WorkPrecision | None = None
+    export: ExportLine | None = None
     impossible: tuple[PieceName, ...] = ()
     seconds: dict[str, float] | None = None
 
@@ -73,6 +77,39 @@ class Study:
         if self.budget is None:
             return ()
         return verdicts(self.parameter_ids, self.budget, self.noise, self.reference, self.audit)
+
+    def _repr_html_(self) -> str:
+        """The verdicts as a table, for notebooks."""
+        missing = ", ".join(self.impossible)
+        return report(
+            f"Where the digits of {self.problem_id} go",
+            [
+                "" if self.verdicts else "Nothing is known yet: the budget was not computed.",
+                f"Not possible here: {missing}." if missing else "",
+                f"Solver: {self.solver}.",
+            ],
+            "quantity",
+            [
+                "float64", Column("agree", "digits in which AMICI and float64 JAX agree"),
+                Column("float32", "digits in which float32 and float64 JAX agree"),
+                Column("right", "digits of float64 that a witness other than AMICI confirms",
+                       strong=True),
+                Column("noise", "digits that stay when theta moves by its last bits"),
+                Column("limited by", "what costs float32 most of its digits"),
+            ],
+            [
+                Row(
+                    each.quantity,
+                    [
+                        number(each.float64, ".9g"), known_digits(each.digits_agreement),
+                        known_digits(each.digits_float32), known_digits(each.digits_accuracy),
+                        known_digits(each.digits_noise), LIMITS[each.limited_by],
+                    ],
+                )
+                for each in self.verdicts
+            ],
+            rest=".frame()",
+        )  # fmt: skip
 
     def frame(self) -> pd.DataFrame:
         """The verdicts as a table: a row for llh and for each chosen entry of the gradient."""
@@ -113,7 +150,8 @@ def studies(
         theta: shape (n_parameters,), on the PEtab scale.
         parameters: ids of those whose gradient entries are studied; all if not given. The fewer,
             the faster: sensitivities are computed for these alone.
-        pieces: which ones to compute; what they need is computed as well.
+        pieces: which ones to compute, all but "export" if not given; what they need is computed
+            as well.
         on_progress: called while a piece is computed; what it raises ends the study.
 
     Yields:
@@ -185,7 +223,18 @@ def stored_study(
 
 
 def study_precision(objective: AmiciObjective, theta: ArrayLike, **options: Any) -> Study:
-    """The finished study; arguments as for `studies`."""
+    """The finished study; arguments as for `studies`.
+
+    Examples:
+        >>> import jax
+        >>> from amijax import AmiciObjective, load_problem
+        >>> from amijax.precision import study_precision
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> objective = AmiciObjective(load_problem("Conversion_Reaction"))
+        >>> study = study_precision(objective, objective.problem.nominal_theta, pieces=["budget"])
+        >>> study.verdicts[1].quantity, bool(study.verdicts[1].digits_float32 > 4)
+        ('k1', True)
+    """
     *_, study = studies(objective, theta, **options)
     return study
 
@@ -216,8 +265,8 @@ def _empty_study(
 
 def _lacks(study: Study, name: PieceName) -> bool:
     """Whether something that a piece needs has no result, or is not there."""
-    if name == "work" and len(study.positions) < len(study.theta):
-        return True  # its errors are of the gradient as a whole
+    if name in ("work", "export") and len(study.positions) < len(study.theta):
+        return True  # their errors are of the gradient as a whole
     no_reference = study.reference is not None and not study.reference.values.is_finite
     return "reference" in PIECES[name].needs and no_reference
 

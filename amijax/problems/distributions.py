@@ -65,6 +65,58 @@ class TruncatedPrior:
         )
         return float(self._distribution().logpdf(x)) + jacobian - math.log(self.mass())
 
+    def slope(self, value: float) -> float:
+        """Derivative of the log-density with respect to the value on linear scale.
+
+        NaN outside of the bounds or the support. At the kink of a Laplace distribution it is the
+        mean of both sides.
+        """
+        if not math.isfinite(self.log_density(value)):
+            return math.nan
+        if self.type in _LOGARITHMIC:
+            return (self._own_slope(math.log(value)) - 1.0) / value
+        return self._own_slope(value)
+
+    def curvature(self, value: float) -> float:
+        """Minus the second derivative of the log-density as far as it is never below 0: that of
+        the square of a normal distribution, 0 of the others. As a Gauss-Newton method has it.
+        """
+        if self.type not in (C.NORMAL, C.LOG_NORMAL) or (self.type == C.LOG_NORMAL and value <= 0):
+            return 0.0
+        inner = 1 / value if self.type == C.LOG_NORMAL else 1.0
+        return (inner / self.scale) ** 2
+
+    @property
+    def location(self) -> float:
+        """The first of its parameters."""
+        return self.parameters[0]
+
+    @property
+    def scale(self) -> float:
+        """The second of its parameters, or the only one."""
+        return self.parameters[-1]
+
+    def _own_slope(self, x: float) -> float:
+        """Derivative of the log-density of what is distributed: the parameter or its logarithm."""
+        a, b = self.location, self.scale
+        if self.type in _ENDS:
+            return 0.0
+        if self.type in (C.NORMAL, C.LOG_NORMAL):
+            return -(x - a) / b**2
+        if self.type in (C.LAPLACE, C.LOG_LAPLACE):
+            return -math.copysign(1.0, x - a) / b if x != a else 0.0
+        if self.type == C.CAUCHY:
+            return -2 * (x - a) / (b**2 + (x - a) ** 2)
+        if self.type == C.EXPONENTIAL:
+            return -1 / b
+        if x == 0:  # an end of the support, where the density is 0 or infinite, or has no slope
+            return math.nan
+        if self.type == C.GAMMA:
+            return (a - 1) / x - 1 / b
+        if self.type == C.CHI_SQUARED:
+            return (a / 2 - 1) / x - 0.5
+        return 1 / x - x / b**2
+
     def mass(self) -> float:
         """The probability between the bounds before truncation."""
         distribution = self._distribution()

@@ -34,6 +34,14 @@ def load_problem(
     Raises:
         DownloadError: its files can't be had.
         ProblemError: there is no such problem, or it can't be used; the message says why.
+
+    Examples:
+        >>> from amijax import load_problem
+        >>> problem = load_problem("Conversion_Reaction")
+        >>> problem.parameter_ids
+        ('k1', 'k2', 'total', 'background_B', 'sigma_A', 'sigma_B')
+        >>> problem.scales[0], problem.n_measurements
+        ('log10', 28)
     """
     problem = _load(id_or_path, scales, on_download)
     return problem if repair else problem.without_repairs()

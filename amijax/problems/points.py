@@ -53,12 +53,23 @@ def on_bounds(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
         problem: gives bounds on the PEtab scale.
         theta: shape (n_parameters,), on the PEtab scale.
     """
+    return on_bounds_of(theta, problem.lower_theta, problem.upper_theta)
+
+
+def on_bounds_of(theta: FloatArray, lower: FloatArray, upper: FloatArray) -> NDArray[np.int8]:
+    """Which parameters sit on which of other bounds than the problem's, as `on_bounds`.
+
+    Args:
+        theta: shape (n_parameters,), on the PEtab scale.
+        lower: bounds of the same shape.
+        upper: bounds of the same shape.
+    """
     with np.errstate(invalid="ignore"):
-        near = 1e-4 * (problem.upper_theta - problem.lower_theta)
+        near = 1e-4 * (upper - lower)
         near = np.where(np.isfinite(near), near, 0.0)
-        upper = problem.upper_theta - theta <= near
-        lower = theta - problem.lower_theta <= near
-    return upper.astype(np.int8) - (lower & ~upper).astype(np.int8)
+        on_upper = upper - theta <= near
+        on_lower = theta - lower <= near
+    return on_upper.astype(np.int8) - (on_lower & ~on_upper).astype(np.int8)
 
 
 def read_value(problem: Problem, parameter: str, text: str | None) -> float | str:

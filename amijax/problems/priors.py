@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from petab.v2 import C as C2
 
 from amijax.problems.distributions import TruncatedPrior, read_distribution
 from amijax.problems.problem import Problem, ProblemError
-from amijax.scales import FloatArray
+from amijax.scales import FloatArray, linear_slope
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,62 @@ class ObjectivePrior:
         # The density of x is that of log(x) times d log(x) / dx = 1 / x.
         x, jacobian = (math.log(value), -math.log(value)) if logarithmic else (value, 0.0)
         z = (x - a) / b
-        if self.type in (C.NORMAL, C.PARAMETER_SCALE_NORMAL, C.LOG_NORMAL):
+        if self._is_normal:
             return jacobian - 0.5 * z * z - math.log(b) - 0.5 * math.log(2 * math.pi)
         return jacobian - abs(z) - math.log(2 * b)
 
+    def slope(self, value: float) -> float:
+        """Derivative of the log-density with respect to the value on the distribution's own scale.
 
-def objective_priors(problem: Problem) -> tuple[ObjectivePrior | TruncatedPrior, ...]:
+        NaN outside of the support. At the kink of a Laplace distribution it is the mean of both
+        sides.
+        """
+        a, b = self.location, self.scale
+        if self.type in (C.UNIFORM, C.PARAMETER_SCALE_UNIFORM):
+            return 0.0 if a <= value <= b else math.nan
+        logarithmic = self.type in (C.LOG_NORMAL, C.LOG_LAPLACE)
+        if logarithmic and value <= 0:
+            return math.nan
+        x, inner = (math.log(value), 1 / value) if logarithmic else (value, 1.0)
+        z = (x - a) / b
+        outer = z if self._is_normal else float(np.sign(z))
+        return inner * (-outer / b - (1.0 if logarithmic else 0.0))
+
+    def curvature(self, value: float) -> float:
+        """Minus the second derivative of the log-density as far as it is never below 0: that of
+        the square of a normal distribution, 0 of the others. As a Gauss-Newton method has it.
+        """
+        if not self._is_normal or (self.type == C.LOG_NORMAL and value <= 0):
+            return 0.0
+        inner = 1 / value if self.type == C.LOG_NORMAL else 1.0
+        return (inner / self.scale) ** 2
+
+    @property
+    def _is_normal(self) -> bool:
+        return self.type in (C.NORMAL, C.PARAMETER_SCALE_NORMAL, C.LOG_NORMAL)
+
+
+@dataclass(frozen=True, eq=False)
+class LogPrior:
+    """The log-density of the objective priors at a point, with derivatives.
+
+    Attributes:
+        value: summed over parameters, as `log_prior` has it; -inf outside of a support.
+        gradient: with respect to theta, shape (n_parameters,); 0 for parameters without a prior,
+            NaN outside of a support.
+        curvature: minus the second derivatives as far as they are never below 0
+            (`ObjectivePrior.curvature`), shape (n_parameters,): a diagonal.
+    """
+
+    value: float
+    gradient: FloatArray
+    curvature: FloatArray
+
+
+type Prior = ObjectivePrior | TruncatedPrior
+
+
+def objective_priors(problem: Problem) -> tuple[Prior, ...]:
     """The objective priors that the parameter table gives for free parameters, in its order.
 
     In PEtab v2, where one parameter has a prior, all others have a uniform one within their
@@ -132,17 +183,71 @@ def log_prior(problem: Problem, theta: FloatArray) -> float | None:
     Raises:
         ProblemError: a prior can't be used; the message says which.
     """
-    priors = objective_priors(problem)
+    found = log_prior_at(problem, objective_priors(problem), theta)
+    return None if found is None else found.value
+
+
+def log_prior_at(problem: Problem, priors: Sequence[Prior], theta: FloatArray) -> LogPrior | None:
+    """The log-density of priors that were read before, with derivatives; None if there are none.
+
+    Args:
+        problem: whose priors they are.
+        priors: from `objective_priors`.
+        theta: shape (n_parameters,), on the PEtab scale.
+    """
     if not priors:
         return None
     theta = np.asarray(theta, dtype=np.float64)
     linear = problem.linear(theta)
-    total = 0.0
+    inner = linear_slope(linear, problem.scales)
+    total, gradient, curvature = 0.0, np.zeros(theta.size), np.zeros(theta.size)
     for prior in priors:
         i = problem.parameter_ids.index(prior.parameter)
         value = float((theta if prior.on_parameter_scale else linear)[i])
-        total += math.nan if math.isnan(value) else prior.log_density(value)
-    return total
+        chain = 1.0 if prior.on_parameter_scale else float(inner[i])
+        if math.isnan(value):
+            total, gradient[i] = math.nan, math.nan
+            continue
+        total += prior.log_density(value)
+        gradient[i] += prior.slope(value) * chain
+        curvature[i] += prior.curvature(value) * chain**2
+    return LogPrior(total, gradient, curvature)
+
+
+def prior_residuals(
+    problem: Problem, priors: Sequence[Prior], theta: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Residuals whose squares are minus twice the log-density of normal priors, but for a constant.
+
+    Args:
+        problem: whose priors they are.
+        priors: from `objective_priors`; uniform ones have none.
+        theta: shape (n_parameters,), on the PEtab scale.
+
+    Returns:
+        Shape (n,), and their derivatives with respect to theta, shape (n, n_parameters).
+
+    Raises:
+        ProblemError: a prior's log-density is no square.
+    """
+    linear = problem.linear(theta)
+    inner = linear_slope(linear, problem.scales)
+    values, rows = [], []
+    for prior in priors:
+        if prior.type in (C.UNIFORM, C.PARAMETER_SCALE_UNIFORM):
+            continue
+        if prior.type not in (C.NORMAL, C.PARAMETER_SCALE_NORMAL):
+            raise ProblemError(
+                f"Least squares are for normal priors, but {prior.parameter} has a {prior.type} "
+                "one. Use another optimiser, or leave priors out."
+            )
+        i = problem.parameter_ids.index(prior.parameter)
+        value = float((theta if prior.on_parameter_scale else linear)[i])
+        row = np.zeros(theta.size)
+        row[i] = (1.0 if prior.on_parameter_scale else float(inner[i])) / prior.scale
+        values.append((value - prior.location) / prior.scale)
+        rows.append(row)
+    return np.array(values), np.array(rows).reshape(len(rows), theta.size)
 
 
 def read_prior(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ import petab.v1 as petab
 from numpy.typing import ArrayLike
 from petab.v1 import C
 
+from amijax.html_tables import Column, Row
+from amijax.notebook_html import number, report
 from amijax.problems.experiments import Experiment
 from amijax.problems.findings import Finding, ProblemError
 from amijax.problems.names import nearest
@@ -147,6 +150,42 @@ class Problem:
         scales = ",".join(f"{name}:{scale}" for name, scale in self.chosen_scales.items())
         return f"{self.digest} {scales}".rstrip()
 
+    def __repr__(self) -> str:
+        return f"<Problem {self.problem_id}: {self.n_parameters} parameters>"
+
+    def _repr_html_(self) -> str:
+        """The free parameters as a table, for notebooks."""
+        return self.report(self.problem_id, ())
+
+    def report(self, title: str, lines: Sequence[str]) -> str:
+        """HTML for notebooks: the free parameters as a table, size and warnings below.
+
+        Args:
+            title: above the table.
+            lines: sentences to be said first below it.
+        """
+        numbers = zip(
+            self.nominal_theta, self.nominal_p, self.lower_theta, self.upper_theta, strict=True
+        )
+        rows = [
+            Row(name, [scale, *map(number, values)])
+            for name, scale, values in zip(self.parameter_ids, self.scales, numbers, strict=True)
+        ]
+        columns = [
+            Column("scale"), Column("nominal theta", "on the PEtab scale", strong=True),
+            Column("linear", "the nominal value on linear scale"),
+            Column("lower", "bound of theta"), Column("upper", "bound of theta"),
+        ]  # fmt: skip
+        size = (
+            f"{self.n_parameters} free parameters, {self.n_states} states, "
+            f"{len(self.simulation_conditions)} simulations, {self.n_measurements} measurements."
+        )
+        found = [f"Warning: {warning}" for warning in self.warnings]
+        return report(
+            title, [*lines, size, *found], "parameter", columns, rows,
+            rest="problem.petab_problem.parameter_df",
+        )  # fmt: skip
+
     def without_repairs(self) -> Problem:
         """The same problem with its model as it is: numbers may be AMICI's wrong ones."""
         return replace(self, repair=False)
@@ -164,6 +203,20 @@ class Problem:
                 f"of {self.problem_id}, but has shape {point.shape}."
             )
         return point
+
+    def checked_points(self, thetas: ArrayLike) -> FloatArray:
+        """A float64 copy of many points, one in each row, on the PEtab scale.
+
+        Raises:
+            ValueError: it does not have shape (n, n_parameters).
+        """
+        points = np.array(thetas, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != self.n_parameters:
+            raise ValueError(
+                f"thetas must have shape (n, {self.n_parameters}), a row for each point, "
+                f"but has shape {points.shape}."
+            )
+        return points
 
     def theta_from(
         self, values: dict[str, float], *, linear: bool = False, base: FloatArray | None = None

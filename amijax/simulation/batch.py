@@ -9,14 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import amici.sim.sundials as sundials
 
 from amijax.models.amici_internals import run_simulations
 from amijax.scales import FloatArray
-from amijax.simulation.evaluation import ConditionResult, condition_result
-from amijax.simulation.preparation import Prepared
+from amijax.simulation.failures import Failure
+from amijax.simulation.preparation import Condition, Prepared
 from amijax.simulation.steady_states import never_steady
 
 # Long enough that starting a piece costs nothing, short enough that cores finish together, and
@@ -26,30 +26,42 @@ _REPORT_SECONDS = 0.1
 _LARGEST_PIECE = 1024  # simulations, whose ReturnData is in memory at once
 
 
-class PointResult(NamedTuple):
+class Read(Protocol):
+    """What is kept of one simulation."""
+
+    @property
+    def stopped(self) -> Failure | None:
+        """Why AMICI could not finish it, None if it did."""
+
+
+type Reader[R: Read] = Callable[[Condition, Any, Failure | None], R]
+"""Function of a condition, AMICI's ReturnData, and why its steady state is none."""
+
+
+class PointResult[R: Read](NamedTuple):
     """What became of one point of a batch."""
 
     position: int
-    results: list[ConditionResult]  # by condition; those after one that failed may be missing
+    results: list[R]  # by condition; those after one that failed may be missing
     seconds: float  # the point's share of the batch's duration
 
 
-class _Piece(NamedTuple):
+class _Piece[R: Read](NamedTuple):
     """Consecutive simulations; number n_conditions * k + i is condition i of point k."""
 
     simulations: range
-    results: list[ConditionResult | None]  # None where the point had failed before
+    results: list[R | None]  # None where the point had failed before
     seconds: float
 
 
-def simulate_points(
+def simulate_points[R: Read](
     model: Any,
     new_solver: Callable[[], Any],
     prepared: Prepared,
     thetas: FloatArray,
-    gradient: bool,
+    read: Reader[R],
     num_threads: int,
-) -> Generator[list[PointResult]]:
+) -> Generator[list[PointResult[R]]]:
     """Simulate all conditions at many points; a failed simulation does not stop other points.
 
     Dividing the simulations among the cores beforehand, as `run_simulations` does with
@@ -61,7 +73,7 @@ def simulate_points(
         new_solver: makes an AMICI solver with its sensitivity order and reporting mode set.
         prepared: the conditions.
         thetas: the points, all finite, shape (n, n_parameters).
-        gradient: whether sensitivities are computed.
+        read: takes what is wanted from each simulation.
         num_threads: cores to use.
 
     Yields:
@@ -71,14 +83,14 @@ def simulate_points(
     num_threads = max(1, min(num_threads, len(thetas) * n_conditions))
     queue = _Queue(len(thetas), n_conditions, num_threads)
 
-    def new_worker() -> _Worker:
-        return _Worker(model, new_solver(), prepared, thetas, gradient, queue)
+    def new_worker() -> _Worker[R]:
+        return _Worker(model, new_solver(), prepared, thetas, read, queue)
 
     pieces = _in_threads(new_worker, num_threads) if num_threads > 1 else new_worker().pieces()
-    results: dict[int, list[ConditionResult | None]] = defaultdict(lambda: [None] * n_conditions)
+    results: dict[int, list[R | None]] = defaultdict(lambda: [None] * n_conditions)
     missing: dict[int, int] = defaultdict(lambda: n_conditions)
     seconds: dict[int, float] = defaultdict(float)
-    finished: list[PointResult] = []
+    finished: list[PointResult[R]] = []
     told = -math.inf
     for piece in pieces:
         share = piece.seconds / len(piece.simulations) / num_threads
@@ -137,7 +149,7 @@ class _Queue:
         return i <= self._failed.get(point, i)
 
 
-class _Worker:
+class _Worker[R: Read]:
     """One thread's share of a batch: what AMICI's setters mutate is its own."""
 
     def __init__(
@@ -146,14 +158,14 @@ class _Worker:
         solver: Any,
         prepared: Prepared,
         thetas: FloatArray,
-        gradient: bool,
+        read: Reader[R],
         queue: _Queue,
     ) -> None:
         self._model, self._solver, self._prepared = model, solver, prepared
-        self._thetas, self._gradient, self._queue = thetas, gradient, queue
+        self._thetas, self._read, self._queue = thetas, read, queue
         self._spare: dict[int, list[Any]] = defaultdict(list)  # ExpData to be filled again
 
-    def pieces(self) -> Iterator[_Piece]:
+    def pieces(self) -> Iterator[_Piece[R]]:
         """Simulate piece after piece until nothing is left."""
         while simulations := self._queue.take():
             start = time.perf_counter()
@@ -162,7 +174,7 @@ class _Worker:
             self._queue.report(simulations, seconds)
             yield _Piece(simulations, results, seconds)
 
-    def _simulate(self, simulations: range) -> list[ConditionResult | None]:
+    def _simulate(self, simulations: range) -> list[R | None]:
         queue, conditions = self._queue, self._prepared.conditions
         worthwhile = [simulation for simulation in simulations if queue.is_worthwhile(simulation)]
         values: dict[int, list[list[float]]] = {}  # by point
@@ -176,21 +188,23 @@ class _Worker:
             edata.free_parameters = values[point][i]
             edatas.append(edata)
         rdatas = run_simulations(self._model, self._solver, edatas, failfast=False)
-        results: dict[int, ConditionResult] = {}
+        results: dict[int, R] = {}
         for simulation, edata, rdata in zip(worthwhile, edatas, rdatas, strict=True):
             i = simulation % queue.n_conditions
             self._spare[i].append(edata)
             unsteady = never_steady(conditions[i], self._model, self._solver, edata, rdata)
-            result = condition_result(conditions[i], rdata, self._gradient, unsteady)
+            result = self._read(conditions[i], rdata, unsteady)
             results[simulation] = result
             if result.stopped is not None:
                 queue.fail(simulation)
         return [results.get(simulation) for simulation in simulations]
 
 
-def _in_threads(new_worker: Callable[[], _Worker], num_threads: int) -> Iterator[_Piece]:
+def _in_threads[R: Read](
+    new_worker: Callable[[], _Worker[R]], num_threads: int
+) -> Iterator[_Piece[R]]:
     """The pieces of several workers, each in a thread of its own, as they are finished."""
-    done: SimpleQueue[_Piece | BaseException | None] = SimpleQueue()
+    done: SimpleQueue[_Piece[R] | BaseException | None] = SimpleQueue()
     stopping = threading.Event()
 
     def work() -> None:

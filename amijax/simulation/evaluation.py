@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import amici.sim.sundials as sundials
 import numpy as np
 
+from amijax.html_tables import Column, Row
 from amijax.models.neutral_ids import with_own_ids
+from amijax.notebook_html import number, report
 from amijax.scales import FloatArray
 from amijax.simulation.failures import (
     MAX_TIME_EXCEEDED,
@@ -37,6 +39,9 @@ class Evaluation:
         wall_seconds: duration of the whole call; in a batch, this point's share of it.
         cpu_seconds: AMICI's own CPU time, summed over conditions.
         solver: the settings that produced it.
+        fim: AMICI's Fisher information matrix with respect to theta, an approximation of minus
+            the second derivative of llh; shape (n_parameters, n_parameters). None if it was not
+            asked for, after a failure, and with adjoint sensitivities, which do not give it.
     """
 
     theta: FloatArray
@@ -46,6 +51,26 @@ class Evaluation:
     wall_seconds: float
     cpu_seconds: float
     solver: SolverSettings
+    fim: FloatArray | None = None
+
+    def _repr_html_(self) -> str:
+        """Llh, and the gradient as a table, for notebooks."""
+        gradient = () if self.gradient is None else zip(self.theta, self.gradient, strict=True)
+        return report(
+            f"llh {self.llh:.9g}",
+            [
+                f"Failed: {self.failure}" if self.failure else "",
+                f"{self.wall_seconds * 1e3:.3g} ms, of which AMICI's CPU time "
+                f"{self.cpu_seconds * 1e3:.3g} ms. Solver: {self.solver}.",
+            ],
+            "position in theta",
+            ["theta", Column("gradient", "of llh with respect to theta", strong=True)],
+            [
+                Row(str(i), [number(theta), number(entry, ".9g")])
+                for i, (theta, entry) in enumerate(gradient)
+            ],
+            rest=".gradient",
+        )
 
 
 def failed_evaluation(
@@ -65,16 +90,24 @@ class ConditionResult(NamedTuple):
             asked for.
         stopped: why AMICI could not finish, None if it did or was not run.
         cpu_seconds: AMICI's CPU time.
+        fim: the condition's share of the Fisher information, in the same order, both axes; None
+            if not asked for.
     """
 
     llh: float
     sllh: FloatArray | None
     stopped: Failure | None
     cpu_seconds: float
+    fim: FloatArray | None = None
 
 
 def condition_result(
-    condition: Condition, rdata: Any, gradient: bool, unsteady: Failure | None = None
+    condition: Condition,
+    rdata: Any,
+    gradient: bool,
+    unsteady: Failure | None = None,
+    *,
+    fim: bool = False,
 ) -> ConditionResult:
     """Read what the likelihood needs from AMICI's ReturnData, each member once.
 
@@ -83,6 +116,7 @@ def condition_result(
         rdata: AMICI's ReturnData.
         gradient: whether it holds sensitivities.
         unsteady: why its steady state is none, if it is none.
+        fim: whether to read the Fisher information, which forward sensitivities give.
     """
     sllh = None
     if gradient:
@@ -93,7 +127,14 @@ def condition_result(
         sllh=sllh,
         stopped=unsteady if rdata.status >= 0 else stopped(condition, rdata),
         cpu_seconds=rdata.cpu_time_total * 1e-3,  # AMICI's are ms
+        fim=_fim(condition, rdata) if fim and rdata.status >= 0 else None,
     )
+
+
+def _fim(condition: Condition, rdata: Any) -> FloatArray:
+    """A condition's Fisher information as a matrix; empty where AMICI's parameters are not ours."""
+    n = condition.sensitivity_positions.size
+    return as_array(rdata.FIM).reshape(n, n) if n else np.empty((0, 0))
 
 
 def stopped(condition: Condition, rdata: Any) -> Failure | None:
@@ -155,7 +196,21 @@ def evaluation_of(
         wall_seconds=wall_seconds,
         cpu_seconds=sum(result.cpu_seconds for result in results),
         solver=solver,
+        fim=_sum_of_fims(theta.size, conditions, results) if failure is None else None,
     )
+
+
+def _sum_of_fims(
+    n: int, conditions: Sequence[Condition], results: Sequence[ConditionResult]
+) -> FloatArray | None:
+    """The Fisher information of all conditions, shape (n, n); None if it was not read."""
+    total = np.zeros((n, n))
+    for condition, result in zip(conditions, results, strict=True):
+        if result.fim is None:
+            return None
+        positions = condition.sensitivity_positions  # may have a parameter more than once
+        np.add.at(total, np.ix_(positions, positions), result.fim)
+    return total
 
 
 def _too_slow(

@@ -1,4 +1,4 @@
-"""Measurements as AMICI's ExpData, without walking through them in Python."""
+"""Measurements as AMICI's ExpData and in the table's order, without walking through them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from amijax.models.plan import SimulationPlan
+from amijax.models.noise_model import NoiseModel
+from amijax.models.plan import ModelPlan, SimulationPlan
 from amijax.scales import FloatArray
 
 
@@ -62,3 +63,39 @@ def _replicates(keys: np.ndarray) -> np.ndarray:
     result = np.empty(keys.size, dtype=np.intp)
     result[order] = counts
     return result
+
+
+class MeasuredNoise(NamedTuple):
+    """The measurements in the order of the measurement table, and how they scatter.
+
+    Attributes:
+        measurements: shape (n,).
+        sigma: their noise scales where the table gives them as numbers, else NaN; shape (n,).
+        models: the noise models that occur, each with the positions of its measurements.
+    """
+
+    measurements: FloatArray
+    sigma: FloatArray
+    models: tuple[tuple[NoiseModel, np.ndarray], ...]
+
+
+def measured_noise(plan: ModelPlan, measurements: FloatArray) -> MeasuredNoise:
+    """Look up the noise of all measurements.
+
+    Args:
+        plan: what became of the problem.
+        measurements: of the measurement table, shape (n,).
+    """
+    names = [observable.distribution for observable in plan.observables]
+    different = sorted(set(names))
+    kind_of = np.array([different.index(name) for name in names], dtype=np.intp)
+    kind, sigma = np.zeros(measurements.size, dtype=np.intp), np.full(measurements.size, np.nan)
+    for simulation in plan.simulations:
+        kind[simulation.rows] = kind_of[simulation.observables]
+        sigma[simulation.rows] = simulation.sigma
+    models = [
+        (NoiseModel.named(name), np.flatnonzero(kind == i)) for i, name in enumerate(different)
+    ]
+    return MeasuredNoise(
+        measurements, sigma, tuple((model, rows) for model, rows in models if rows.size)
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from amijax.logs import quiet_amici
 from amijax.models.plan import Free, ModelPlan, ProblemNumbers, SimulationPlan
 from amijax.scales import FloatArray
-from amijax.simulation.measurements import data_arrays
+from amijax.simulation.measurements import MeasuredNoise, data_arrays, measured_noise
 
 
 class Condition(NamedTuple):
@@ -24,6 +24,9 @@ class Condition(NamedTuple):
     sensitivity_positions: np.ndarray  # positions in theta of AMICI's plist
     own_ids: Mapping[str, str]  # neutral ids in AMICI's messages to the user's
     equilibrates: bool  # whether a steady state is part of it
+    rows: np.ndarray  # of its measurements in the measurement table ...
+    times: np.ndarray  # ... the positions of their time points in AMICI's results
+    observables: np.ndarray  # ... and of their observables
 
 
 class Prepared(NamedTuple):
@@ -31,6 +34,7 @@ class Prepared(NamedTuple):
 
     conditions: tuple[Condition, ...]
     edatas: tuple[Any, ...]
+    noise: MeasuredNoise
     # Of all conditions together, so that a call makes few array operations, however many there
     # are: after a simulation each starts with cold caches and takes microseconds.
     free_parameters: FloatArray  # shape (n_conditions, n_model_parameters)
@@ -38,14 +42,16 @@ class Prepared(NamedTuple):
     sources: np.ndarray  # ... and in theta
 
     @classmethod
-    def of(cls, conditions: Sequence[Condition], edatas: Sequence[Any]) -> Prepared:
-        """Put conditions and their ExpData together."""
+    def of(
+        cls, conditions: Sequence[Condition], edatas: Sequence[Any], noise: MeasuredNoise
+    ) -> Prepared:
+        """Put conditions, their ExpData and the measurements' noise together."""
         free_parameters = np.array([condition.free_parameters for condition in conditions])
         width = free_parameters.shape[1]
         targets = [i * width + condition.targets for i, condition in enumerate(conditions)]
         sources = [condition.sources for condition in conditions]
         return cls(
-            tuple(conditions), tuple(edatas), free_parameters, np.concatenate(targets),
+            tuple(conditions), tuple(edatas), noise, free_parameters, np.concatenate(targets),
             np.concatenate(sources),
         )  # fmt: skip
 
@@ -80,9 +86,9 @@ def prepare(numbers: ProblemNumbers, plan: ModelPlan, model: Any) -> Prepared:
         edata.set_timepoints(data.times)
         edata.set_measurements(data.measurements.ravel())
         edata.set_noise_scales(data.sigma.ravel())
-        conditions.append(_set_parameters(numbers, plan, simulation, model, edata))
+        conditions.append(_set_parameters(numbers, plan, simulation, model, edata, data.at))
         edatas.append(edata)
-    return Prepared.of(conditions, edatas)
+    return Prepared.of(conditions, edatas, measured_noise(plan, numbers.measurements))
 
 
 _SCALES = {
@@ -93,8 +99,9 @@ _SCALES = {
 
 
 def _set_parameters(
-    numbers: ProblemNumbers, plan: ModelPlan, simulation: SimulationPlan, model: Any, edata: Any
-) -> Condition:
+    numbers: ProblemNumbers, plan: ModelPlan, simulation: SimulationPlan, model: Any, edata: Any,
+    times: np.ndarray,
+) -> Condition:  # fmt: skip
     """Write a simulation's parameters into its ExpData, free ones at nominal."""
     free = [simulation.values[name][1] for name in model.get_free_parameter_ids()]
     targets = [i for i, value in enumerate(free) if isinstance(value, Free)]
@@ -128,6 +135,9 @@ def _set_parameters(
         own_ids=plan.own_ids,
         equilibrates=simulation.preequilibration is not None
         or bool(np.isinf(edata.get_timepoints()).any()),
+        rows=simulation.rows,
+        times=times,
+        observables=simulation.observables,
     )
 
 
@@ -148,4 +158,4 @@ def restrict(prepared: Prepared, positions: np.ndarray) -> Prepared:
             edata.plist = [int(condition.targets[0])]
         conditions.append(condition._replace(sensitivity_positions=condition.sources[chosen]))
         edatas.append(edata)
-    return Prepared.of(conditions, edatas)
+    return Prepared.of(conditions, edatas, prepared.noise)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +19,7 @@ from amijax.models.source import model_source, problem_numbers
 from amijax.problems.catalogue import is_embedded
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
-from amijax.simulation.batch import PointResult, simulate_points
+from amijax.simulation.batch import PointResult, Read, Reader, simulate_points
 from amijax.simulation.failures import Failure
 from amijax.simulation.preparation import Condition, Prepared, prepare, restrict
 from amijax.simulation.probation import Probation, RefusedModelError
@@ -31,6 +31,31 @@ from amijax.simulation.run import (
 )
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.steady_states import never_steady
+
+type Report = Callable[[Any, bool], None]
+"""Lets a solver return what is wanted, with or without sensitivities."""
+
+
+def return_likelihood(solver: Any, gradient: bool) -> None:
+    """Let a solver return what the likelihood needs: copying trajectories takes time.
+
+    Args:
+        solver: AMICI's.
+        gradient: with sensitivities.
+    """
+    solver.set_sensitivity_order(sensitivity_order(gradient))
+    solver.set_return_data_reporting_mode(sundials.RDataReporting.likelihood)
+
+
+def return_measured(solver: Any, gradient: bool) -> None:
+    """Let a solver return observables and noise scales beside what the likelihood needs.
+
+    Args:
+        solver: AMICI's.
+        gradient: with sensitivities.
+    """
+    solver.set_sensitivity_order(sensitivity_order(gradient))
+    solver.set_return_data_reporting_mode(sundials.RDataReporting.observables_likelihood)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +194,7 @@ class Simulator:
         gradient: bool,
         num_threads: int = 1,
         only: Sequence[int] | None = None,
+        report: Report = return_likelihood,
     ) -> list[Any]:
         """AMICI's ReturnData of each condition, with what the likelihood needs and no more.
 
@@ -180,9 +206,10 @@ class Simulator:
             gradient: with sensitivities.
             num_threads: cores to use.
             only: positions of the conditions to simulate; all if not given.
+            report: `return_measured` to have observables and noise scales as well.
         """
         with self._workspace(theta, gradient) as workspace:
-            return_likelihood(workspace.solver, gradient)
+            report(workspace.solver, gradient)
             edatas = _chosen(workspace.edatas, only)
             # Idle threads cost time.
             num_threads = min(num_threads, len(edatas))
@@ -236,25 +263,33 @@ class Simulator:
         edata.free_parameters = self.model_parameters(theta)[i]
         return never_steady(self.conditions[i], self.model, self.new_solver(), edata, rdata)
 
-    def batch(
-        self, thetas: FloatArray, *, gradient: bool, num_threads: int
-    ) -> Generator[list[PointResult]]:
+    def batch[R: Read](
+        self,
+        thetas: FloatArray,
+        read: Reader[R],
+        *,
+        gradient: bool,
+        num_threads: int,
+        report: Report = return_likelihood,
+    ) -> Generator[list[PointResult[R]]]:
         """Simulate all conditions at many points, as `simulate_points` does.
 
         Args:
             thetas: the points, all finite, shape (n, n_parameters), on the PEtab scale.
+            read: takes what is wanted from each simulation.
             gradient: with sensitivities.
             num_threads: cores to use.
+            report: as in `likelihoods`.
         """
 
         def new_solver() -> Any:
             solver = self.new_solver()
-            return_likelihood(solver, gradient)
+            report(solver, gradient)
             return solver
 
         if len(thetas):
             self._check_may_run(gradient)
-        return simulate_points(self.model, new_solver, self.prepared, thetas, gradient, num_threads)
+        return simulate_points(self.model, new_solver, self.prepared, thetas, read, num_threads)
 
     @contextmanager
     def _workspace(self, theta: FloatArray, gradient: bool) -> Iterator[Workspace]:
@@ -273,17 +308,6 @@ class Simulator:
     def _check_may_run(self, gradient: bool) -> None:
         if (failure := self.refusal(gradient=gradient)) is not None:
             raise RefusedModelError(failure)
-
-
-def return_likelihood(solver: Any, gradient: bool) -> None:
-    """Let a solver return what the likelihood needs: copying trajectories takes time.
-
-    Args:
-        solver: AMICI's.
-        gradient: with sensitivities.
-    """
-    solver.set_sensitivity_order(sensitivity_order(gradient))
-    solver.set_return_data_reporting_mode(sundials.RDataReporting.likelihood)
 
 
 def _return_everything(solver: Any, gradient: bool) -> None:

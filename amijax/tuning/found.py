@@ -6,6 +6,7 @@ import hashlib
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +17,7 @@ from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import SolverSettings
 from amijax.tuning.points import baseline_at
 from amijax.tuning.record import Tuning
-from amijax.tuning.search import N_DRAWN, OnProgress, tune
+from amijax.tuning.search import LEAST_DIGITS, MOST_DIGITS, N_DRAWN, OnProgress, tune
 from amijax.versions import processor, versions
 
 # Gradients at AMICI's defaults that a search takes as long as: 150 to 500 for 2 to 5 digits of 10
@@ -45,6 +46,12 @@ def tuned(
 
     Raises:
         ValueError: digits is out of range, or a point has the wrong shape.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem, tuned
+        >>> found = tuned(AmiciObjective(load_problem("Conversion_Reaction")), digits=4)
+        >>> found.outcome, found.digits
+        ('reached', 4.0)
     """
     known = stored_tuning(objective, digits, points)
     if known is not None:
@@ -59,6 +66,19 @@ def stored_tuning(
 ) -> Tuning | None:
     """A search of the same from the disk; None if there is none."""
     return _store(objective).load(_name(objective, digits, points), Tuning)[0]
+
+
+def tuning_behind(objective: AmiciObjective) -> Tuning | None:
+    """The search that found an objective's settings, of those on disk for 1, 2, ... digits.
+
+    Args:
+        objective: the problem and the settings in question.
+    """
+    asked = range(int(LEAST_DIGITS), int(MOST_DIGITS) + 1)
+    base = replace(objective.solver, max_steps=SolverSettings().max_steps)  # a search raises it
+    searched = objective.with_solver(base)
+    searches = (stored_tuning(searched, digits) for digits in asked)
+    return next((s for s in searches if s is not None and s.settings == objective.solver), None)
 
 
 def settings_for(objective: AmiciObjective, digits: float) -> SolverSettings:

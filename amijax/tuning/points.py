@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from amijax.audit.steps import random_directions, step_sizes
 from amijax.audit.testimony import Testimony
 from amijax.audit.witnesses import finite_differences, tight_gradient, tight_objective
 from amijax.objective import AmiciObjective
 from amijax.problems.problem import Problem
+from amijax.problems.steps import random_directions, step_sizes
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import Evaluation
 from amijax.simulation.settings import LADDER, SolverSettings

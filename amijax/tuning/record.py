@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 
 from amijax.digits import confirmed_text
+from amijax.html_tables import Column, Row
+from amijax.notebook_html import known_digits, report
 from amijax.scales import FloatArray
 from amijax.simulation.settings import SolverSettings
 from amijax.tuning.errors import digits_of
@@ -126,6 +128,31 @@ class Tuning:
     def summary(self) -> str:
         """What was found, in a few sentences."""
         return " ".join([self._found(), self._cost()])
+
+    def _repr_html_(self) -> str:
+        """What the settings give at each point, beside AMICI's defaults, for notebooks."""
+        return report(
+            f"{self.problem_id}: {self.settings}",
+            [self.summary, *self.skipped],
+            "point",
+            [
+                Column("measured", "digits of the gradient with these settings", strong=True),
+                Column("confirmed", "digits that finite differences of llh confirm"),
+                Column("before", f"digits with {self.baseline}"),
+            ],
+            [
+                Row(
+                    point.name,
+                    [
+                        known_digits(point.digits_measured),
+                        known_digits(point.digits_confirmed),
+                        known_digits(digits_of(point.error_baseline)),
+                    ],
+                )
+                for point in self.points
+            ],
+            rest=".points",
+        )
 
     @property
     def _spare(self) -> float:

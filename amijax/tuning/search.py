@@ -36,6 +36,7 @@ _LEAST_SECONDS = 0.02  # allowed for a gradient in any case
 # Finalists are timed in turns with the baseline, so often or for so long.
 _TURNS, _TIMING_SECONDS = 9, 4.0
 _REPEAT_BELOW = 0.05  # seconds; shorter gradients are timed twice when they are tried
+_WORTH_IT = 0.96  # of the baseline's time; what gains less is no reason to leave it
 _FIRST_STEP = 1.15  # how much longer a tightened setting is expected to take
 
 type OnProgress = Callable[[int, int], None]
@@ -69,6 +70,13 @@ def tune(
 
     Raises:
         ValueError: digits is out of range, or a point has the wrong shape.
+
+    Examples:
+        >>> from amijax import AmiciObjective, load_problem
+        >>> from amijax.tuning.search import tune
+        >>> found = tune(AmiciObjective(load_problem("Conversion_Reaction")), 4, n_drawn=1)
+        >>> found.outcome, len(found.points), found.digits_measured > 4
+        ('reached', 2, True)
     """
     if digits is not None and not LEAST_DIGITS <= digits <= MOST_DIGITS:
         raise ValueError(f"digits must be from 1 to 10, but is {digits:g}.")
@@ -118,6 +126,9 @@ class _Search:
             turns=_TURNS, budget=_TIMING_SECONDS, look=self._look,
         )  # fmt: skip
         settings = min(finalists, key=lambda each: seconds[each])
+        is_enough = baseline.solver in self._found
+        if is_enough and seconds[settings] > _WORTH_IT * seconds[baseline.solver]:
+            settings = baseline.solver
         measured = self._measured(settings)
         tuning = Tuning(
             problem.problem_id, self._digits, settings, outcome, measured, seconds[settings],

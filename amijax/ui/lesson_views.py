@@ -15,6 +15,7 @@ from amijax.figures import (
     tolerances_figure,
     trajectories_figure,
 )
+from amijax.html_tables import Column, Row
 from amijax.lesson import Here, Result, Table
 from amijax.lesson.accuracy import Accuracy
 from amijax.lesson.cancellation import Cancellation
@@ -25,7 +26,6 @@ from amijax.lesson.tight import Tight
 from amijax.lesson.two_precisions import TwoPrecisions
 from amijax.lesson.work import Work
 from amijax.ui import digit_view, html_tables, lesson_style
-from amijax.ui.html_tables import Column, Row
 
 _MOST_PANELS = 3
 _TALL = 640

@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from amijax.ui.html_tables import Column, Number, Row, draw_cards
+from amijax.html_tables import Column, Number, Row
+from amijax.ui.html_tables import draw_cards
 
 # Of the grid's font, widest digit and letter, in pixels, with what a cell keeps free at its sides.
 _DIGIT, _LETTER, _SIDES = 8.0, 7.7, 26

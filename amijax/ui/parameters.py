@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from amijax.html_tables import Column, Number, Row, needed_width
 from amijax.problems import Problem
 from amijax.problems.points import on_bounds, random_theta, read_text, read_value
 from amijax.ui import html_tables, scales
-from amijax.ui.html_tables import Column, Number, Row, needed_width
 from amijax.ui.markdown import plain
 from amijax.ui.session import Session
 

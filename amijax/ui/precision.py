@@ -11,6 +11,7 @@ from amijax.audit.jobs import stored_audit
 from amijax.audit.record import Audit
 from amijax.precision import (
     PIECE_NAMES,
+    PIECES,
     PieceName,
     Study,
     forecast,
@@ -37,6 +38,7 @@ LABELS: dict[PieceName, str] = {
     "tolerances": "Tolerances",
     "curvature": "Curvature",
     "work": "Work against precision",
+    "export": "AMICI's JAX export",
 }
 
 
@@ -58,7 +60,9 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
         return sum(rest[piece] for piece in with_needs(pieces) if piece not in taken)
 
     def start() -> None:
-        start_study(objective, theta, parameters=parameters, pieces=pieces)
+        start_study(
+            objective, theta, parameters=parameters, pieces=pieces, owner=context.session.owner
+        )
 
     job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
     # Shown at once: in the background it would wait for a busy machine.
@@ -67,8 +71,9 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     # Nobody asked for a while: the window was hidden, or the machine busy. Nobody cancelled it.
     if (job is None and seconds < _AFFORDABLE) or (job is not None and job.is_abandoned):
         job = start_study(
-            objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER
-        )
+            objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER,
+            owner=context.session.owner,
+        )  # fmt: skip
     if job is None or job.state in ("cancelled", "failed"):
         _offer(job, seconds, start)
     elif not job.progress().is_over:
@@ -99,7 +104,8 @@ def _choose(
     objective, evaluation = result.settled.objective, result.settled.evaluation
     ids = context.problem.parameter_ids
     name = context.session.name
-    everything = sum(forecast(objective, evaluation, len(ids), audit=audit).values())
+    full = forecast(objective, evaluation, len(ids), audit=audit)
+    everything = sum(full[piece] for piece in PIECE_NAMES)
     costly = everything > _AFFORDABLE and not _stored(context, result, ids, PIECE_NAMES)
     if costly:
         st.info(
@@ -115,16 +121,16 @@ def _choose(
             persist_state="session", help="Whose gradient entries are studied.", wrap=True,
         )  # fmt: skip
         cost = forecast(objective, evaluation, len(chosen), audit=audit)
-        labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECE_NAMES}
+        labels = {piece: f"{LABELS[piece]}, {_duration(cost[piece])}" for piece in PIECES}
         pieces = st.pills(
             "Panels, and what each costs for these parameters",
-            list(PIECE_NAMES), default=list(_ESSENTIAL if costly else PIECE_NAMES),
+            list(PIECES), default=list(_ESSENTIAL if costly else PIECE_NAMES),
             selection_mode="multi", format_func=labels.__getitem__, key=f"study_pieces_{name}",
             persist_state="session",
             wrap=True,
             help="Roughly, on this machine. Results are kept on disk: the second time is free.",
         )  # fmt: skip
-    return tuple(p for p in ids if p in set(chosen)), tuple(p for p in PIECE_NAMES if p in pieces)
+    return tuple(p for p in ids if p in set(chosen)), tuple(p for p in PIECES if p in pieces)
 
 
 def _most_changed(result: Result) -> list[str]:

@@ -184,7 +184,7 @@ def work(study: Study, at: State) -> None:
         return
     st.markdown("###### Work against precision: which method gives how many digits, at what cost")
     charts.draw(
-        work_precision_figure(study.work), "work_chart",
+        work_precision_figure(study.work, study.export), "work_chart",
         "Error of the gradient against CPU time, by method", at,
     )  # fmt: skip
     st.caption(
@@ -193,6 +193,20 @@ def work(study: Study, at: State) -> None:
         "AMICI integrates forward sensitivities along with the states. The lower and the farther "
         "left, the better. Below the dashed lines nothing is known, or float32 can't follow."
     )
+    if study.export is None:
+        st.caption(
+            "*AMICI's JAX export* under *What is studied* adds a line to this diagram, by diffrax "
+            "and automatic differentiation."
+        )
+    elif study.export.points:
+        st.caption(
+            "*AMICI's JAX export* is the same model in JAX, solved by diffrax (Kvaerno5, atol as "
+            "large as rtol from 1e-4 to 1e-10) and differentiated by JAX. Its times leave out what "
+            f"it needs once: {study.export.export_seconds:.3g} s to write the model, and "
+            f"{study.export.compile_seconds:.3g} s to compile it. {study.export.missing}"
+        )
+    else:
+        st.info(f"No line for AMICI's JAX export. {study.export.missing}")
 
 
 @st.fragment

@@ -11,11 +11,11 @@ import streamlit as st
 from amijax.audit.record import Audit
 from amijax.comparison import CONVENTIONS, Comparison, Convention
 from amijax.figures import gradient_figure
+from amijax.html_tables import Column, Number, Row
 from amijax.precisions import Precision
 from amijax.problems import Problem, log_prior
 from amijax.sharing.points import point_in_words
 from amijax.ui import charts, digit_view, html_tables
-from amijax.ui.html_tables import Column, Number, Row
 from amijax.ui.summary import cell, duration
 
 _SCROLLED_FROM = 26  # rows of the gradient table

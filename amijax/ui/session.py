@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -38,6 +39,7 @@ class Session:
         asked: query of an address that came in, until its problem is open.
         link_notes: sentences about the latest link.
         pending: query of a link to an upload that is not here yet.
+        owner: what tells this session's work from that of others in a queue.
         unrepaired: the name of the problem whose repair is switched off, until another is open.
         scales: what scales of theta were asked for, by the name of a PEtab v2 problem.
         simulations: what this session waits for.
@@ -65,6 +67,7 @@ class Session:
     lesson_problem: str = ""
     guesses: dict[Hashable, int | None] = field(default_factory=dict)
     unrepaired: str = ""
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     scales: dict[str, ScaleChoice] = field(default_factory=dict)
     simulations: OneAtATime = field(default_factory=lambda: OneAtATime("amijax session"))
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amijax.digits import relative_text
+from amijax.html_tables import Column, Number, Row
 from amijax.precisions import PRECISIONS, Precision
 from amijax.ui import html_tables
-from amijax.ui.html_tables import Column, Number, Row
 
 if TYPE_CHECKING:
     from amijax.comparison import Comparison  # JAX, for which the table doesn't wait

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from petab.v1 import C
 
+from amijax.models.noise_model import NoiseModel
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray
 from amijax.whatif.layout import Layout
-from amijax.whatif.noise_model import NoiseModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from amijax.models.amici_internals import run_simulations
+from amijax.models.noise_model import NoiseModel
 from amijax.objective import AmiciObjective
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import stopped
@@ -22,7 +23,6 @@ from amijax.simulation.run import sensitivity_order
 from amijax.simulation.settings import SolverSettings
 from amijax.simulation.vectors import as_array
 from amijax.whatif.layout import Layout, layouts
-from amijax.whatif.noise_model import NoiseModel, noise_models
 from amijax.whatif.points import MeasuredPoints, PointTable
 
 POINTS = 200
@@ -143,9 +143,6 @@ class TrajectorySimulator:
         Args:
             objective: the problem, its solver settings and cores.
             points: times between the start and the last measured one, at least 2.
-
-        Raises:
-            ProblemError: a noise model is none of PEtab v1.
         """
         self.objective = objective
         simulator = objective.simulator
@@ -155,14 +152,7 @@ class TrajectorySimulator:
         self.state_ids: tuple[str, ...] = tuple(
             own_ids.get(name, name) for name in simulator.model.get_state_ids()
         )
-        known = dict(
-            zip(
-                objective.problem.observables.index.astype(str),
-                noise_models(objective.problem),
-                strict=True,
-            )
-        )
-        self._noise = tuple(known[o.observable] for o in observables)
+        self._noise = tuple(NoiseModel.named(o.distribution) for o in observables)
         self._layouts = layouts(objective.problem, simulator, max(points, 2))
         self._points = PointTable.of(
             objective.problem, self._layouts, objective.condition_labels, self.observable_ids,

@@ -9,7 +9,8 @@ AMICI's plain ladder (rtol 1e-4 to 1e-13; atol 1e-16, or 1e-4 times rtol; simult
 is as asked at the same points. (c) At how many of 20 other points around nominal the promised
 digits hold, and at how many AMICI fails, so that there is no gradient. Errors are those of the
 gradient in norm, against AMICI at rtol 1e-13. Calls are made in turns; times are medians of the
-process's CPU time, wall time beside it. Searches are not kept.
+process's CPU time, ratios are medians of those of two calls one after the other, since a machine
+is slower at one time than at another. Searches are not kept.
 """
 
 import math
@@ -64,6 +65,7 @@ class SameError:
     defaults_work: bool
     raw: Duration
     tuned: Duration
+    ratio: Duration  # of tuned to raw
     error_defaults: float
     error_tuned: float
     settings: str
@@ -83,6 +85,7 @@ class ForDigits:
     confirmed: float
     tuned: Duration
     ladder: Duration | None  # None where no rung gives the digits
+    ratio: Duration | None  # of tuned to the ladder
     ladder_settings: str
     settings: str
     held: int
@@ -93,24 +96,33 @@ class ForDigits:
     search_seconds: float
 
 
-def in_turns(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, Duration]:
-    """Time calls in turns, at least five times each."""
+def in_turns(
+    calls: dict[str, Callable[[], object]], seconds: float
+) -> tuple[dict[str, Duration], Duration]:
+    """Time calls in turns, at least seven times each; medians, and of the last one's ratios to
+    the first.
+    """
     found = {name: ([], []) for name in calls}
     for call in calls.values():
         call()
     end = time.perf_counter() + seconds
     turns = 0
-    while turns < 5 or (time.perf_counter() < end and turns < 100):
+    while turns < 7 or (time.perf_counter() < end and turns < 100):
         for name, call in calls.items():
             cpu, wall = time.process_time(), time.perf_counter()
             call()
             found[name][0].append(time.process_time() - cpu)
             found[name][1].append(time.perf_counter() - wall)
         turns += 1
-    return {
+    durations = {
         name: Duration(*(1e3 * statistics.median(each) for each in pair))
         for name, pair in found.items()
     }
+    first, *_, last = found.values()
+    ratio = Duration(
+        *(statistics.median(np.divide(a, b)) for a, b in zip(last, first, strict=True))
+    )
+    return durations, ratio
 
 
 def same_error(objective: AmiciObjective, seconds: float) -> SameError:
@@ -119,13 +131,13 @@ def same_error(objective: AmiciObjective, seconds: float) -> SameError:
     found = tune(objective, None, n_drawn=0)
     tuned = objective.with_solver(found.settings)
     at_defaults = raw.set_up(objective.with_solver(found.baseline))(gradient=True)
-    durations = in_turns(
+    durations, ratio = in_turns(
         {"raw": at_defaults.run, "tuned": lambda: tuned.llh_and_gradient(theta)}, seconds
     )
     (point,) = found.points
     return SameError(
         objective.problem.problem_id, found.baseline.atol == SolverSettings().atol,
-        durations["raw"], durations["tuned"], point.error_baseline, point.error,
+        durations["raw"], durations["tuned"], ratio, point.error_baseline, point.error,
         str(found.settings), len(found.table), found.search_seconds,
     )  # fmt: skip
 
@@ -181,11 +193,12 @@ def for_digits(objective, digits, others, seconds) -> ForDigits:
     found = tune(objective, digits)
     tuned = objective.with_solver(found.settings)
     rung = cheapest_rung(objective, found, digits)
-    calls = {"tuned": lambda: tuned.llh_and_gradient(theta)}
+    calls = {}
     if rung is not None:
         plain = objective.with_solver(rung)
         calls["ladder"] = lambda: plain.llh_and_gradient(theta)
-    durations = in_turns(calls, seconds)
+    calls["tuned"] = lambda: tuned.llh_and_gradient(theta)
+    durations, ratio = in_turns(calls, seconds)
     gradients = [tuned.evaluate(point.theta).gradient for point in others]
     errors = [point.error(g) for point, g in zip(others, gradients, strict=True)]
     held = sum(digits_of(error) >= found.digits for error in errors)
@@ -193,7 +206,8 @@ def for_digits(objective, digits, others, seconds) -> ForDigits:
     errors = [error for error in errors if math.isfinite(error)]
     return ForDigits(
         objective.problem.problem_id, digits, found.outcome, found.digits, found.digits_measured,
-        found.digits_confirmed, durations["tuned"], durations.get("ladder"), str(rung),
+        found.digits_confirmed, durations["tuned"], durations.get("ladder"),
+        None if rung is None else ratio, str(rung),
         str(found.settings), held, len(others), failed,
         min((digits_of(error) for error in errors), default=math.nan),
         len(found.table), found.search_seconds,
@@ -209,7 +223,7 @@ def show_same(each: SameError) -> str:
     """A row of (a)."""
     return (
         f"{each.problem:26}{each.raw.cpu:9.2f}{'' if each.defaults_work else '*':1}"
-        f"{each.tuned.cpu / each.raw.cpu:8.2f}{each.tuned.wall / each.raw.wall:8.2f}"
+        f"{each.ratio.cpu:8.2f}{each.ratio.wall:8.2f}"
         f"{each.error_defaults:10.1e}{each.error_tuned:10.1e}{each.tried:6}"
         f"{each.search_seconds:8.1f} s  {each.settings}"
     )
@@ -217,7 +231,7 @@ def show_same(each: SameError) -> str:
 
 def show_digits(each: ForDigits) -> str:
     """A row of (b) and (c)."""
-    ratio = math.nan if each.ladder is None else each.tuned.cpu / each.ladder.cpu
+    ratio = math.nan if each.ratio is None else each.ratio.cpu
     return (
         f"{each.problem:26}{each.digits:3.0f}{each.tuned.cpu:9.2f}{ratio:8.2f}  {each.outcome:12}"
         f"{each.promised:5.1f}{each.measured:6.1f}{each.confirmed:6.1f}"
@@ -230,8 +244,9 @@ def show_digits(each: ForDigits) -> str:
 @problems_argument(PROBLEMS)
 @seconds_option(4.0, "for a pair of calls")
 @number_option("--others", 20, "Points at which the promise is tried.")
+@click.option("--same", "only_same", is_flag=True, help="Part (a) alone, for large problems.")
 @json_option
-def main(problems, seconds, others, json_file):
+def main(problems, seconds, others, only_same, json_file):
     """Print the tables as they come, and the summary."""
     quiet_amici()
     same, asked = [], []
@@ -241,8 +256,8 @@ def main(problems, seconds, others, json_file):
             same.append(same_error(objective, seconds))
             print("(a)", show_same(same[-1]), flush=True)
             baseline = baseline_at(objective, objective.problem.nominal_theta).solver
-            points = other_points(objective, baseline, others)
-            for digits in DIGITS:
+            points = [] if only_same else other_points(objective, baseline, others)
+            for digits in () if only_same else DIGITS:
                 asked.append(for_digits(objective, digits, points, seconds))
                 print("(b)", show_digits(asked[-1]), flush=True)
         except Exception as error:  # the others go on
@@ -257,14 +272,14 @@ def main(problems, seconds, others, json_file):
 
 def summary(same, asked) -> str:
     """The figures that count."""
-    ratios = {each.problem: each.tuned.cpu / each.raw.cpu for each in same}
+    ratios = {each.problem: each.ratio.cpu for each in same}
     lines = [
         f"(a) geometric mean {geometric_mean(list(ratios.values())):.2f}, largest "
         f"{max(ratios.values(), default=math.nan):.2f}"
     ]
     for digits in DIGITS:
-        pairs = [e for e in asked if e.digits == digits and e.ladder and e.measured >= digits]
-        ratio = geometric_mean([e.tuned.cpu / e.ladder.cpu for e in pairs])
+        pairs = [e for e in asked if e.digits == digits and e.ratio and e.measured >= digits]
+        ratio = geometric_mean([e.ratio.cpu for e in pairs])
         lines.append(
             f"(b) {digits:.0f} digits: geometric mean {ratio:.2f} of {len(pairs)} problems"
         )

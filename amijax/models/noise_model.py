@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
-import pandas as pd
-from petab.v1 import C
 
-from amijax.problems.problem import Problem, ProblemError
 from amijax.scales import LN10, FloatArray, Scale
 
 Distribution = Literal["normal", "laplace"]
@@ -33,12 +30,23 @@ class NoiseModel:
     transformation: Scale = "lin"
     distribution: Distribution = "normal"
 
+    @classmethod
+    def named(cls, name: str) -> NoiseModel:
+        """Of AMICI's name, for example `log10-normal`."""
+        transformation, distribution = name.split("-")
+        return cls(transformation, distribution)  # type: ignore[arg-type]
+
     def residual(
         self, measurement: FloatArray, simulation: FloatArray, sigma: FloatArray
     ) -> FloatArray:
         """(t(m) - t(y)) / sigma, elementwise; NaN or infinite where there is no logarithm."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return (self._transform(measurement) - self._transform(simulation)) / sigma
+
+    def slope(self, simulation: FloatArray) -> FloatArray:
+        """Derivative of t(y) with respect to y; infinite at 0 on logarithmic scales."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1.0 / (np.ones_like(simulation) * self._inverse_slope(simulation))
 
     def llh(self, measurement: FloatArray, simulation: FloatArray, sigma: FloatArray) -> FloatArray:
         """Log-density of each measurement; NaN or infinite where there is no logarithm."""
@@ -69,33 +77,8 @@ class NoiseModel:
             return values
         return np.log(values) / (LN10 if self.transformation == "log10" else 1.0)
 
-    def _inverse_slope(self, measurement: FloatArray) -> FloatArray | float:
-        """Derivative of m with respect to t(m)."""
+    def _inverse_slope(self, values: FloatArray) -> FloatArray | float:
+        """Derivative of values with respect to their transformation."""
         if self.transformation == "lin":
             return 1.0
-        return measurement * (LN10 if self.transformation == "log10" else 1.0)
-
-
-def noise_models(problem: Problem) -> tuple[NoiseModel, ...]:
-    """The noise model of each observable, in the order of the observable table.
-
-    Raises:
-        ProblemError: a transformation or distribution is none of PEtab v1.
-    """
-    table = problem.observables
-    found = []
-    for observable, row in table.iterrows():
-        names = [
-            default if pd.isna(value := row.get(column)) or value == "" else str(value)
-            for column, default in (
-                (C.OBSERVABLE_TRANSFORMATION, "lin"),
-                (C.NOISE_DISTRIBUTION, "normal"),
-            )
-        ]
-        if names[0] not in get_args(Scale) or names[1] not in get_args(Distribution):
-            raise ProblemError(
-                f"{problem.problem_id}: observable {observable} has {names[1]} noise after the "
-                f"transformation {names[0]}; PEtab v1 has normal and laplace after lin, log, log10."
-            )
-        found.append(NoiseModel(*names))  # type: ignore[arg-type]
-    return tuple(found)
+        return values * (LN10 if self.transformation == "log10" else 1.0)

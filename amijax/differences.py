@@ -16,7 +16,7 @@ import numpy as np
 from amijax.scales import FloatArray
 
 type Batch = Callable[[FloatArray], FloatArray]
-"""Function from points, shape (k, n), to values, shape (k,); NaN where there is none."""
+"""Function from points, shape (k, n), to values, shape (k,) or (k, q); NaN where there is none."""
 
 # Steps relative to the directions, in stages: the later ones serve where the earlier are not sharp.
 # On 76 problems with known derivatives the first three give 7 digits in the median; finer ones are
@@ -86,38 +86,103 @@ def directional_derivatives(
             derivative, or to a millionth of the largest, is below this.
         stages: steps, the first ones for all directions, the others where these are not sharp.
     """
-    m = len(directions)
-    if not m:
+    if not len(directions):
         return Differences(np.empty(0), np.empty(0), 0.0, 0)
+
+    def vectors(points: FloatArray) -> FloatArray:
+        return function(points)[:, None]
+
+    found = vector_derivatives(vectors, point, directions, enough, stages)
+    return Differences(
+        found.values[:, 0], found.uncertainty[:, 0], float(found.noise[0]), found.evaluations
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class VectorDifferences:
+    """Derivatives of several functions along directions.
+
+    Attributes:
+        values: shape (m, q); NaN where a function has no value nearby.
+        uncertainty: shape (m, q): as in `Differences`, for each entry.
+        noise: standard deviations of the functions' values, shape (q,).
+        evaluations: of all functions together.
+    """
+
+    values: FloatArray
+    uncertainty: FloatArray
+    noise: FloatArray
+    evaluations: int
+
+
+def vector_derivatives(
+    function: Batch,
+    point: FloatArray,
+    directions: FloatArray,
+    enough: float = 1e-4,
+    stages: Sequence[FloatArray] = STAGES,
+    negligible: float = _NEGLIGIBLE,
+) -> VectorDifferences:
+    """`directional_derivatives` of q functions that are evaluated together.
+
+    Args:
+        function: from points, shape (k, n), to values, shape (k, q).
+        point: shape (n,).
+        directions: shape (m, n), at least one.
+        enough: no more steps are tried for a direction all of whose uncertainties, relative to
+            the derivative or to a share of the function's largest, are below this.
+        stages: steps, the first ones for all directions, the others where these are not sharp.
+        negligible: that share.
+    """
+    m = len(directions)
     spread = directions.sum(axis=0) if m > 1 else directions[0]
     near = _near(point, spread, _NOISE_SPACINGS[0])
     steps = stages[0]
     first = _moved(point, directions, steps)
     values = function(np.concatenate([near, first]))
-    evaluations = len(values)
-    centre = float(values[0])
-    noise = _noise(values[: len(near)])
+    evaluations, q = values.shape
+    centre = values[0]
+    noise = _noises(values[: len(near)])
     for spacing in _NOISE_SPACINGS[1:]:
-        if np.isinf(noise):  # a cliff next to the point
-            noise = _noise(function(_near(point, spread, spacing)))
+        if np.isinf(noise).any():  # a cliff next to the point
+            noise = np.where(
+                np.isinf(noise), _noises(function(_near(point, spread, spacing))), noise
+            )
             evaluations += len(near)
-    sides = values[len(near) :].reshape(m, len(steps), 2)
-    results = np.array([_Ladder(steps, centre, noise).extrapolate(side) for side in sides])
-    blunt = _blunt(results, enough)
+    sides = _sides(values[len(near) :], m)
+    results = np.empty((m, q, 2))
+
+    def extrapolate(which: np.ndarray) -> None:
+        for j in range(q):
+            ladder = _Ladder(steps, float(centre[j]), float(noise[j]))
+            for i in np.flatnonzero(which):
+                results[i, j] = ladder.extrapolate(sides[i, j])
+
+    extrapolate(np.ones(m, dtype=bool))
+    blunt = _blunt(results, enough, negligible)
     for more in stages[1:]:
         if not blunt.any():
             break
         further = function(_moved(point, directions[blunt], more))
         evaluations += len(further)
-        every = np.full((m, len(more), 2), np.nan)
-        every[blunt] = further.reshape(-1, len(more), 2)
+        every = np.full((m, q, len(more), 2), np.nan)
+        every[blunt] = _sides(further, int(blunt.sum()))
         order = np.argsort(-np.concatenate([steps, more]))
         steps = np.concatenate([steps, more])[order]
-        sides = np.concatenate([sides, every], axis=1)[:, order]
-        ladder = _Ladder(steps, centre, noise)
-        results[blunt] = [ladder.extrapolate(side) for side in sides[blunt]]
-        blunt = _blunt(results, enough)
-    return Differences(results[:, 0], results[:, 1], noise, evaluations)
+        sides = np.concatenate([sides, every], axis=2)[:, :, order]
+        extrapolate(blunt)
+        blunt = _blunt(results, enough, negligible)
+    return VectorDifferences(results[..., 0], results[..., 1], noise, evaluations)
+
+
+def _sides(values: FloatArray, m: int) -> FloatArray:
+    """Values at `_moved` points by direction, function, step and side."""
+    return values.reshape(m, -1, 2, values.shape[1]).transpose(0, 3, 1, 2)
+
+
+def _noises(values: FloatArray) -> FloatArray:
+    """The noise of each function, from values of shape (k, q)."""
+    return np.array([_noise(column) for column in values.T])
 
 
 def _near(point: FloatArray, spread: FloatArray, spacing: float) -> FloatArray:
@@ -125,12 +190,13 @@ def _near(point: FloatArray, spread: FloatArray, spacing: float) -> FloatArray:
     return point + spacing * np.arange(_NOISE_SAMPLES + 1)[:, None] * spread
 
 
-def _blunt(results: FloatArray, enough: float) -> np.ndarray:
-    """Which derivatives are not known well enough."""
-    size = np.abs(results[:, 0])
-    least = _NEGLIGIBLE * np.nanmax(size, initial=0.0)
+def _blunt(results: FloatArray, enough: float, negligible: float) -> np.ndarray:
+    """Which directions have derivatives that are not known well enough."""
+    size = np.abs(results[..., 0])
+    largest = np.nanmax(size, axis=0, initial=0.0, where=np.isfinite(size))
     with np.errstate(invalid="ignore"):
-        return ~(results[:, 1] <= enough * np.maximum(size, least))
+        sharp = results[..., 1] <= enough * np.maximum(size, negligible * largest)
+    return ~sharp.all(axis=1)
 
 
 def _moved(point: FloatArray, directions: FloatArray, steps: FloatArray) -> FloatArray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from amijax.audit.differences import directional_derivatives
+from amijax.differences import directional_derivatives, vector_derivatives
 
 # What the issue asks for: the true error is below the uncertainty in 95 % of cases, and in the
 # median the uncertainty is at most 100 times the error.
@@ -95,3 +95,25 @@ def test_a_function_without_values_nearby_says_nothing():
 def test_no_direction_costs_nothing():
     found = directional_derivatives(lambda _: 1 / 0, np.zeros(2), np.empty((0, 2)))
     assert found.evaluations == 0
+
+
+def test_several_functions_are_each_function():
+    functions = [
+        lambda x: np.sin(x[:, 0] * x[:, 1]),
+        lambda x: 1e6 * np.exp(x[:, 0]),
+        lambda x: x[:, 1] ** 3,
+    ]
+    point = np.array([0.3, 1.4])
+    together = vector_derivatives(
+        lambda x: np.stack([f(x) for f in functions], axis=1), point, np.eye(2)
+    )
+    expected = [
+        [1.4 * np.cos(0.42), 1e6 * np.exp(0.3), 0.0],
+        [0.3 * np.cos(0.42), 0.0, 3 * 1.4**2],
+    ]
+    assert (np.abs(together.values - expected) <= together.uncertainty).all()
+    np.testing.assert_allclose(together.values, expected, rtol=1e-6)
+    assert together.noise.shape == (3,)
+    for j, function in enumerate(functions[:2]):  # no further steps were needed for these
+        alone = directional_derivatives(function, point, np.eye(2))
+        np.testing.assert_allclose(together.values[:, j], alone.values, rtol=1e-6)

@@ -1,0 +1,1 @@
+"""How sure estimates are: curvature at a point, profiles along parameters, and verdicts."""

@@ -1,0 +1,384 @@
+"""Fits beside pyPESTO's: time until the best known llh, and the share of starts that reach it.
+
+    AMIJAX_COLLECTION=../shared/benchmark-collection python tests/benchmarks/bench_fit.py
+
+Both have AMICI simulate one condition after the other on one core, the same random starts, and
+fides with the same options. Starts of both sides take turns in one process, and CPU time counts, so
+that a busy machine disturbs neither. pyPESTO simulates with the settings that work at nominal
+(AMICI's defaults where they do), ours does so as well ("ours") and with settings for so many digits
+of the gradient, coarse ones first ("tuned"). Best known is the largest llh that any of them found,
+or the stored reference. The expected time until it is found is the CPU time of all starts over the
+number of those that found it.
+
+With --optimizers instead: our optimisers against each other, over problems and seeds. With
+--scaling: all starts on one core and on all, wall time. With --stages: coarse settings first
+against the fine ones all along.
+"""
+
+import contextlib
+import json
+import math
+import statistics
+import time
+import warnings
+from dataclasses import dataclass, field
+
+import click
+import numpy as np
+from common import json_option, number_option, problems_argument
+
+from amijax import AmiciObjective, ProblemError, load_problem
+from amijax.fit.multistart import fit
+from amijax.fit.optima import SAME_OPTIMUM
+from amijax.fit.optimizers import OPTIMIZERS, fides_options
+from amijax.fit.run_start import Plan, Task, run_start
+from amijax.fit.solver import settled_for_fit
+from amijax.fit.stages import stages_for
+from amijax.fit.start_points import random_points
+from amijax.problems.features import known_features
+from amijax.simulation.settings import SolverChoice
+from amijax.tuning.found import TuningWarning, tuned
+
+# Whose starts take seconds, and whose optimum some of twenty starts find.
+PROBLEMS = [
+    "Boehm_JProteomeRes2014",
+    "Borghans_BiophysChem1997",
+    "Bruno_JExpBot2016",
+    "Crauste_CellSystems2017",
+    "Elowitz_Nature2000",
+    "Fiedler_BMCSystBiol2016",
+    "Perelson_Science1996",
+    "Rahman_MBS2016",
+    "Sneyd_PNAS2002",
+    "Zheng_PNAS2012",
+]
+
+
+class _LateError(Exception):
+    """A start took longer than it may."""
+
+
+@dataclass
+class Side:
+    """What one way to fit came to.
+
+    Attributes:
+        cpu: CPU seconds of each start.
+        evaluations: of each start.
+        traces: (seconds, llh) at the improvements of each start.
+    """
+
+    cpu: list = field(default_factory=list)
+    evaluations: list = field(default_factory=list)
+    traces: list = field(default_factory=list)
+
+    @property
+    def ends(self):
+        return [trace[-1][1] if trace else -math.inf for trace in self.traces]
+
+    def add(self, cpu, trace, evaluations):
+        self.cpu.append(cpu)
+        self.traces.append(trace)
+        self.evaluations.append(evaluations)
+
+    def reached(self, target):
+        """How many starts came within 0.1 of the target."""
+        return sum(end >= target - SAME_OPTIMUM for end in self.ends)
+
+    def seconds_until(self, target):
+        """Expected CPU seconds until a start comes within 0.1, starts in random order.
+
+        Starts that don't count in full; of the one that does, the time until it is there.
+        """
+        times = [
+            next((s for s, llh in trace if llh >= target - SAME_OPTIMUM), None)
+            for trace in self.traces
+        ]
+        hits = [seconds for seconds in times if seconds is not None]
+        if not hits:
+            return math.inf
+        missed = sum(cpu for cpu, s in zip(self.cpu, times, strict=True) if s is None)
+        return statistics.mean(hits) + missed / len(hits)
+
+
+def opened(name, optimizer="fides"):
+    objective = AmiciObjective(load_problem(name), num_threads=1)
+    return settled_for_fit(objective, SolverChoice(), optimizer)
+
+
+def our_start(objective, optimizer, stages, theta, limit):
+    """One start of ours, as `Side.add` takes it."""
+    problem = objective.problem
+    plan = Plan(optimizer, problem.lower_theta, problem.upper_theta, False, stages)
+    began, last = time.thread_time(), []
+
+    def report(start):
+        last[:] = [start]
+        if time.thread_time() - began > limit:
+            raise _LateError
+
+    with contextlib.suppress(_LateError):
+        last[:] = [run_start(objective, plan, Task(0, theta), report)]
+    start = last[0]
+    cpu = time.thread_time() - began
+    share = cpu / max(start.seconds, 1e-9)
+    pairs = zip(start.trace.seconds * share, start.trace.values, strict=True)
+    return cpu, [(float(s), float(v)) for s, v in pairs], start.n_evaluations
+
+
+def target_of(name, sides):
+    reference = known_features()[name].reference_llh if name in known_features() else None
+    found = max(max(side.ends, default=-math.inf) for side in sides)
+    return found if reference is None else max(found, reference)
+
+
+def tuned_stages(objective, digits):
+    """Stages for the digits, and the seconds that searching took or would take."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TuningWarning)
+        stages = stages_for(objective, digits)
+        searched = tuned(objective, digits).search_seconds
+        if len(stages) > 1:
+            searched += tuned(objective, 2.0).search_seconds
+    return stages, searched
+
+
+def beside_pypesto(name, n_starts, seeds, limit, digits):
+    """A row of the table, and what is in it."""
+    from peers.pypesto_fit import run_start as peer_start
+    from peers.pypesto_fit import set_up
+
+    objective = opened(name)
+    problem = objective.problem
+    peer = set_up(objective)
+    stages, searched = tuned_stages(objective, digits)
+    sides = {"pypesto": Side(), "ours": Side(), "tuned": Side()}
+    options = {**fides_options(), "maxtime": limit}
+    turns = {
+        "pypesto": lambda theta: peer_start(peer, theta, options, None),
+        "ours": lambda theta: our_start(objective, "fides", (objective.solver,), theta, limit),
+        "tuned": lambda theta: our_start(objective, "fides", stages, theta, limit),
+    }
+    for turn in turns.values():  # the first evaluations load and try the model
+        with contextlib.suppress(Exception):
+            turn(problem.nominal_theta)
+    k = 0
+    for seed in seeds:
+        for theta in random_points(
+            problem, n_starts, seed, problem.lower_theta, problem.upper_theta
+        ):
+            names = list(turns)
+            for side in names[k % 3 :] + names[: k % 3]:
+                sides[side].add(*turns[side](theta))
+            k += 1
+    target = target_of(name, sides.values())
+    return {
+        "problem": name,
+        "parameters": problem.n_parameters,
+        "best": target,
+        "searched": searched,
+        "stages": [str(stage) for stage in stages],
+        **{
+            side: {
+                "reached": values.reached(target),
+                "starts": len(values.cpu),
+                "until": values.seconds_until(target),
+                "cpu": sum(values.cpu),
+                "evaluations": sum(values.evaluations),
+                "ends": values.ends,
+            }
+            for side, values in sides.items()
+        },
+    }
+
+
+def geometric_mean(values):
+    known = [v for v in values if math.isfinite(v) and v > 0]
+    return math.exp(statistics.mean(map(math.log, known))) if known else math.nan
+
+
+def compare_with_pypesto(problems, n_starts, seeds, limit, digits):
+    print(
+        f"{'problem':26} {'best llh':>12} | {'reached by, of starts':^24} | "
+        f"{'CPU s until reached':^24} | {'ratio':^13} | {'all starts':^13}"
+    )
+    print(
+        f"{'':26} {'':>12} | {'pypesto':>8}{'ours':>8}{'tuned':>8} | "
+        f"{'pypesto':>8}{'ours':>8}{'tuned':>8} | {'ours':>6} {'tuned':>6} | "
+        f"{'ours':>6} {'tuned':>6}"
+    )
+    rows = []
+    for name in problems:
+        try:
+            row = beside_pypesto(name, n_starts, seeds, limit, digits)
+        except (ProblemError, RuntimeError, ValueError) as error:
+            print(f"{name:26} {type(error).__name__}: {str(error)[:90]}")
+            continue
+        rows.append(row)
+        peer, ours, best = (row[side] for side in ("pypesto", "ours", "tuned"))
+        total = peer["starts"]
+        print(
+            f"{name:26} {row['best']:12.5g} | "
+            + "".join(f"{side['reached']:>5}/{total:<2}" for side in (peer, ours, best))
+            + " | "
+            + "".join(f"{side['until']:8.2f}" for side in (peer, ours, best))
+            + " | "
+            + " ".join(f"{side['until'] / peer['until']:6.2f}" for side in (ours, best))
+            + " | "
+            + " ".join(f"{side['cpu'] / peer['cpu']:6.2f}" for side in (ours, best)),
+            flush=True,
+        )
+    for side in ("ours", "tuned"):
+        both = [row for row in rows if row["pypesto"]["reached"] and row[side]["reached"]]
+        until = geometric_mean(row[side]["until"] / row["pypesto"]["until"] for row in both)
+        cpu = geometric_mean(row[side]["cpu"] / row["pypesto"]["cpu"] for row in rows)
+        shares = [
+            statistics.mean(row[each]["reached"] / row[each]["starts"] for row in rows)
+            for each in ("pypesto", side)
+        ]
+        print(
+            f"{side}: geometric mean of the time until reached {until:.2f} of pyPESTO's "
+            f"({len(both)} problems that both solve), of the time of all starts {cpu:.2f} "
+            f"({len(rows)} problems); share of starts that reach it {shares[1]:.2f} against "
+            f"{shares[0]:.2f}"
+        )
+    searched = sum(row["searched"] for row in rows)
+    print(f"Searching settings took {searched:.0f} s, once for a machine; it is not in the ratios.")
+    return rows
+
+
+def compare_optimizers(problems, n_starts, seeds, limit):
+    """Our optimisers against each other, over problems and seeds."""
+    rows = []
+    print(f"{'problem':26} {'optimiser':14} {'reached':>9} {'until':>9} {'evaluations':>12}")
+    for name in problems:
+        sides = {}
+        for optimizer in OPTIMIZERS:
+            objective = opened(name, optimizer)
+            problem = objective.problem
+            side = sides[optimizer] = Side()
+            try:
+                for seed in seeds:
+                    for theta in random_points(
+                        problem, n_starts, seed, problem.lower_theta, problem.upper_theta
+                    ):
+                        side.add(
+                            *our_start(objective, optimizer, (objective.solver,), theta, limit)
+                        )
+            except ProblemError as error:
+                print(f"{name:26} {optimizer:14} {str(error)[:60]}")
+                del sides[optimizer]
+        target = target_of(name, sides.values())
+        for optimizer, side in sides.items():
+            until = side.seconds_until(target)
+            rows.append(
+                {
+                    "problem": name, "optimizer": optimizer, "reached": side.reached(target),
+                    "starts": len(side.cpu), "until": until, "ends": side.ends,
+                }
+            )  # fmt: skip
+            print(
+                f"{name:26} {optimizer:14} {side.reached(target):>5}/{len(side.cpu):<3} "
+                f"{until:9.2f} {sum(side.evaluations):12}",
+                flush=True,
+            )
+    for optimizer in OPTIMIZERS:
+        own = {row["problem"]: row for row in rows if row["optimizer"] == optimizer}
+        default = {row["problem"]: row for row in rows if row["optimizer"] == "fides"}
+        both = [n for n in own if own[n]["reached"] and default[n]["reached"]]
+        ratio = geometric_mean(own[n]["until"] / default[n]["until"] for n in both)
+        share = statistics.mean(row["reached"] / row["starts"] for row in own.values())
+        print(
+            f"{optimizer}: share of starts {share:.2f}, solves "
+            f"{sum(bool(row['reached']) for row in own.values())} of {len(own)}, time until "
+            f"reached {ratio:.2f} of fides' ({len(both)} problems)"
+        )
+    return rows
+
+
+def compare_stages(problems, n_starts, seeds, limit, digits):
+    """Coarse settings first against the fine ones all along."""
+    rows = []
+    print(f"{'problem':26} {'stages':>6} {'CPU fine':>9} {'both':>9} {'ratio':>6} {'same end':>9}")
+    for name in problems:
+        objective = opened(name)
+        problem = objective.problem
+        stages, _ = tuned_stages(objective, digits)
+        sides = {"fine": Side(), "both": Side()}
+        for seed in seeds:
+            for theta in random_points(
+                problem, n_starts, seed, problem.lower_theta, problem.upper_theta
+            ):
+                sides["fine"].add(*our_start(objective, "fides", stages[-1:], theta, limit))
+                sides["both"].add(*our_start(objective, "fides", stages, theta, limit))
+        fine, both = (np.array(side.ends) for side in sides.values())
+        same = int((np.abs(fine - both) <= SAME_OPTIMUM).sum())
+        cpu = {side: sum(values.cpu) for side, values in sides.items()}
+        rows.append({"problem": name, "cpu": cpu, "same": same, "best": [fine.max(), both.max()]})
+        print(
+            f"{name:26} {len(stages):6} {cpu['fine']:9.2f} {cpu['both']:9.2f} "
+            f"{cpu['both'] / cpu['fine']:6.2f} {same:>5}/{len(fine):<3} best {fine.max():.6g} "
+            f"and {both.max():.6g}",
+            flush=True,
+        )
+    two = [row["cpu"]["both"] / row["cpu"]["fine"] for row in rows]
+    print(f"Geometric mean of the CPU time {geometric_mean(two):.2f}")
+    return rows
+
+
+def scaling(problems, n_starts, limit):
+    """Wall time of all starts on one core and on all."""
+    from amijax.cores import available_cores
+
+    rows = []
+    cores = available_cores()
+    print(f"{'problem':26} {'1 process s':>12} {f'{cores} s':>9} {'speed-up':>9}")
+    for name in problems:
+        objective = opened(name)
+        seconds = {}
+        for workers in (1, cores):
+            result = fit(
+                objective, n_starts, workers=workers, resume=False, audit=False, priors=False,
+                time_limit=limit,
+            )  # fmt: skip
+            seconds[workers] = result.seconds
+        rows.append({"problem": name, "seconds": seconds})
+        print(
+            f"{name:26} {seconds[1]:12.2f} {seconds[cores]:9.2f} "
+            f"{seconds[1] / seconds[cores]:9.2f}",
+            flush=True,
+        )
+    print(
+        f"Geometric mean {geometric_mean(r['seconds'][1] / r['seconds'][cores] for r in rows):.2f}"
+    )
+    return rows
+
+
+@click.command(help=__doc__)
+@problems_argument(PROBLEMS)
+@number_option("--starts", 20, "Starts for each seed.")
+@number_option("--seeds", 1, "Seeds.")
+@click.option("--limit", default=30.0, show_default=True, help="CPU seconds for one start.")
+@click.option("--digits", default=4.0, show_default=True, help="Of the gradient, for `tuned`.")
+@click.option("--optimizers", "what", flag_value="optimizers", help="Compare our optimisers.")
+@click.option("--stages", "what", flag_value="stages", help="Compare stages with a single one.")
+@click.option("--scaling", "what", flag_value="scaling", help="One core and all.")
+@json_option
+def main(problems, starts, seeds, limit, digits, what, json_file):
+    """Run a comparison and print its table."""
+    warnings.simplefilter("ignore")
+    every = range(seeds)
+    if what == "optimizers":
+        rows = compare_optimizers(problems, starts, every, limit)
+    elif what == "stages":
+        rows = compare_stages(problems, starts, every, limit, digits)
+    elif what == "scaling":
+        rows = scaling(problems, starts, None)
+    else:
+        rows = compare_with_pypesto(problems, starts, every, limit, digits)
+    if json_file is not None:
+        json_file.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

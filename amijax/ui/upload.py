@@ -19,8 +19,8 @@ def show(session: Session) -> None:
         return
     st.markdown(
         "A zip of a PEtab problem (v1 or v2), or its files: the YAML file, the tables and the SBML "
-        "model. Its model is compiled on the machine that this dashboard runs on. The files are checked "
-        "first, and nothing of a refused upload is kept."
+        "model. Its model is compiled on the machine that this dashboard runs on. The files are "
+        "checked first, and nothing of a refused upload is kept."
     )
     files = st.file_uploader(
         "Files", accept_multiple_files=True, key="upload", label_visibility="collapsed",

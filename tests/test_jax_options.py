@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from analytic import AnalyticEvaluation, AnalyticObjective
 
-from amijax import JaxObjective
-from amijax.host_calls import HostErrorWarning
+from amijax import HostErrorWarning, JaxObjective
 from amijax.jax_derivatives import SecondDerivativeError
 from amijax.scales import LN10, linear_slope, to_linear
 

@@ -64,6 +64,14 @@ def test_against_amici_called_directly(objective_of, problem_id):
     np.testing.assert_allclose(objective.llh(theta), result["llh"], rtol=SAME_PROBLEM)
 
 
+def test_a_failure_has_no_fisher_information(conversion):
+    """Conditions after the first that fails are not run, and AMICI's matrix has another shape."""
+    failing = conversion.with_solver(SolverSettings(max_steps=1))
+    found = failing.evaluate(conversion.problem.nominal_theta, fim=True)
+    assert found.failure is not None
+    assert found.fim is None
+
+
 def test_boehm_against_finite_differences(boehm):
     precise = boehm.with_solver(SolverSettings(rtol=1e-12))
     theta = boehm.problem.nominal_theta + 0.05  # away from the optimum: nothing cancels

@@ -8,6 +8,7 @@ from small_problems import Event, Model
 from v2_problems import CaseV2
 
 from amijax import AmiciObjective, load_problem
+from amijax.audit.roadrunner_experiments import ExperimentsProblem
 from amijax.simulation.settings import SolverSettings
 
 # With rtol 1e-12: what is left of AMICI's steady states, which are 100 times less accurate.
@@ -402,3 +403,12 @@ def test_llh_and_gradient_are_those_of_the_closed_form(name, tmp_path):
     error = np.linalg.norm(gradient - truth) / np.linalg.norm(truth)
     assert error < GRADIENT, (gradient, truth)
     assert objective.llh(problem.nominal_theta) == pytest.approx(expected, rel=LLH)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_libroadrunner_says_so_too(name, tmp_path):
+    pytest.importorskip("roadrunner")
+    case = CASES[name]
+    problem = load_problem(case.write(tmp_path / "problem"))
+    llh = ExperimentsProblem(problem).llh(problem.nominal_theta, 1e-11, 1e-14)
+    assert llh == pytest.approx(case.llh(case.estimated), rel=LLH)

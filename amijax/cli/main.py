@@ -14,9 +14,11 @@ from amijax.cli.audit import audit_command
 from amijax.cli.check import check_command
 from amijax.cli.convert import convert_command
 from amijax.cli.fit import fit_command
+from amijax.cli.identify import identify_command
 from amijax.cli.lesson import lesson_command
 from amijax.cli.precision import precision_command
 from amijax.cli.problems import download_command, list_command
+from amijax.cli.profile import profile_command
 from amijax.cli.script import script_command
 from amijax.cli.shared import (
     PROBLEM_HELP,
@@ -62,9 +64,11 @@ main.add_command(download_command)
 main.add_command(audit_command)
 main.add_command(check_command)
 main.add_command(fit_command)
+main.add_command(identify_command)
 main.add_command(convert_command)
 main.add_command(lesson_command)
 main.add_command(precision_command)
+main.add_command(profile_command)
 main.add_command(script_command)
 main.add_command(tune_command)
 

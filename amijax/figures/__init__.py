@@ -4,6 +4,7 @@ from amijax.figures.audit import audit_figure as audit_figure
 from amijax.figures.exported import web_page as web_page
 from amijax.figures.fit import growth_figure as growth_figure
 from amijax.figures.fit import points_figure as points_figure
+from amijax.figures.fit import progress_figure as progress_figure
 from amijax.figures.fit import waterfall_figure as waterfall_figure
 from amijax.figures.gradient import SignedScale as SignedScale
 from amijax.figures.gradient import gradient_figure as gradient_figure
@@ -17,6 +18,9 @@ from amijax.figures.precision import budget_figure as budget_figure
 from amijax.figures.precision import curvature_figure as curvature_figure
 from amijax.figures.precision import digits_figure as digits_figure
 from amijax.figures.precision import tolerances_figure as tolerances_figure
+from amijax.figures.profiles import correlations_figure as correlations_figure
+from amijax.figures.profiles import profiles_figure as profiles_figure
+from amijax.figures.profiles import spectrum_figure as spectrum_figure
 from amijax.figures.slices import prediction_figure as prediction_figure
 from amijax.figures.slices import slices_figure as slices_figure
 from amijax.figures.trajectories import residuals_figure as residuals_figure

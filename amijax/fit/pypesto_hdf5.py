@@ -197,6 +197,7 @@ def _read(file: Any, objective: AmiciObjective, priors: bool, path: str) -> FitR
             own_starts=np.array([start.theta_start for start in starts]),
         ),
         starts=tuple(starts),
+        progress=Trace(*np.empty((3, 0))),
         reference_llh=None if features is None else features.reference_llh,
         audit=None,
         workers="by pyPESTO",

@@ -189,6 +189,7 @@ class _Run:
         )  # fmt: skip
         self._known = self._known_points()
         tasks = self._tasks()
+        self._tell("profiles")
         try:
             with closing(self._stream(plan, tasks)) as stream:
                 for side in stream:

@@ -116,9 +116,16 @@ def _written(problem: Problem, folder: Path) -> list[str]:
             raise ProblemError(
                 f"PEtab's converter can't convert {problem.problem_id}: {why.rstrip('.')}."
             ) from error
-    own = [w for w in caught if issubclass(w.category, UserWarning)]
-    words = [" ".join(str(w.message).split())[:300].rstrip(".") for w in own]
-    return [f"PEtab's converter says: {text}." for text in dict.fromkeys(words)]
+    said = [
+        " ".join(str(w.message).split())[:300].rstrip(".")
+        for w in caught
+        if issubclass(w.category, UserWarning)
+    ]
+    return [
+        f"PEtab's converter says: {text}."
+        for text in dict.fromkeys(said)
+        if not text.startswith("Parameter scales are not supported")  # said in other words
+    ]
 
 
 def _evaluated(old: Problem, new: Problem) -> tuple[float, float]:
@@ -164,10 +171,8 @@ def _changes(old: Problem, new: Problem) -> Iterator[str]:
                 f"The prior of {name} was {kind} {shown} and is {what}, of the linear parameter "
                 "and truncated at its bounds."
             )
-    if (
-        C1.INITIALIZATION_PRIOR_TYPE in before
-        and before[C1.INITIALIZATION_PRIOR_TYPE].notna().any()
-    ):
+    initial = before.get(C1.INITIALIZATION_PRIOR_TYPE)
+    if initial is not None and initial.notna().any():
         yield "Initialization priors are left out: PEtab v2 has none."
     log10 = [
         str(name)

@@ -21,6 +21,7 @@ PAGES = (
     ("pages/lesson.py", "Lesson", ":material/school:"),
     ("pages/whatif.py", "What if", ":material/tune:"),
     ("pages/fit.py", "Fit", ":material/trending_up:"),
+    ("pages/uncertainty.py", "Uncertainty", ":material/query_stats:"),
     ("pages/precision.py", "Precision", ":material/straighten:"),
     ("pages/audit.py", "Audit", ":material/fact_check:"),
     ("pages/collection.py", "Problems", ":material/library_books:"),

@@ -1,0 +1,187 @@
+"""The command that follows profiles of parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amijax.cli.shared import (
+    PROBLEM_HELP,
+    compiled_objective,
+    opened_problem,
+    point_of,
+    point_options,
+    table,
+)
+from amijax.json_values import json_text
+from amijax.problems import ProblemError
+from amijax.simulation.settings import SolverChoice
+
+if TYPE_CHECKING:
+    from amijax.identifiability.profile import ProfileProgress
+    from amijax.identifiability.profile_record import ProfileResult
+
+# As `amijax.fit.optimizers.OPTIMIZERS`, which would take AMICI with it.
+_OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
+
+
+@click.command("profile", epilog=PROBLEM_HELP)
+@click.argument("problem", metavar="PROBLEM")
+@click.option("--all", "every", is_flag=True, help="All parameters, which is the default.")
+@click.option(
+    "--parameter", "parameters", multiple=True, metavar="ID", help="One of them. Repeatable."
+)
+@point_options
+@click.option("--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True)
+@click.option(
+    "--priors/--no-priors", default=True, show_default=True,
+    help="Whether the parameter table's objective priors count.",
+)  # fmt: skip
+@click.option(
+    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
+    show_default=True, help="Of the intervals.",
+)  # fmt: skip
+@click.option(
+    "--restart", is_flag=True, help="Start anew from a better optimum that comes up on the way."
+)
+@click.option(
+    "--resume/--fresh", default=True, show_default=True,
+    help="Whether to go on from what an earlier run of the same left on disk.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write the profiles as a web page, whose buttons save PNG and SVG.",
+)  # fmt: skip
+def profile_command(
+    problem: str,
+    every: bool,
+    parameters: tuple[str, ...],
+    assignments: tuple[str, ...],
+    scaled: bool,
+    optimizer: str,
+    priors: bool,
+    level: float,
+    restart: bool,
+    resume: bool,
+    as_json: bool,
+    html: Path | None,
+) -> None:
+    """How far each parameter can go before the data refuse it, all others optimised anew.
+
+    A local optimisation from nominal (or --set) comes first. Sides of profiles run on all cores
+    (on the cluster that AMIJAX_DASK_SCHEDULER names), and are kept on disk as they go: profiles
+    that were interrupted go on when they are asked for again. Exit status: 0 done, 1 the first
+    point can't be evaluated, or FILE can't be written, 2 wrong use.
+    """
+    if every and parameters:
+        raise click.UsageError("--all and --parameter exclude each other: give one of them.")
+    opened = opened_problem(problem)
+    theta = point_of(opened, assignments, scaled)
+    from amijax.cluster.client import executor_of_setting
+    from amijax.cluster.errors import ClusterError
+    from amijax.fit.processes import WorkerError
+    from amijax.fit.solver import settled_for_fit
+    from amijax.identifiability.exports import profiles_as_json
+    from amijax.identifiability.profile import NoOptimumError, profile
+
+    objective = settled_for_fit(compiled_objective(opened), SolverChoice(), optimizer)
+    try:
+        result = profile(
+            objective, parameters or None, theta=theta, optimizer=optimizer, priors=priors,
+            level=level, restart=restart, resume=resume, executor=executor_of_setting(),
+            on_progress=_progress_printer(opened.problem_id),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "The profiles were interrupted. What they have is kept: the same command goes on from "
+            "there."
+        ) from None
+    except (ClusterError, WorkerError, NoOptimumError) as error:
+        raise click.ClickException(str(error)) from error
+    except (ProblemError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    if html is not None:
+        _write(result, html)
+    if as_json:
+        click.echo(json_text(profiles_as_json(result), indent=2))
+    else:
+        click.echo("\n".join(_as_text(result)))
+
+
+def _as_text(result: ProfileResult) -> list[str]:
+    from amijax.identifiability.findings import profile_findings
+
+    optimum = result.optimum
+    what = "llh" if optimum.log_prior is None else "llh + log prior"
+    lines = [
+        f"{result.problem_id}: {what} {optimum.value:.8g} at the optimum, {result.gain:.2g} above "
+        f"the point that was given; {100 * result.level:.4g} % are {result.threshold:.4g} below",
+        f"{result.optimizer}, {result.workers} at a time, {result.seconds:.1f} s; {result.solver}",
+    ]
+    if result.n_restarts:
+        lines.append(f"Started anew {result.n_restarts} times from better optima")
+    rows = [
+        [
+            each.parameter,
+            each.verdict,
+            each.scale,
+            f"{each.optimum:.6g}",
+            f"{each.interval[0]:.4g} to {each.interval[1]:.4g}",
+            f"{each.interval_linear[0]:.4g} to {each.interval_linear[1]:.4g}",
+            len(each.points),
+            each.n_evaluations,
+        ]
+        for each in result.profiles
+    ]
+    columns = [
+        "parameter", "verdict", "scale", "optimum", "interval", "on linear scale", "points",
+        "evaluations",
+    ]  # fmt: skip
+    return [
+        *lines,
+        "",
+        *table(rows, columns),
+        "",
+        *(each.sentence for each in result.profiles),
+        "",
+        *(f"Warning: {finding}" for finding in profile_findings(result)),
+    ]
+
+
+def _write(result: ProfileResult, path: Path) -> None:
+    from amijax.figures import profiles_figure, web_page
+    from amijax.files import write_atomically
+
+    page = web_page(
+        profiles_figure(result), f"{result.problem_id}: profiles",
+        (f"{result.optimizer}, {result.solver}",), f"{result.problem_id}_profiles",
+    )  # fmt: skip
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise click.ClickException(
+            f"{path} can't be written: {error.strerror or error}."
+        ) from error
+
+
+def _progress_printer(problem_id: str) -> Any:
+    """A progress callback that says on stderr how many sides are over, whenever that changes."""
+    said: tuple[Any, ...] = ()
+
+    def show(progress: ProfileProgress) -> None:
+        nonlocal said
+        now = (progress.phase, progress.sides_over)
+        if now == said:
+            return
+        said = now
+        words = {
+            "optimum": "optimising before the profiles ...",
+            "profiles": f"{progress.sides_over} of {progress.sides} sides of profiles",
+            "better": "a better optimum came up; optimising from it ...",
+        }[progress.phase]
+        click.echo(f"{problem_id}: {words}", err=True)
+
+    return show

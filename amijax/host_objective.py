@@ -83,7 +83,9 @@ class HostCurvature(Protocol):
 class CurvedHostObjective(HostObjective, Protocol):
     """A host objective that has second derivatives, of one or another kind."""
 
-    def hessian(self, theta: FloatArray, method: CurvatureMethod = "differences") -> HostCurvature:
+    def hessian(
+        self, theta: FloatArray, method: CurvatureMethod = "differences", *, errors: bool = True
+    ) -> HostCurvature:
         """The Hessian at theta (float64, on the PEtab scale), or what stands for it.
 
         Never raises for a failed simulation. Raises ValueError, with a sentence, where the
@@ -93,4 +95,5 @@ class CurvedHostObjective(HostObjective, Protocol):
             theta: shape (n_parameters,).
             method: differences of gradients; the generalised Gauss-Newton matrix; or AMICI's
                 Fisher information, with the sign of a Hessian of llh.
+            errors: whether to measure what an approximation leaves out as well.
         """

@@ -284,7 +284,8 @@ class JaxObjective:
         objective: Any = self.objective
         method = self._options["second_derivative"]
         found = self._calls.run(
-            lambda: [objective.hessian(theta, method=method) for theta in thetas], len(thetas)
+            lambda: [objective.hessian(theta, method=method, errors=False) for theta in thetas],
+            len(thetas),
         )
         matrices = out[0].reshape(-1, *out[0].shape[-2:])
         for matrix, each in zip(matrices, found, strict=True):

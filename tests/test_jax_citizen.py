@@ -325,6 +325,15 @@ class Interrupted(AnalyticObjective):
         return super().evaluate(theta, gradient)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as a person's program has it: what is started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("call", ["value", "evaluate", "grad", "after"])
 def test_ctrl_c_while_we_wait_is_a_keyboard_interrupt(call):
     host = Interrupted()
@@ -342,7 +351,9 @@ def test_ctrl_c_while_we_wait_is_a_keyboard_interrupt(call):
 
 
 INTERRUPTED = """
+import signal
 from threading import Event
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run in the background
 import jax, numpy as np
 jax.config.update("jax_enable_x64", True)
 from amijax import JaxObjective

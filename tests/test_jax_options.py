@@ -50,7 +50,7 @@ class Curved(AnalyticObjective):
     def by_p(self, p):
         return -2 * self.weights * (p - 1) - np.array([0.0, p[2], p[1]])
 
-    def hessian(self, theta, method="differences"):
+    def hessian(self, theta, method="differences", *, errors=True):  # noqa: ARG002
         self.methods.append(method)
         p = to_linear(theta, self.scales)
         if p[0] > 1e6 or not np.isfinite(p).all():
@@ -230,7 +230,7 @@ def test_second_derivatives_where_float32_has_no_room_for_squares():
             value = -float(((theta + 25) ** 2).sum())
             return AnalyticEvaluation(value, -2 * (theta + 25) if gradient else None)
 
-        def hessian(self, theta, method):
+        def hessian(self, theta, method, *, errors):  # noqa: ARG002
             assert method == "differences"
             return Matrix(-2 * np.eye(len(theta)))
 

@@ -190,7 +190,10 @@ class FitResult:
                 self.audit.summary if self.audit else "",
             ],
             "start",
-            [Column(priors, strong=True), "llh", Column("behind", "how far its value is from the best"), "ended"],
+            [
+                Column(priors, strong=True), "llh",
+                Column("behind", "how far its value is from the best"), "ended",
+            ],
             [
                 Row(
                     str(start.index),

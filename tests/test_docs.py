@@ -109,6 +109,13 @@ def test_links_lead_somewhere(page):
     assert broken_links(page, page.read_text()) == []
 
 
+def test_the_readme_names_every_guide_and_explanation():
+    readme = (ROOT / "README.md").read_text()
+    for folder in ("tutorials", "notebooks", "howto", "explanation"):
+        for page in (ROOT / "docs" / folder).glob("*.md"):
+            assert f"(docs/{folder}/{page.name})" in readme
+
+
 def test_broken_links_are_found():
     text = "[a](docs/none.md) [b](#nowhere) [c](#start) [d](https://x.org) `[e](f)`\n"
     text += "```\n[g](h)\n```"

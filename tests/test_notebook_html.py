@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from amijax import audit_gradient, compare, tuned
+from amijax import audit_gradient, compare, fit, tuned
 from amijax.html_tables import Row
 from amijax.notebook_html import MOST_ROWS, known_digits, number, report
 from amijax.precision import study_precision
@@ -157,3 +157,11 @@ def test_what_is_unknown_is_a_dash():
     assert number(None) == number(np.nan) == known_digits(None) == known_digits(np.nan) == "—"
     assert known_digits(2.99).text == "2.9"  # never rounded up
     assert number(-np.inf).text == "-inf"
+
+
+def test_a_fit_has_a_row_for_each_start(conversion):
+    result = fit(conversion, n_starts=2, workers=1)
+    read = Read(result._repr_html_())
+    assert list(read.rows) == [str(start.index) for start in result.ordered]
+    assert read.values[str(result.best.index)] == [result.best.value, result.best.llh, 0.0]
+    assert f"{result.n_found} of 2 starts found the best llh" in read.text

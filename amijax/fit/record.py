@@ -9,6 +9,8 @@ from typing import Literal
 from amijax.audit.record import Audit
 from amijax.fit.optima import SAME_OPTIMUM
 from amijax.fit.work import Answer
+from amijax.html_tables import Column, Row
+from amijax.notebook_html import number, report
 from amijax.scales import FloatArray, Scale
 from amijax.simulation.settings import SolverSettings
 
@@ -171,6 +173,39 @@ class FitResult:
     n_resumed: int
     versions: dict[str, str]
     started: str
+
+    def _repr_html_(self) -> str:
+        """The starts as a table, the best one first, for notebooks."""
+        priors = "llh and log prior" if self.has_priors else "llh"
+        best = self.best
+        return report(
+            f"Fit of {self.problem_id}",
+            [
+                f"{self.n_found} of {len(self.starts)} starts found the best {priors}, "
+                f"{best.value:.9g}."
+                if best
+                else "No start found a point.",
+                "" if self.is_complete else "Not all starts came to their end.",
+                f"{len(self.failed)} without a point." if self.failed else "",
+                self.audit.summary if self.audit else "",
+            ],
+            "start",
+            [
+                Column(priors, strong=True), "llh",
+                Column("behind", "how far its value is from the best"), "ended",
+            ],
+            [
+                Row(
+                    str(start.index),
+                    [
+                        number(start.value, ".9g"), number(start.llh, ".9g"),
+                        number(self.ordered[0].value - start.value, ".2g"), start.exit,
+                    ],
+                )
+                for start in self.ordered
+            ],
+            rest=".ordered",
+        )  # fmt: skip
 
     @property
     def ordered(self) -> tuple[Start, ...]:

@@ -379,6 +379,8 @@ def test_stages_are_coarse_then_fine(conversion):
         # The llh at the end is of the last stage's settings on both sides.
         assert two.llh == pytest.approx(one.llh, abs=1e-4)
         assert two.llh == conversion.with_solver(TIGHT).llh_and_gradient(two.theta)[0]
+        assert two.trace.values[-1] == two.llh
+        assert (np.diff(two.trace.values) > 0).all()
 
 
 def test_optima_are_groups_of_equal_values():

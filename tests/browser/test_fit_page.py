@@ -28,7 +28,7 @@ def test_a_fit_goes_on_over_a_reload_and_becomes_the_current_point(server, new_p
     page.get_by_role("radio", name="Points").or_(page.get_by_role("button", name="Points")).click()
     page.locator(".st-key-fit_points_chart .main-svg").first.wait_for()
     page.get_by_role("button", name="Make this the current point").click()
-    page.get_by_text("is the current point").wait_for()
+    page.get_by_text("of the fit is the current point").wait_for()
     page.get_by_role("link", name="What if").click()
     page.get_by_text("llh now").wait_for()
     no_traceback(page)

@@ -56,8 +56,8 @@ class _Known:
     def name(self) -> str:
         """What it is, in words."""
         if self.job is not None:
-            request = self.job.request
-            return f"{request.n_starts} starts, {request.optimizer}, {self.job.state}"
+            asked, when = self.job.request, f"{self.job.asked:%Y-%m-%d %H:%M}"
+            return f"{asked.n_starts} starts, {asked.optimizer}, {when} UTC"
         assert self.result is not None
         settings = self.result.settings
         when = self.result.started.replace("T", " ")[:16]
@@ -296,7 +296,7 @@ def _watch(job: FitJob) -> None:
     over = 0 if result is None else sum(start.is_over for start in result.starts)
     if progress.state == "waiting":
         ahead = progress.ahead
-        behind = f"{len(ahead)} {'fit runs' if len(ahead) == 1 else 'fits run'} before this one"
+        behind = f"{len(ahead)} {'job runs' if len(ahead) == 1 else 'jobs run'} before this one"
         names = "; ".join(plain(name) for name in ahead[:4])
         st.info(
             f"Waiting for a turn: {behind}{': ' + names if names else ''}. People have their turns "

@@ -30,6 +30,7 @@ class FitRequest:
     start_points: FloatArray
     priors: bool = True
     digits: float | None = None
+    search: bool = False
     time_limit: float | None = None
 
     @property
@@ -109,6 +110,7 @@ class FitJob(WatchedJob[FitJobProgress]):
                 bounds=(request.lower, request.upper),
                 priors=request.priors,
                 digits=request.digits,
+                search=request.search,
                 executor=executor,
                 workers=available_cores(),
                 time_limit=request.time_limit,

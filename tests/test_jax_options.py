@@ -250,6 +250,15 @@ def test_other_kinds_of_curvature(host):
     assert isinstance(fisher.failures[-1].failure, ValueError)
 
 
+@pytest.mark.parametrize("method", ["differences", "ggn", "fisher"])
+def test_amici_s_curvature(conversion, method):
+    theta = conversion.problem.nominal_theta
+    expected = conversion.hessian(theta, method=method).hessian
+    found = jax.hessian(JaxObjective(conversion, second_derivative=method))(theta)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[np.float64] * scale)
+
+
 def test_first_derivatives_are_those_without(curved, host):
     plain = JaxObjective(host)
     np.testing.assert_array_equal(jax.grad(curved)(THETA), jax.grad(plain)(THETA))

@@ -6,7 +6,7 @@ from pathlib import Path
 import closed_form
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 pytestmark = pytest.mark.clients
 
@@ -35,10 +35,11 @@ def posterior_moments(problem):
     The proposal is Student's t about the maximum; 2**12 quasi-random points leave some percent.
     """
     table = problem.measurements
-    theta = problem.nominal_theta
-    for _ in range(20):
-        _, gradient = closed_form.llh_and_gradient(theta, table)
-        theta = theta - np.linalg.solve(closed_form.hessian(theta, table), gradient)
+    theta = optimize.minimize(
+        lambda x: tuple(-each for each in closed_form.llh_and_gradient(x, table)),
+        problem.nominal_theta, jac=True, method="trust-exact",
+        hess=lambda x: -closed_form.hessian(x, table), options={"gtol": 1e-6},
+    ).x  # fmt: skip
     root = np.linalg.cholesky(np.linalg.inv(-closed_form.hessian(theta, table)))
     n, degrees = theta.size, 5.0
     uniform = stats.qmc.Sobol(n + 1, seed=1).random(2**12)

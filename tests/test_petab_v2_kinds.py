@@ -205,6 +205,19 @@ def happened_before(p, _, t):
     return {"oA": a}
 
 
+def grown_at_once(p, e, t):
+    """A condition and an event at one time, and an event that the condition triggers."""
+    ka, v = p["ka"], p["v"]
+    after = {
+        "e1": lambda a: 1.5 * a + 2 * v,
+        "e2": lambda a: a + 2.0,
+        "e3": lambda a: 3.0 * a + 2 * v,
+    }[e]
+    size = 2.0 if t < 2 or e == "e2" else 2 * v
+    a, _ = course(t, 2.0, [(0, ka, same), (2, ka, after)])
+    return {"oA": a, "oC": size}
+
+
 CASES = {
     "periods": CaseV2(
         DECAY, RATES, periods, SEEN, CHANGES,
@@ -256,6 +269,26 @@ CASES = {
         {**CHANGES, "grow": {"C": "C*v", "A": "A + 0.5*A"}, "big": {"C": "v", "kk": "ka"}},
         {"e1": [(0.0, "start"), (2.0, "grow")], "e2": [(0.0, "big")]},
         {"e1": (1.0, 2.0, 3.0), "e2": (1.0, 3.0)},
+    ),
+    "compartment at once with an event": CaseV2(
+        Model(
+            species={"A": 2.0}, parameters={"kk": 1.0}, reactions=[("A", "", "kk*A")], size=2.0,
+            events=[Event("time >= 2", {"A": "A + C"}, priority=1.0)],
+        ),
+        {"ka": 0.4, "v": 1.5}, grown_at_once, {"oA": "A", "oC": "C"},
+        {**CHANGES, "grow": {"C": "C*v", "A": "A + 0.5*A"}},
+        {"e1": [(0.0, "start"), (2.0, "grow")], "e2": [(0.0, "start")]},
+        {"e1": (1.0, 2.0, 3.0), "e2": (1.0, 2.0, 3.0)},
+    ),
+    "compartment that triggers an event": CaseV2(
+        Model(
+            species={"A": 2.0}, parameters={"kk": 1.0}, reactions=[("A", "", "kk*A")], size=2.0,
+            events=[Event("C > 2.5", {"A": "2*A + C"})],
+        ),
+        {"ka": 0.4, "v": 1.5}, grown_at_once, {"oA": "A", "oC": "C"},
+        {**CHANGES, "grow": {"C": "C*v", "A": "A + 0.5*A"}},
+        {"e3": [(0.0, "start"), (2.0, "grow")]},
+        {"e3": (1.0, 2.0, 3.0)},
     ),
     "formula without a value elsewhere": CaseV2(
         DECAY, {"ka": 0.4, "d": 1.2}, rooted, SEEN,

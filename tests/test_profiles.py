@@ -17,7 +17,7 @@ from amijax.identifiability.checkpoints import stored_profiles
 from amijax.identifiability.findings import profile_findings
 from amijax.identifiability.profile import NoOptimumError
 from amijax.identifiability.profile_record import Side
-from amijax.identifiability.steps import crossing, step_to, tangent
+from amijax.identifiability.steps import crossing, step_to, summit, tangent
 from amijax.identifiability.verdicts import KnownPoint, profile_of
 from amijax.simulation.settings import SolverSettings
 
@@ -249,6 +249,7 @@ def test_tangent_and_crossing_of_a_parabola():
     move, curvature = tangent(matrix, 0, np.full(2, 1e6))
     assert_allclose(move, [1.0, -0.2])
     assert curvature == pytest.approx(38.0)
+    assert summit((0.5, 2.0), (-0.25, -1.0), (1.0, -2.0))[0] == pytest.approx(1.0)
     x = crossing((0.5, 2.0), (-0.25, -4.0), (-1.0, -4.0), -1.0)
     assert x == pytest.approx(1.0)
     assert crossing((-0.5, -2.0), (-0.25, -4.0), (1.0, 4.0), -1.0) == pytest.approx(-1.0)

@@ -47,6 +47,7 @@ def identify_command(
     problem: str,
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     method: Any,
     priors: bool,
     level: float,
@@ -58,7 +59,7 @@ def identify_command(
     and intervals on the PEtab scale and on linear scale, correlations, and flat directions in
     words. Exit status: 0 done, 1 there are no second derivatives, 2 wrong use.
     """
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, scales=scales)
     theta = point_of(opened, assignments, scaled)
     from amijax.fit.solver import settled_for_fit
     from amijax.identifiability.exports import curvature_as_json

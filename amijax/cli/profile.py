@@ -61,6 +61,7 @@ def profile_command(
     parameters: tuple[str, ...],
     assignments: tuple[str, ...],
     scaled: bool,
+    scales: tuple[str, ...],
     optimizer: str,
     priors: bool,
     level: float,
@@ -78,7 +79,7 @@ def profile_command(
     """
     if every and parameters:
         raise click.UsageError("--all and --parameter exclude each other: give one of them.")
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, scales=scales)
     theta = point_of(opened, assignments, scaled)
     from amijax.cluster.client import executor_of_setting
     from amijax.cluster.errors import ClusterError

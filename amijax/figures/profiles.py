@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,6 +15,7 @@ from amijax.identifiability.record import Identifiability
 
 _PANEL = 210
 _HEIGHT = 360
+_BETWEEN = 9  # points of a curve between two that were computed, both included
 _LEAST = 1e-16  # of the largest eigenvalue: below it nothing is drawn
 
 
@@ -37,8 +39,12 @@ def profiles_figure(
         if local is not None:
             _parabola(figure, k, each, local)
         figure.add_scatter(
-            x=x, y=y, mode="lines+markers", name="profile", legendgroup="profile",
-            line={"color": AMICI_COLOUR, "width": 2}, marker={"size": 6},
+            **_curve(each, top), mode="lines", name="profile", legendgroup="profile",
+            line={"color": AMICI_COLOUR, "width": 2}, hoverinfo="skip", **place(k),
+        )  # fmt: skip
+        figure.add_scatter(
+            x=x, y=y, mode="markers", name="profile's points", legendgroup="points",
+            marker={"size": 6, "color": AMICI_COLOUR},
             hovertemplate=f"{each.parameter} = %{{x:.6g}}<br>%{{y:.4g}} below<extra></extra>",
             **place(k),
         )  # fmt: skip
@@ -119,6 +125,18 @@ def correlations_figure(result: Identifiability) -> go.Figure:
         height=max(_HEIGHT, 150 + 22 * len(names)), margin={"l": 8, "r": 8, "t": 20, "b": 8}
     )
     return figure
+
+
+def _curve(profile: Profile, top: float) -> dict[str, np.ndarray]:
+    """The cubic through a profile's points with its slopes there."""
+    from scipy.interpolate import CubicHermiteSpline  # which the first page waits for in vain
+
+    x, first = np.unique(profile.points, return_index=True)
+    y = top - profile.values[first]
+    if len(x) < 2:
+        return {"x": x, "y": y}
+    fine = np.concatenate([np.linspace(a, b, _BETWEEN) for a, b in pairwise(x)])
+    return {"x": fine, "y": CubicHermiteSpline(x, y, -profile.slopes[first])(fine)}
 
 
 def _parabola(figure: go.Figure, k: int, profile: Profile, local: Identifiability) -> None:

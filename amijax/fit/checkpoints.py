@@ -43,7 +43,7 @@ class Checkpoints:
         """The folder of a fit of a problem with these settings."""
         identity = {
             "revision": REVISION,
-            "problem": objective.problem.digest,
+            "problem": objective.problem.identity,
             "gradient_of": objective.simulator.gradient_of,
             "optimizer": settings.optimizer,
             "lower": settings.lower.tobytes().hex(),
@@ -94,7 +94,7 @@ def stored_fits(objective: AmiciObjective) -> Iterator[FitResult]:
                 found = record_of(json.loads(path.read_text(encoding="utf-8")), FitResult)
             except _DAMAGED:
                 continue
-            if found.problem_digest == objective.problem.digest:
+            if found.problem_digest == objective.problem.identity:
                 yield found
 
 

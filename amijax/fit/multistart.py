@@ -214,7 +214,7 @@ class _Run:
         features = known_features().get(problem.problem_id)
         return FitResult(
             problem_id=problem.problem_id,
-            problem_digest=problem.digest,
+            problem_digest=problem.identity,
             parameter_ids=problem.parameter_ids,
             scales=problem.scales,
             settings=self._settings,

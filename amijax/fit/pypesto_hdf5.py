@@ -181,7 +181,7 @@ def _read(file: Any, objective: AmiciObjective, priors: bool, path: str) -> FitR
     features = known_features().get(problem.problem_id)
     return FitResult(
         problem_id=problem.problem_id,
-        problem_digest=problem.digest,
+        problem_digest=problem.identity,
         parameter_ids=problem.parameter_ids,
         scales=problem.scales,
         settings=FitSettings(

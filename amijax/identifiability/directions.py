@@ -15,6 +15,7 @@ from amijax.scales import LN10, FloatArray, Scale
 _NAMED = 0.1  # of the largest component
 _MOST_NAMED = 4
 _SAME = 0.05  # exponents that differ by less are equal
+_UNIT_WORDS = {"log10": "decades", "log": "factors e", "lin": "times the size"}
 FAR = 10.0  # units along a direction that no bound ends
 
 
@@ -73,8 +74,9 @@ def directions_of(
         else:
             half = multiple / np.sqrt(value)
             sentence = (
-                f"{words}: llh hardly changes; the interval along it, ±{half:.3g} units of "
-                f"{names[0]}, is longer than what the bounds leave."
+                f"{words}: llh hardly changes; the interval along it, ±{half:.3g} "
+                f"{_UNIT_WORDS[scales[named[0]]]} of {names[0]}, is longer than what the bounds "
+                "leave."
             )
         return Direction(kind, value, components, names, sentence)
 

@@ -17,7 +17,7 @@ from amijax.fit.optimizers import OPTIMIZERS, Stage
 from amijax.fit.work import Repeatable
 from amijax.identifiability.conditional import ConditionalFunction
 from amijax.identifiability.profile_record import End, Side, SideName
-from amijax.identifiability.steps import crossing, step_to, tangent
+from amijax.identifiability.steps import crossing, step_to, summit, tangent
 from amijax.objective import AmiciObjective
 from amijax.problems.points import on_bounds_of
 from amijax.problems.steps import step_sizes
@@ -29,6 +29,7 @@ _DROP, _CLOSE = 0.2, 0.005
 _GROWTH = 2.5  # of steps
 _LEAST_STEPS = 8  # between the bounds
 _MOST_STEPS = 200
+_SURELY_MORE = 0.01  # llh than at the optimum: what optimisations leave is less
 _HALVINGS = 8  # of a step to points that can't be evaluated
 # Of the threshold: along one step; and halvings of a step along which llh falls so far.
 _STEEP, _GENTLE = 0.8, 4
@@ -156,9 +157,15 @@ class _Path:
             if point is None:
                 return self._side("failed", self._why)
             self._keep(point)
-            if point.value > self._plan.value + SAME_OPTIMUM:
+            if self._is_better(point):
                 return self._side("better")
         return self._side("failed", f"{_MOST_STEPS} steps did not reach an end.")
+
+    def _is_better(self, point: Point) -> bool:
+        """Whether there is a better optimum: at once behind a valley, whose top steps may miss."""
+        gain = point.value - self._plan.value
+        behind_a_valley = point.value - min(step.value for step in self._steps) > SAME_OPTIMUM
+        return gain > (_SURELY_MORE if behind_a_valley else SAME_OPTIMUM)
 
     def _next(self) -> Point | None:
         """The next point, nearer if need be; None if none can be had."""
@@ -176,7 +183,20 @@ class _Path:
             if not steep or (found is not None and k >= _GENTLE):
                 break
             step *= 0.5
-        return found
+        return found and self._not_beyond_a_summit(found)
+
+    def _not_beyond_a_summit(self, point: Point) -> Point:
+        """The point, or a mode that lies between it and the last one."""
+        here, there = self._steps[-1], self._step_at(point)
+        if len(self._steps) == 1:
+            return point
+        x, value = summit(
+            (float(here.theta[self._i]), float(there.theta[self._i])),
+            (here.value, there.value), (here.slope, there.slope),
+        )  # fmt: skip
+        if value <= max(here.value, there.value) + _SURELY_MORE:
+            return point
+        return self._optimised(x) or point
 
     def _step(self) -> float:
         """How far to go: until llh has fallen by a share of the threshold, as far as is known."""
@@ -283,7 +303,7 @@ class _Path:
             point = self._optimised(x)
             if point is not None:
                 self._keep(point)
-                if point.value > self._plan.value + SAME_OPTIMUM:
+                if self._is_better(point):
                     return self._side("better")
                 if point.value >= self._level:
                     inside = self._steps[-1]
@@ -321,8 +341,11 @@ class _Path:
     def _count(self, function: FitFunction) -> None:
         self._n_before += function.n_evaluations
 
+    def _step_at(self, point: Point) -> _Step:
+        return _Step(point.theta, point.value, float(point.gradient[self._i]))
+
     def _keep(self, point: Point) -> None:
-        self._steps.append(_Step(point.theta, point.value, float(point.gradient[self._i])))
+        self._steps.append(self._step_at(point))
         self._last = point
         self._reported = time.monotonic()
         self._report(self._side("running"))

@@ -66,6 +66,7 @@ class Profile:
         thetas: points in the order of the parameter, shape (k, n_parameters), on the PEtab scale.
         points: the parameter's values at them, shape (k,).
         values: llh + log prior, shape (k,).
+        slopes: of the profile, with respect to the parameter, shape (k,).
         verdict: identifiable: the threshold is crossed on both sides; one-sided: on one, the other
             ends at a bound (or far away, without one); flat: on none; multimodal: values that the
             data do not refuse lie apart; failed: with the reason in `sentence`.
@@ -85,6 +86,7 @@ class Profile:
     thetas: FloatArray
     points: FloatArray
     values: FloatArray
+    slopes: FloatArray
     verdict: Verdict
     interval: FloatArray
     interval_linear: FloatArray

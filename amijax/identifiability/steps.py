@@ -50,6 +50,26 @@ def step_to(drop: float, rate: float, curvature: float) -> float:
     return float(2.0 * drop / (rate + root)) if root > 0 else np.inf
 
 
+def summit(
+    x: tuple[float, float], values: tuple[float, float], slopes: tuple[float, float]
+) -> tuple[float, float]:
+    """Where the cubic through two points with slopes is largest between them, and its value.
+
+    Args:
+        x: of the two points.
+        values: of the two.
+        slopes: with respect to x.
+    """
+    from scipy.interpolate import CubicHermiteSpline
+
+    width = x[1] - x[0]
+    cubic = CubicHermiteSpline((0.0, 1.0), values, (slopes[0] * width, slopes[1] * width))
+    turns = cubic.derivative().roots(extrapolate=False)
+    places = [0.0, 1.0, *(t for t in turns if np.isfinite(t))]
+    best = max(places, key=lambda t: float(cubic(t)))
+    return x[0] + width * best, float(cubic(best))
+
+
 def crossing(
     x: tuple[float, float], values: tuple[float, float], slopes: tuple[float, float], level: float
 ) -> float:

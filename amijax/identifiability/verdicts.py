@@ -63,6 +63,7 @@ def profile_of(
     order += [(side, k) for side in (up,) if side for k in range(1, len(side.values))]
     thetas = np.array([side.thetas[k] for side, k in order]).reshape(len(order), -1)
     values = np.array([side.values[k] for side, k in order])
+    slopes = np.array([side.slopes[k] for side, k in order])
     points = thetas[:, position] if len(order) else np.empty(0)
     ends = [_end(side) for side in (down, up)]
     interval = np.array(ends)
@@ -82,7 +83,7 @@ def profile_of(
         open_ends.append("upper")
     return Profile(
         parameter=name, scale=scale, optimum=float(optimum[position]),
-        thetas=thetas, points=points, values=values,
+        thetas=thetas, points=points, values=values, slopes=slopes,
         verdict=verdict, interval=interval, interval_linear=linear,
         open_ends=tuple(open_ends),
         sentence=words.sentence(verdict, down, up, modes),

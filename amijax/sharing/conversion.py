@@ -13,9 +13,7 @@ from pathlib import Path, PurePosixPath
 from petab.v1 import C as C1
 from petab.v2 import C as C2
 
-from amijax.auto import settle
 from amijax.logs import quiet_petab
-from amijax.objective import AmiciObjective
 from amijax.problems.files import read_files
 from amijax.problems.opening import open_problem
 from amijax.problems.problem import Problem, ProblemError
@@ -130,6 +128,9 @@ def _written(problem: Problem, folder: Path) -> list[str]:
 
 def _evaluated(old: Problem, new: Problem) -> tuple[float, float]:
     """Llh at nominal of both, at the same settings."""
+    from amijax.auto import settle  # AMICI, which reading problems does not need
+    from amijax.objective import AmiciObjective
+
     settled = settle(AmiciObjective(old), old.nominal_theta, SolverChoice())
     if (failure := settled.evaluation.failure) is not None:
         raise ProblemError(f"{old.problem_id} can't be evaluated in PEtab v1. {failure}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
+from amijax.background import is_over
 from amijax.cluster.client import executor_of_setting
 from amijax.figures import profiles_figure
 from amijax.fit.checkpoints import stored_fits
@@ -58,8 +59,8 @@ class _Known:
     def name(self) -> str:
         """What it is, in words."""
         if self.job is not None:
-            n = len(self.job.request.parameters)
-            return f"{_profiles_of(n)}, {self.job.state}"
+            what = _profiles_of(len(self.job.request.parameters))
+            return f"{what}, {self.job.state}" if is_over(self.job.state) else f"{what}, under way"
         assert self.result is not None
         when = self.result.started.replace("T", " ")[:16]
         return f"{_profiles_of(len(self.result.asked))}, {self.result.optimizer}, {when} UTC"
@@ -279,7 +280,7 @@ def _watch(job: UncertaintyJob) -> None:
     result = progress.profiles
     if result is not None and result.profiles:
         st.caption(
-            f"llh + log prior {number(result.optimum.value, 8)} at the optimum. Complete so far: "
+            f"{number(result.optimum.value, 8)} at the optimum. Complete so far: "
             f"{sum(each.is_complete for each in result.profiles)} of {len(result.asked)} profiles."
         )
         st.plotly_chart(

@@ -43,12 +43,12 @@ def draw(context: Context, result: ProfileResult | None, local: Identifiability 
         st.error(plain(str(local.failure)))
         local = None
     if result is not None and result.profiles:
-        _verdicts(result, local)
+        _verdicts(result)
     elif local is not None:
         _first_order(local)
     views = []
     if result is not None and result.profiles:
-        views.append("Profiles")
+        views += ["Profiles", "Intervals"]
     if local is not None:
         views += ["Spectrum", "Correlations"]
     if not views:
@@ -60,6 +60,8 @@ def draw(context: Context, result: ProfileResult | None, local: Identifiability 
     at = _in_words(context, result, local)
     if view == "Profiles" and result is not None:
         _profiles(result, local, at)
+    elif view == "Intervals" and result is not None:
+        _intervals(result, local)
     elif view == "Spectrum" and local is not None:
         _spectrum(local, at)
     elif view == "Correlations" and local is not None:
@@ -68,7 +70,7 @@ def draw(context: Context, result: ProfileResult | None, local: Identifiability 
         _export(context, result, local)
 
 
-def _verdicts(result: ProfileResult, local: Identifiability | None) -> None:
+def _verdicts(result: ProfileResult) -> None:
     counts = Counter[str](each.verdict for each in result.profiles)
     with numbers.row("uncertainty_figures"):
         for verdict, words in _VERDICTS.items():
@@ -80,39 +82,69 @@ def _verdicts(result: ProfileResult, local: Identifiability | None) -> None:
             help=f"Intervals end where it has fallen by {result.threshold:.4g}: "
             f"{100 * result.level:.4g} % of chi-square, one degree of freedom",
         )  # fmt: skip
-    errors = {} if local is None else dict(
-        zip(local.parameter_ids, local.standard_errors, strict=True)
-    )  # fmt: skip
     shown = result.profiles
+    level = f"{100 * result.level:.4g} %"
     frame = pd.DataFrame(
         {
             "verdict": [each.verdict for each in shown],
+            "linear from": [each.interval_linear[0] for each in shown],
+            "linear to": [each.interval_linear[1] for each in shown],
+            "in words": [each.sentence for each in shown],
+        },
+        index=pd.Index([each.parameter for each in shown], name="parameter"),
+    )
+    numbers.grid(
+        "uncertainty_table", frame, dict.fromkeys(("linear from", "linear to"), "%.4g"),
+        alt="Verdict and interval of every parameter", texts={"in words": 620},
+        help={
+            "linear from": f"Lower end of the {level} interval, on linear scale",
+            "linear to": "Upper end",
+        },
+    )  # fmt: skip
+
+
+def _intervals(result: ProfileResult, local: Identifiability | None) -> None:
+    """Intervals on the parameters' scales, by profiles and by the curvature."""
+    shown = result.profiles
+    nothing = np.full(len(result.parameter_ids), np.nan)
+    errors, ends = nothing, np.column_stack([nothing, nothing])
+    if local is not None:
+        errors, ends = local.standard_errors, local.intervals
+    at = [result.parameter_ids.index(each.parameter) for each in shown]
+    frame = pd.DataFrame(
+        {
             "scale": [each.scale for each in shown],
             "estimate": [each.optimum for each in shown],
             "from": [each.interval[0] for each in shown],
             "to": [each.interval[1] for each in shown],
-            "linear from": [each.interval_linear[0] for each in shown],
-            "linear to": [each.interval_linear[1] for each in shown],
-            "standard error": [_finite(errors.get(each.parameter, np.nan)) for each in shown],
-            "in words": [each.sentence for each in shown],
+            "standard error": [_finite(errors[i]) for i in at],
+            "first order from": [_finite(ends[i, 0]) for i in at],
+            "first order to": [_finite(ends[i, 1]) for i in at],
+            "points": [len(each.points) for each in shown],
+            "evaluations": [each.n_evaluations for each in shown],
         },
         index=pd.Index([each.parameter for each in shown], name="parameter"),
     )
     level = f"{100 * result.level:.4g} %"
     numbers.grid(
-        "uncertainty_table", frame,
-        dict.fromkeys(
-            ("estimate", "from", "to", "linear from", "linear to", "standard error"), "%.4g"
-        ),
-        alt="Verdict and interval of every parameter", texts={"in words": 620},
+        "uncertainty_intervals", frame,
+        {
+            **dict.fromkeys(
+                ("estimate", "from", "to", "standard error", "first order from", "first order to"),
+                "%.4g",
+            ),
+            "points": "%.0f", "evaluations": "%.0f",
+        },
+        alt="Intervals of every parameter on its scale, by profiles and by the curvature",
         help={
-            "estimate": "At the optimum, on the parameter's scale",
-            "from": f"Lower end of the {level} interval, on the parameter's scale",
+            "estimate": "At the optimum, on the parameter's scale, as all numbers here",
+            "from": f"Lower end of the {level} interval, by the profile",
             "to": "Upper end",
-            "linear from": "Lower end on linear scale",
-            "linear to": "Upper end on linear scale",
-            "standard error": "By the curvature at the optimum, on the parameter's scale; — where "
-            "flat directions move the parameter",
+            "standard error": "By the curvature at the optimum; — where flat directions move the "
+            "parameter",
+            "first order from": f"Lower end of the {level} interval, by the curvature; may lie "
+            "beyond the bounds",
+            "first order to": "Upper end",
         },
     )  # fmt: skip
 

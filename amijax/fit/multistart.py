@@ -258,11 +258,14 @@ class _Run:
 
     def _keep(self, start: Start) -> None:
         self._starts[start.index] = start
-        best = self._progress[-1][2] if self._progress else -np.inf
-        if start.has_point and start.value > best:
+        best = max((s.value for s in self._starts.values() if s.has_point), default=-np.inf)
+        # Coarse settings may have promised what the fine ones don't keep.
+        while self._progress and self._progress[-1][2] > best:
+            self._progress.pop()
+        if best > (self._progress[-1][2] if self._progress else -np.inf):
             evaluations = sum(each.n_evaluations for each in self._starts.values())
             seconds = time.perf_counter() - self._clock
-            self._progress.append((evaluations, seconds, start.value))
+            self._progress.append((evaluations, seconds, best))
         now = time.monotonic()
         late = now - self._saved.get(start.index, 0.0) > _SAVE_SECONDS
         if self._checkpoints is not None and (start.is_over or late):

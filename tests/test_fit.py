@@ -363,6 +363,8 @@ def test_stages_are_coarse_then_fine(conversion):
     stages = stages_for(conversion, 6)
     assert 1 <= len(stages) <= 2
     assert stages_for(conversion, None) == (conversion.solver,)
+    found = amijax.tuned(conversion, None)
+    assert stages_for(conversion, None, search=True)[-1] == found.settings
     coarse = SolverSettings(rtol=1e-4, atol=1e-8)
     from amijax.fit.run_start import Plan, Task, run_start
 

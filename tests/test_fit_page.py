@@ -99,17 +99,17 @@ def test_bounds_that_cross_are_a_sentence_and_begin_nothing(page, monkeypatch):
 
 
 def test_a_fit_that_waits_says_what_is_ahead(page):
-    ahead = jobs._one_at_a_time.enter("somebody else", "Boehm_JProteomeRes2014, 20 starts")
-    assert jobs._one_at_a_time.acquire(ahead, 0.0)
+    ahead = jobs.long_work.enter("somebody else", "Boehm_JProteomeRes2014, 20 starts")
+    assert jobs.long_work.acquire(ahead, 0.0)
     try:
         page.button(key="fit_begin").click().run()
         text = text_of(page)
-        assert "Waiting for a turn: 1 fit runs before this one: Boehm\\_JProteomeRes2014" in text
+        assert "Waiting for a turn: 1 job runs before this one: Boehm\\_JProteomeRes2014" in text
         page.button(key="fit_cancel").click().run()
         [job] = jobs._jobs.values()
         assert job.wait(60).state == "cancelled"
     finally:
-        jobs._one_at_a_time.leave(ahead)
+        jobs.long_work.leave(ahead)
     assert not page.run().exception
 
 

@@ -47,6 +47,11 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
     "AMICI's default tolerances, larger ones where these fail]"
 )
 @click.option(
+    "--search", is_flag=True,
+    help="Look for the fastest solver settings whose error is no larger than that of AMICI's "
+    "defaults; --digits always does.",
+)  # fmt: skip
+@click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="For all starts; those under way then keep their best point.  [default: none]",
 )  # fmt: skip
@@ -71,6 +76,7 @@ def fit_command(
     seed: int,
     optimizer: str,
     digits: float | None,
+    search: bool,
     time_limit: float | None,
     priors: bool,
     resume: bool,
@@ -91,7 +97,7 @@ def fit_command(
     from amijax.tuning.found import TuningWarning
 
     objective = settled_for_fit(compiled_objective(opened), SolverChoice(), optimizer)
-    if digits is not None:
+    if digits is not None or search:
         found = tuned_settings(objective.with_executor(None), digits)
         click.echo(f"{opened.problem_id}: {found.summary}", err=True)
     from amijax.cluster.client import executor_of_setting
@@ -100,8 +106,8 @@ def fit_command(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TuningWarning)  # it was said
             result = fit(
-                objective, starts, seed=seed, optimizer=optimizer, digits=digits, priors=priors,
-                time_limit=time_limit, resume=resume, executor=executor_of_setting(),
+                objective, starts, seed=seed, optimizer=optimizer, digits=digits, search=search,
+                priors=priors, time_limit=time_limit, resume=resume, executor=executor_of_setting(),
                 on_progress=_progress_printer(opened.problem_id),
             )  # fmt: skip
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class FitRequest:
     start_points: FloatArray
     priors: bool = True
     digits: float | None = None
+    search: bool = False
     time_limit: float | None = None
 
     @property
@@ -71,6 +73,7 @@ class FitJob(WatchedJob[FitJobProgress]):
         what = f"{objective.problem.problem_id}, {request.n_starts} starts"
         super().__init__("fit", long_work, None, owner=owner, what=what)
         self._request = request
+        self._asked = datetime.now(UTC)
         self._at: FitProgress | None = None
         self._start(lambda: self._fit(objective, executor))
 
@@ -78,6 +81,11 @@ class FitJob(WatchedJob[FitJobProgress]):
     def request(self) -> FitRequest:
         """What was asked for."""
         return self._request
+
+    @property
+    def asked(self) -> datetime:
+        """When, UTC."""
+        return self._asked
 
     def _progress(self) -> FitJobProgress:
         at = self._at
@@ -102,6 +110,7 @@ class FitJob(WatchedJob[FitJobProgress]):
                 bounds=(request.lower, request.upper),
                 priors=request.priors,
                 digits=request.digits,
+                search=request.search,
                 executor=executor,
                 workers=available_cores(),
                 time_limit=request.time_limit,

@@ -56,6 +56,7 @@ def fit(
     bounds: Bounds | None = None,
     priors: bool = True,
     digits: float | None = None,
+    search: bool = False,
     executor: TaskExecutor | None = None,
     workers: int | None = None,
     time_limit: float | None = None,
@@ -85,6 +86,8 @@ def fit(
         digits: of the gradient, 1 to 10: the solver's settings are the fastest that give them
             (`amijax.tuned`, a search that is kept on disk), after a stage with fewer digits where
             that is cheaper. If not given, those of the objective.
+        search: without digits, whether to look in the same way for the fastest settings whose
+            error is no larger than that of AMICI's defaults.
         executor: where starts run, for example `amijax.DaskExecutor(client)`; on this machine if
             not given.
         workers: starts at a time on this machine: one in this process, several in processes of
@@ -126,10 +129,11 @@ def fit(
         stages=(),
         time_limit=time_limit,
         own_starts=checked_points(problem, start_points, lower, upper)[:n_starts],
+        search=search,
     )
     n_workers = available_cores() if workers is None else _whole_number("workers", workers, 1)
     on_progress(FitProgress("settings", None))
-    settings = replace(asked, stages=stages_for(objective, digits, check))
+    settings = replace(asked, stages=stages_for(objective, digits, search, check))
     run = _Run(
         objective, settings, optimizer, executor, min(n_workers, n_starts), resume, on_progress,
         check,
@@ -254,11 +258,14 @@ class _Run:
 
     def _keep(self, start: Start) -> None:
         self._starts[start.index] = start
-        best = self._progress[-1][2] if self._progress else -np.inf
-        if start.has_point and start.value > best:
+        best = max((s.value for s in self._starts.values() if s.has_point), default=-np.inf)
+        # Coarse settings may have promised what the fine ones don't keep.
+        while self._progress and self._progress[-1][2] > best:
+            self._progress.pop()
+        if best > (self._progress[-1][2] if self._progress else -np.inf):
             evaluations = sum(each.n_evaluations for each in self._starts.values())
             seconds = time.perf_counter() - self._clock
-            self._progress.append((evaluations, seconds, start.value))
+            self._progress.append((evaluations, seconds, best))
         now = time.monotonic()
         late = now - self._saved.get(start.index, 0.0) > _SAVE_SECONDS
         if self._checkpoints is not None and (start.is_over or late):

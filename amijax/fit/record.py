@@ -121,6 +121,7 @@ class FitSettings:
         stages: the solver's settings, one optimisation with each, from where the last one ended.
         time_limit: seconds for all starts, None without.
         own_starts: start points that were given, shape (k, n_parameters); they come first.
+        search: whether the solver's settings were searched for without digits.
     """
 
     n_starts: int
@@ -133,6 +134,7 @@ class FitSettings:
     stages: tuple[SolverSettings, ...]
     time_limit: float | None
     own_starts: FloatArray
+    search: bool = False
 
 
 @dataclass(frozen=True, eq=False)

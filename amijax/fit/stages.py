@@ -18,7 +18,10 @@ _WORTHWHILE = 0.8
 
 
 def stages_for(
-    objective: AmiciObjective, digits: float | None, check: Callable[[], None] = lambda: None
+    objective: AmiciObjective,
+    digits: float | None,
+    search: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[SolverSettings, ...]:
     """The solver's settings of a fit, one optimisation with each.
 
@@ -26,6 +29,8 @@ def stages_for(
         objective: the problem, whose own settings are used without digits.
         digits: of the gradient, 1 to 10: the fastest settings that give them come last, and before
             them those for `COARSE_DIGITS`, if they are much faster.
+        search: without digits, whether to look for the fastest settings whose error is no larger
+            than that of AMICI's defaults, in the same way.
         check: called now and then; what it raises ends a search.
 
     Warns:
@@ -34,12 +39,12 @@ def stages_for(
     Raises:
         ValueError: digits is out of range.
     """
-    if digits is None:
+    if digits is None and not search:
         return (objective.solver,)
     fine = tuned(objective, digits, on_progress=lambda _done, _most: check())
     if fine.outcome != "reached":
         warnings.warn(f"{fine.problem_id}: {fine.summary}", TuningWarning, stacklevel=4)
-    if digits <= COARSE_DIGITS:
+    if digits is not None and digits <= COARSE_DIGITS:
         return (fine.settings,)
     coarse = tuned(objective, COARSE_DIGITS, on_progress=lambda _done, _most: check())
     if coarse.seconds > _WORTHWHILE * fine.seconds:

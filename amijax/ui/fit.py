@@ -33,6 +33,7 @@ from amijax.ui.session import start_at
 _STARTS = 20
 _SHOWN_STORED = 10
 _AS_SET = "of the solver's settings"
+_AS_DEFAULTS = "as AMICI's defaults, but faster"
 _OPTIMIZERS = {
     "fides": "fides (trust region, with AMICI's Fisher information)",
     "scipy-lbfgsb": "L-BFGS-B (scipy; gradients only)",
@@ -56,8 +57,8 @@ class _Known:
     def name(self) -> str:
         """What it is, in words."""
         if self.job is not None:
-            request = self.job.request
-            return f"{request.n_starts} starts, {request.optimizer}, {self.job.state}"
+            asked, when = self.job.request, f"{self.job.asked:%Y-%m-%d %H:%M}"
+            return f"{asked.n_starts} starts, {asked.optimizer}, {when} UTC"
         assert self.result is not None
         settings = self.result.settings
         when = self.result.started.replace("T", " ")[:16]
@@ -161,11 +162,11 @@ def _asked(context: Context) -> FitRequest | None:
                 help="For all starts; 0 is none. Starts under way keep their best point.",
             )  # fmt: skip
             tuned = st.selectbox(
-                "Digits of the gradient", [_AS_SET, *map(str, range(2, 9))], key="fit_digits",
-                persist_state="session", width=260,
-                help="For so many digits, the fastest settings are searched first, which takes as "
-                "long as some 500 gradients, once; the fit begins with coarser ones where that "
-                "saves time.",
+                "Digits of the gradient", [_AS_SET, _AS_DEFAULTS, *map(str, range(2, 9))],
+                key="fit_digits", persist_state="session", width=280,
+                help="For other than the solver's, the fastest settings are searched first, which "
+                "takes as long as some 500 gradients, once; the fit begins with coarser ones where "
+                "that saves time.",
             )  # fmt: skip
             priors = False
             if objective_priors(problem):
@@ -182,7 +183,8 @@ def _asked(context: Context) -> FitRequest | None:
     return FitRequest(
         n_starts=int(n_starts), seed=int(seed), optimizer=optimizer, lower=lower, upper=upper,
         start_points=own, priors=priors, time_limit=limit or None,
-        digits=None if tuned == _AS_SET else float(tuned),
+        digits=None if tuned in (_AS_SET, _AS_DEFAULTS) else float(tuned),
+        search=tuned == _AS_DEFAULTS,
     )  # fmt: skip
 
 
@@ -278,6 +280,7 @@ def _go_on(context: Context, objective: AmiciObjective, result: FitResult) -> No
         n_starts=settings.n_starts, seed=settings.seed, optimizer=settings.optimizer,
         lower=settings.lower, upper=settings.upper, start_points=settings.own_starts,
         priors=settings.priors, digits=settings.digits, time_limit=settings.time_limit,
+        search=settings.search,
     )  # fmt: skip
     job = start_fit(
         objective.with_solver(settings.stages[-1]), request, owner=context.session.owner,
@@ -296,7 +299,7 @@ def _watch(job: FitJob) -> None:
     over = 0 if result is None else sum(start.is_over for start in result.starts)
     if progress.state == "waiting":
         ahead = progress.ahead
-        behind = f"{len(ahead)} {'fit runs' if len(ahead) == 1 else 'fits run'} before this one"
+        behind = f"{len(ahead)} {'job runs' if len(ahead) == 1 else 'jobs run'} before this one"
         names = "; ".join(plain(name) for name in ahead[:4])
         st.info(
             f"Waiting for a turn: {behind}{': ' + names if names else ''}. People have their turns "

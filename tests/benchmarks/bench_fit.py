@@ -5,10 +5,10 @@
 Both have AMICI simulate one condition after the other on one core, the same random starts, and
 fides with the same options. Starts of both sides take turns in one process, and CPU time counts, so
 that a busy machine disturbs neither. pyPESTO simulates with the settings that work at nominal
-(AMICI's defaults where they do), ours does so as well ("ours") and with settings for so many digits
-of the gradient, coarse ones first ("tuned"). Best known is the largest llh that any of them found,
-or the stored reference. The expected time until it is found is the CPU time of all starts over the
-number of those that found it.
+(AMICI's defaults where they do), ours does so as well ("ours") and with those found by a search,
+for the error of AMICI's defaults or for --digits of the gradient, coarse ones first ("tuned"). Best
+known is the largest llh that any of them found, or the stored reference. The expected time until it
+is found counts starts that don't find it in full.
 
 With --optimizers instead: our optimisers against each other, over problems and seeds. With
 --scaling: all starts on one core and on all, wall time. With --stages: coarse settings first
@@ -136,7 +136,7 @@ def tuned_stages(objective, digits):
     """Stages for the digits, and the seconds that searching took or would take."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TuningWarning)
-        stages = stages_for(objective, digits)
+        stages = stages_for(objective, digits, search=True)
         searched = tuned(objective, digits).search_seconds
         if len(stages) > 1:
             searched += tuned(objective, 2.0).search_seconds
@@ -359,7 +359,8 @@ def scaling(problems, n_starts, limit):
 @number_option("--starts", 20, "Starts for each seed.")
 @number_option("--seeds", 1, "Seeds.")
 @click.option("--limit", default=30.0, show_default=True, help="CPU seconds for one start.")
-@click.option("--digits", default=4.0, show_default=True, help="Of the gradient, for `tuned`.")
+@click.option("--digits", type=float, help="Of the gradient, for `tuned`.  [default: the error "
+    "of AMICI's defaults]")  # fmt: skip
 @click.option("--optimizers", "what", flag_value="optimizers", help="Compare our optimisers.")
 @click.option("--stages", "what", flag_value="stages", help="Compare stages with a single one.")
 @click.option("--scaling", "what", flag_value="scaling", help="One core and all.")

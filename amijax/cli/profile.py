@@ -114,6 +114,7 @@ def profile_command(
 
 def _as_text(result: ProfileResult) -> list[str]:
     from amijax.identifiability.findings import profile_findings
+    from amijax.identifiability.verdicts import interval_in_words
 
     optimum = result.optimum
     what = "llh" if optimum.log_prior is None else "llh + log prior"
@@ -130,8 +131,8 @@ def _as_text(result: ProfileResult) -> list[str]:
             each.verdict,
             each.scale,
             f"{each.optimum:.6g}",
-            f"{each.interval[0]:.4g} to {each.interval[1]:.4g}",
-            f"{each.interval_linear[0]:.4g} to {each.interval_linear[1]:.4g}",
+            interval_in_words(*each.interval),
+            interval_in_words(*each.interval_linear),
             len(each.points),
             each.n_evaluations,
         ]

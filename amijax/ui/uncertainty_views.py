@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from amijax.identifiability.exports import curvature_as_json, profiles_as_json
 from amijax.identifiability.findings import local_findings, profile_findings
 from amijax.identifiability.profile_record import ProfileResult
 from amijax.identifiability.record import Identifiability
+from amijax.identifiability.verdicts import digits_for
 from amijax.json_values import json_text
+from amijax.scales import FloatArray
 from amijax.sharing.exports import parameter_table
 from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers
@@ -94,7 +97,8 @@ def _verdicts(result: ProfileResult) -> None:
         index=pd.Index([each.parameter for each in shown], name="parameter"),
     )
     numbers.grid(
-        "uncertainty_table", frame, dict.fromkeys(("linear from", "linear to"), "%.4g"),
+        "uncertainty_table", frame,
+        dict.fromkeys(("linear from", "linear to"), _format([p.interval_linear for p in shown])),
         alt="Verdict and interval of every parameter", texts={"in words": 620},
         help={
             "linear from": f"Lower end of the {level} interval, on linear scale",
@@ -130,9 +134,10 @@ def _intervals(result: ProfileResult, local: Identifiability | None) -> None:
         "uncertainty_intervals", frame,
         {
             **dict.fromkeys(
-                ("estimate", "from", "to", "standard error", "first order from", "first order to"),
-                "%.4g",
+                ("estimate", "from", "to", "first order from", "first order to"),
+                _format([each.interval for each in shown]),
             ),
+            "standard error": "%.4g",
             "points": "%.0f", "evaluations": "%.0f",
         },
         alt="Intervals of every parameter on its scale, by profiles and by the curvature",
@@ -189,9 +194,11 @@ def _first_order(local: Identifiability) -> None:
     )
     numbers.grid(
         "uncertainty_local_table", frame,
-        dict.fromkeys(
-            ("theta", "standard error", "from", "to", "linear from", "linear to"), "%.4g"
-        ),
+        {
+            **dict.fromkeys(("theta", "from", "to"), _format(local.intervals)),
+            **dict.fromkeys(("linear from", "linear to"), _format(local.intervals_linear)),
+            "standard error": "%.4g",
+        },
         alt="Standard error and interval of every parameter by the curvature",
         texts={"in words": 200},
         help={
@@ -311,6 +318,11 @@ def _in_words(
         return (f"optimum: {where}", f"{result.optimizer}, {result.solver}")
     assert local is not None
     return (point_in_words(context.problem, local.theta), str(local.solver))
+
+
+def _format(intervals: Iterable[FloatArray]) -> str:
+    """With digits enough to tell the ends of the narrowest interval apart."""
+    return f"%.{max((digits_for(*each) for each in intervals), default=4)}g"
 
 
 def _finite(value: float) -> float | None:

@@ -19,6 +19,7 @@ from .fit.pypesto_hdf5 import export_pypesto as export_pypesto
 from .fit.pypesto_hdf5 import import_pypesto as import_pypesto
 from .fit.record import FitResult as FitResult
 from .fit.record import Start as Start
+from .host_calls import HostErrorWarning as HostErrorWarning
 from .identifiability.local import identify as identify
 from .identifiability.profile import profile as profile
 from .identifiability.profile_record import Profile as Profile

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
@@ -143,18 +143,9 @@ class HostCalls:
             self.failures.extend([each for each in results if each.failure is not None])
         return results
 
-    @contextmanager
-    def uninterrupted(self) -> Iterator[None]:
+    def uninterrupted(self) -> AbstractContextManager[None]:
         """While we wait for a program in this thread: what ends it is raised as what it is."""
-        outer, self._waiting.ended_by = self._waiting.ended_by, _NOTHING_YET
-        try:
-            yield
-        except Exception:
-            if isinstance(self._waiting.ended_by, BaseException):
-                raise self._waiting.ended_by from None
-            raise
-        finally:
-            self._waiting.ended_by = outer
+        return _Uninterrupted(self._waiting)
 
     def _interrupted_by(self, error: BaseException) -> None:
         if self._waiting.ended_by is not None:
@@ -193,3 +184,18 @@ class _Waiting(threading.local):
     """Whether this thread waits for a program of ours (not None), and what ended it."""
 
     ended_by: object = None
+
+
+class _Uninterrupted(AbstractContextManager[None]):
+    """`HostCalls.uninterrupted`; a class, since a generator would take 7 us of each call."""
+
+    def __init__(self, waiting: _Waiting) -> None:
+        self._waiting = waiting
+
+    def __enter__(self) -> None:
+        self._outer, self._waiting.ended_by = self._waiting.ended_by, _NOTHING_YET
+
+    def __exit__(self, _type: Any, error: BaseException | None, _traceback: Any) -> None:
+        ended_by, self._waiting.ended_by = self._waiting.ended_by, self._outer
+        if isinstance(error, Exception) and isinstance(ended_by, BaseException):
+            raise ended_by from None

@@ -9,9 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import gammaln
 
 from amijax.jax_theta import checked_theta
-from amijax.problems.priors import ObjectivePrior, objective_priors
+from amijax.problems.distributions import TruncatedPrior
+from amijax.problems.priors import Prior, objective_priors
 from amijax.problems.problem import Problem
 from amijax.scales import LN10
 from amijax.scaling import unscale
@@ -25,7 +27,7 @@ class JaxPrior:
 
     Equal to `amijax.log_prior`: each density is that of the variable that PEtab defines the prior
     of, the parameter on its PEtab scale for `parameterScale...` and on linear scale for the others,
-    without a Jacobian between them, and without truncation at the bounds. Outside of a prior's
+    without a Jacobian between them; truncated at the bounds in PEtab v2 only. Outside of a prior's
     support it is minus infinity with derivatives 0; derivatives are never NaN. Without any priors
     it is 0. To JAX it is a static value; it pickles, and equals others of the same priors.
     """
@@ -54,7 +56,7 @@ class JaxPrior:
         return self._ids, self._scales, self._priors
 
     @property
-    def priors(self) -> tuple[ObjectivePrior, ...]:
+    def priors(self) -> tuple[Prior, ...]:
         """The priors, in the order of the parameter table."""
         return self._priors
 
@@ -84,7 +86,7 @@ class JaxPrior:
     def _sum(
         self,
         theta: jax.Array,
-        priors: list[ObjectivePrior],
+        priors: list[Prior],
         density: _Density,
         kind: str,
         on_scale: bool,
@@ -99,13 +101,19 @@ class JaxPrior:
         x = jnp.where(jnp.isfinite(given), given, 0)  # products of infinities would be NaN
         if on_scale:
             found = density(x, a, b)
-        elif kind.startswith("log"):
-            found = _of_logarithm(x, scales, lambda log: density(log, a, b))
         else:
+            lower, upper, log_mass = _limits(priors, theta.dtype)
             p = unscale(x, scales)
-            is_finite = jnp.isfinite(p)
-            inside = density(unscale(jnp.where(is_finite, x, 0), scales), a, b)
-            found = jnp.where(is_finite, inside, -jnp.inf)
+            usable = jnp.isfinite(p) & (lower <= p) & (p <= upper)
+            usable &= (p > 0) if kind in _POSITIVE else True
+            if kind.startswith("log"):
+                inside = _of_logarithm(x, scales, lambda log: density(log, a, b))
+                usable &= jnp.isfinite(inside)
+            else:
+                # 1 where p can't be used: what is not selected must not be infinite or NaN.
+                safe = jnp.where(usable, unscale(jnp.where(usable, x, 0), scales), 1)
+                inside = density(safe, a, b)
+            found = jnp.where(usable, inside - log_mass, -jnp.inf)
         found = jnp.where(jnp.isfinite(given), found, -jnp.inf)
         return jnp.where(jnp.isnan(given), jnp.nan, found).sum()
 
@@ -141,9 +149,9 @@ class JaxPosterior:
         return self.likelihood(theta) + self.prior(theta)
 
 
-def _family(prior: ObjectivePrior) -> str:
-    """The distribution's name without the scale of its parameter: `logNormal` is `lognormal`."""
-    return prior.type.removeprefix("parameterScale").lower()
+def _family(prior: Prior) -> str:
+    """The distribution's name in PEtab v1 and v2: `logNormal` and `log-normal` are `lognormal`."""
+    return prior.type.removeprefix("parameterScale").replace("-", "").lower()
 
 
 def _of_logarithm(x: jax.Array, scales: list[Any], density: _OfLogarithm) -> jax.Array:
@@ -158,6 +166,18 @@ def _of_logarithm(x: jax.Array, scales: list[Any], density: _OfLogarithm) -> jax
     return jnp.where(inside, density(log) - log, -jnp.inf)
 
 
+def _limits(priors: list[Prior], dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where densities are cut off on linear scale, and the logarithm of what is between."""
+    limits = [
+        (prior.lower, prior.upper, math.log(prior.mass()))
+        if isinstance(prior, TruncatedPrior)
+        else (-np.inf, np.inf, 0.0)
+        for prior in priors
+    ]
+    lower, upper, log_mass = np.array(limits).T.astype(dtype)
+    return lower, upper, log_mass
+
+
 def _uniform(x: jax.Array, a: np.ndarray, b: np.ndarray) -> jax.Array:
     return jnp.where((a <= x) & (x <= b), -jnp.log(b - a), -jnp.inf)
 
@@ -170,6 +190,32 @@ def _laplace(x: jax.Array, a: np.ndarray, b: np.ndarray) -> jax.Array:
     return -jnp.abs((x - a) / b) - jnp.log(2 * b)
 
 
+def _cauchy(x: jax.Array, a: np.ndarray, b: np.ndarray) -> jax.Array:
+    return -jnp.log1p(((x - a) / b) ** 2) - jnp.log(math.pi * b)
+
+
+def _exponential(x: jax.Array, _a: np.ndarray, b: np.ndarray) -> jax.Array:
+    return -x / b - jnp.log(b)
+
+
+def _gamma(x: jax.Array, a: np.ndarray, b: np.ndarray) -> jax.Array:
+    return (a - 1) * jnp.log(x) - x / b - gammaln(a) - a * jnp.log(b)
+
+
+def _chi_squared(x: jax.Array, a: np.ndarray, _b: np.ndarray) -> jax.Array:
+    return _gamma(x, a / 2, np.full_like(a, 2))
+
+
+def _rayleigh(x: jax.Array, _a: np.ndarray, b: np.ndarray) -> jax.Array:
+    return jnp.log(x) - 2 * jnp.log(b) - 0.5 * (x / b) ** 2
+
+
+def _log_uniform(log: jax.Array, a: np.ndarray, b: np.ndarray) -> jax.Array:
+    return _uniform(log, np.log(a), np.log(b))
+
+
+_POSITIVE = ("gamma", "chisquare", "rayleigh", "exponential")
+
 type _OfLogarithm = Callable[[jax.Array], jax.Array]
 
 _DENSITIES: dict[str, _Density] = {
@@ -178,4 +224,10 @@ _DENSITIES: dict[str, _Density] = {
     "laplace": _laplace,
     "lognormal": _normal,
     "loglaplace": _laplace,
+    "loguniform": _log_uniform,
+    "cauchy": _cauchy,
+    "exponential": _exponential,
+    "gamma": _gamma,
+    "chisquare": _chi_squared,
+    "rayleigh": _rayleigh,
 }

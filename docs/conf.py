@@ -28,6 +28,7 @@ root_doc = "index"
 default_role = "code"  # docstrings write `name` for code
 toc_object_entries_show_parents = "hide"
 nitpicky = True
+suppress_warnings = ["ref.python"]  # names of attributes, which several classes have
 
 # --- notebooks ---
 
@@ -62,6 +63,8 @@ nitpick_ignore_regex = [
     # What objectives and simulators are made of; nobody makes these by hand.
     (r"py:class", r"amijax\.(simulation|models)\..*"),
     (r"py:class", r"amijax\.(tuning\.search\.OnProgress|whatif\.layout\.Layout)"),
+    # Aliases of types.
+    (r"py:class", r"amijax\.problems\.(scale_choice\.ScaleChoice|priors\.Prior)"),
 ]
 
 # --- pages ---

@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["AMIJAX_COLLECTION"] = str(NEIGHBOUR)
     if not hasattr(config, "workerinput"):  # once, also where pytest-xdist starts several
         # What was computed in an earlier run would hide what the code does now.
-        for kind in ("precision", "audits", "tuning"):
+        for kind in ("precision", "audits", "tuning", "fits"):
             shutil.rmtree(cache / kind, ignore_errors=True)
     from amijax.jax_setup import set_up_jax
 

@@ -165,8 +165,8 @@ def test_what_is_no_problem(decay, tmp_path):
 
 
 def test_other_formats_are_refused_before_they_are_read(decay):
-    petab2 = b"format_version: 2.0.0\nmodel_files: {m: {location: model.xml, language: sbml}}\n"
-    refused({**decay, "decay.yaml": petab2}, "PEtab v2 problem: only PEtab v1")
+    petab2 = b"format_version: 2.0.0\nmodel_files: {m: {location: evil.py, language: pysb}}\n"
+    refused({**decay, "decay.yaml": petab2}, "written in pysb; only SBML")
     pysb = decay["decay.yaml"] + b"  model_files: {m: {location: evil.py, language: pysb}}\n"
     evil = {**decay, "decay.yaml": pysb, "evil.py": b"raise SystemExit"}
     refused(evil, "written in pysb; only SBML")

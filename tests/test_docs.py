@@ -18,6 +18,8 @@ PAGES = [
     ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md",
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
 ]  # fmt: skip
+# Pages whose blocks go on from each other, and whose results are looked at, by their test.
+TESTED_ELSEWHERE = {"jax": "test_jax_docs.py", "posteriors": "test_jax_posterior.py"}
 HEADING_OR_BLOCK = re.compile(r"^(#+ [^\n]+)$|^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^(`{3,}|:{3,}).*?^\1$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`[^`\n]*`")
@@ -28,6 +30,8 @@ def blocks():
     """Each block as a parameter, named after its page and section; marked by what it needs."""
     found = []
     for page in PAGES:
+        if page.stem in TESTED_ELSEWHERE:
+            continue
         section = ""
         for heading, block in HEADING_OR_BLOCK.findall(page.read_text()):
             section = heading.strip("# ") or section
@@ -51,6 +55,8 @@ def environment(boehm):  # noqa: ARG001 - compiled beforehand
 
 def test_there_are_blocks():
     assert len(blocks()) >= 7
+    for page, test in TESTED_ELSEWHERE.items():
+        assert f"{page}.md" in (Path(__file__).with_name(test)).read_text()
 
 
 @pytest.mark.parametrize("block", blocks())

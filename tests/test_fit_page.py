@@ -64,7 +64,7 @@ def test_a_fit_from_the_button_to_the_current_point(page, conversion):
 
 
 @pytest.mark.parametrize(
-    ("view", "charts"), [("Growth", 1), ("Points", 1), ("Trajectories", 1), ("Starts", 0)]
+    ("view", "charts"), [("Growth", 2), ("Points", 1), ("Trajectories", 1), ("Starts", 0)]
 )
 def test_the_views_of_a_fit(page, view, charts):
     page = fitted(page, 2)

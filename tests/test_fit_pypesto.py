@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import amijax
+from amijax.fit.pypesto_optimizer import adapted
 from amijax.fit.record import Trace
 
 pytest.importorskip("h5py", reason="h5py is not installed: pip install -r requirements.txt")
@@ -93,6 +94,23 @@ def test_pypestos_own_result_is_read(conversion, tmp_path):
     read = amijax.import_pypesto(conversion, path)
     assert read.best.llh == -found.optimize_result[0].fval
     np.testing.assert_array_equal(read.best.theta, found.optimize_result[0].x)
+
+
+def test_an_optimiser_of_pypesto_s(conversion):
+    pytest.importorskip("pypesto", reason="pyPESTO is not installed")
+    from pypesto.optimize import ScipyOptimizer
+
+    result = amijax.fit(
+        conversion, 1, optimizer=adapted(ScipyOptimizer("L-BFGS-B")), workers=1, audit=False,
+        start_points=[conversion.problem.nominal_theta],
+    )  # fmt: skip
+    start = result.best
+    assert result.settings.optimizer == "ScipyOptimizer"
+    assert start.exit == "finished"
+    assert start.message.startswith("pyPESTO: ")
+    assert start.llh > start.trace.values[0]
+    # One evaluation for each value with its gradient.
+    assert start.n_evaluations < 100
 
 
 def test_files_that_can_t_be_read_are_sentences(conversion, boehm, exported, tmp_path):

@@ -42,14 +42,16 @@ def test_there_and_back(bounds, dtype, rtol):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_far_away_theta_stays_within_and_nothing_is_nan(bounds, dtype):
-    for value in (-1e4, -200.0, -1.0, 0.0, 1.0, 200.0, 1e4):
-        u = np.full(5, value, dtype=dtype)
-        theta = bounds.to_theta(u)
-        assert ((theta.astype(np.float64) >= LOWER) & (theta.astype(np.float64) <= UPPER)).all()
-        assert np.isfinite(bounds.log_det(u))
-        assert np.isfinite(jax.grad(bounds.log_det)(u)).all()
-        assert not np.isnan(jax.jacfwd(bounds.to_theta)(u)).any()
-        assert not np.isnan(jax.hessian(bounds.log_det)(u)).any()
+    u = np.repeat(np.array([-1e4, -200.0, -1.0, 0.0, 1.0, 200.0, 1e4], dtype=dtype), 5)
+
+    def at(u):
+        slopes, curvature = jax.jacfwd(bounds.to_theta)(u), jax.hessian(bounds.log_det)(u)
+        return bounds.to_theta(u), bounds.log_det(u), slopes, curvature
+
+    theta, *others = map(np.asarray, jax.jit(jax.vmap(at))(u.reshape(-1, 5)))
+    assert theta.dtype == dtype
+    assert ((theta.astype(np.float64) >= LOWER) & (theta.astype(np.float64) <= UPPER)).all()
+    assert all(np.isfinite(each).all() for each in others)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -62,9 +64,9 @@ def test_bounds_that_float32_cannot_hold_are_not_left(dtype):
 
 
 def test_log_det_is_that_of_the_jacobian(bounds):
-    for u in np.random.default_rng(4).normal(0, 2, (20, 5)):
-        _, expected = np.linalg.slogdet(jax.jacfwd(bounds.to_theta)(u))
-        assert_allclose(bounds.log_det(u), expected, rtol=1e-10)
+    u = np.random.default_rng(4).normal(0, 2, (20, 5))
+    _, expected = np.linalg.slogdet(jax.jit(jax.vmap(jax.jacfwd(bounds.to_theta)))(u))
+    assert_allclose(bounds.log_det(u), expected, rtol=1e-10)
     at_zero = np.zeros(5)  # where the two halves of the formula meet
     slopes = [8 / 4, 0.6 / 4, -0.5, 0.5, 1.0]
     assert_allclose(np.diag(jax.jacfwd(bounds.to_theta)(at_zero)), slopes, rtol=1e-12)

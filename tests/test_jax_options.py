@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from analytic import AnalyticEvaluation, AnalyticObjective
 
-from amijax import JaxObjective
-from amijax.host_calls import HostErrorWarning
+from amijax import HostErrorWarning, JaxObjective
 from amijax.jax_derivatives import SecondDerivativeError
 from amijax.scales import LN10, linear_slope, to_linear
 
@@ -249,6 +248,15 @@ def test_other_kinds_of_curvature(host):
     with pytest.warns(HostErrorWarning, match="no Fisher information here"):
         assert np.isnan(jax.hessian(fisher)(THETA)).all()
     assert isinstance(fisher.failures[-1].failure, ValueError)
+
+
+@pytest.mark.parametrize("method", ["differences", "ggn", "fisher"])
+def test_amici_s_curvature(conversion, method):
+    theta = conversion.problem.nominal_theta
+    expected = conversion.hessian(theta, method=method).hessian
+    found = jax.hessian(JaxObjective(conversion, second_derivative=method))(theta)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[np.float64] * scale)
 
 
 def test_first_derivatives_are_those_without(curved, host):

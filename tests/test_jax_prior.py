@@ -1,6 +1,7 @@
 """Priors in JAX against `log_prior`, SciPy's distributions, and differences; and posteriors."""
 
 import pickle
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from petab_files import write_decay
-from scipy.differentiate import derivative
 
 from amijax import JaxObjective, JaxPosterior, JaxPrior, load_problem, log_prior
+from amijax.problems.distributions import TruncatedPrior
+from amijax.scales import linear_slope, to_scaled
 
 TYPES = {
     "uniform": "0.1;3",
@@ -21,6 +23,19 @@ TYPES = {
     "parameterScaleUniform": "-1;2",
     "parameterScaleNormal": "0.2;0.6",
     "parameterScaleLaplace": "0.2;0.6",
+}
+TRUNCATED = {
+    "cauchy": (0.5, 0.7),
+    "chisquare": (3.0,),
+    "exponential": (0.8,),
+    "gamma": (2.5, 0.4),
+    "laplace": (0.55, 0.7),
+    "log-laplace": (-0.3, 0.7),
+    "log-normal": (-0.3, 0.7),
+    "log-uniform": (0.2, 2.0),
+    "normal": (0.5, 0.7),
+    "rayleigh": (0.6,),
+    "uniform": (0.2, 2.0),
 }
 SCALES = ("lin", "log", "log10")
 EQUAL = 1e-12  # relative, as the issue asks
@@ -56,59 +71,62 @@ def points(problem):
     return np.concatenate([on_scale, edges])[:, None]
 
 
-def test_it_is_log_prior(problem):
-    prior = JaxPrior(problem)
-    for theta in points(problem):
-        expected = log_prior(problem, theta)
-        assert_allclose(prior(theta), expected, rtol=EQUAL, atol=EQUAL)
-    assert np.isnan(prior(np.array([np.nan])))
-    assert prior(np.array([-np.inf])) == -np.inf
+def everything(prior, thetas):
+    """Values, gradients and Hessians at many points, of one program."""
+
+    def at(theta):
+        value, gradient = jax.value_and_grad(prior)(theta)
+        return value, gradient, jax.hessian(prior)(theta)
+
+    return map(np.asarray, jax.jit(jax.vmap(at))(thetas))
 
 
-def test_derivatives_are_those_of_log_prior(problem):
-    prior = JaxPrior(problem)
-    thetas = points(problem)
-    gradients = jax.jit(jax.vmap(jax.grad(prior)))(thetas)
-    curvatures = jax.vmap(jax.hessian(prior))(thetas)
-    assert np.isfinite(gradients).all()
-    assert np.isfinite(curvatures).all()
+def test_it_is_log_prior_and_its_derivatives_are_those_of_differences(problem):
+    thetas = np.concatenate([points(problem), [[np.nan], [-np.inf], [np.inf]]])
+    values, gradients, curvatures = everything(JaxPrior(problem), thetas)
+    expected = [log_prior(problem, theta) for theta in thetas[:-2]]
+    assert_allclose(values[:-2], expected, rtol=EQUAL, atol=EQUAL)
+    assert (values[-2:] == -np.inf).all()
+    is_number = ~np.isnan(thetas[:, 0])
+    assert np.isfinite(gradients[is_number]).all()
+    assert np.isfinite(curvatures[is_number]).all()
+    step = 1e-4
     for theta, gradient, curvature in zip(thetas, gradients, curvatures, strict=True):
-        near = [log_prior(problem, theta + h) for h in (-1e-3, -5e-4, 0.0, 5e-4, 1e-3)]
+        if not np.isfinite(theta).all():
+            continue
+        near = np.array([log_prior(problem, theta + k * step) for k in range(-4, 5)])
         if not np.isfinite(near).all():
             continue  # a derivative at an edge is one-sided: finite, as checked above
-        slopes = np.diff(near) / 5e-4
-        if abs(slopes[2] - slopes[1]) > 0.5:
+        slopes = np.diff(near) / step
+        if abs(slopes[4] - slopes[3]) > 0.5:
             continue  # a kink
-
-        def value(x):
-            return np.vectorize(lambda each: log_prior(problem, np.array([each])))(x)
-
-        expected = derivative(value, theta[0], initial_step=4e-4, order=4, maxiter=1).df
-        assert_allclose(gradient[0], expected, rtol=1e-6, atol=1e-8)
-        bend = derivative(
-            np.vectorize(lambda x: jax.grad(prior)(np.array([x]))[0]), theta[0],
-            initial_step=4e-4, order=4, maxiter=1,
-        ).df  # fmt: skip
-        assert_allclose(curvature[0, 0], bend, rtol=1e-6, atol=1e-7)
+        # Central differences of order 4, and the second one with a wider step: rounding is 1e-11.
+        slope = (8 * (near[5] - near[3]) - (near[6] - near[2])) / (12 * step)
+        bend = (near[8] - 2 * near[4] + near[0]) / (16 * step**2)
+        assert_allclose(gradient[0], slope, rtol=1e-7, atol=1e-9)
+        assert_allclose(curvature[0, 0], bend, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("value", [-400.0, -60.0, 60.0, 400.0])
-def test_far_away_nothing_is_nan(problem, value):
-    for dtype in (np.float32, np.float64):
-        theta = np.array([value], dtype=dtype)
-        found, gradient = jax.value_and_grad(JaxPrior(problem))(theta)
-        assert found.dtype == dtype
-        assert not np.isnan(found)
-        assert not np.isnan(gradient).any()
-        assert not np.isnan(jax.hessian(JaxPrior(problem))(theta)).any()
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_far_away_nothing_is_nan(problem, dtype):
+    thetas = np.array([[-400.0], [-60.0], [60.0], [400.0]], dtype=dtype)
+    values, gradients, curvatures = everything(JaxPrior(problem), thetas)
+    assert values.dtype == gradients.dtype == dtype
+    for found in (values, gradients, curvatures):
+        assert not np.isnan(found).any()
 
 
 def test_float32(problem):
     prior = JaxPrior(problem)
     theta = problem.nominal_theta
-    value, gradient = jax.value_and_grad(prior)(theta.astype(np.float32))
-    assert value.dtype == gradient.dtype == np.float32
-    assert_allclose(value, prior(theta), rtol=1e-5, atol=1e-6)
+    value = prior(theta.astype(np.float32))
+    assert value.dtype == np.float32
+    assert_allclose(value, log_prior(problem, theta), rtol=1e-5, atol=1e-6)
+
+
+def test_log_prior_at_the_end_of_a_support(tmp_path):
+    problem = with_prior(tmp_path, "logNormal", "0;1", "lin")
+    assert log_prior(problem, np.array([0.0])) == -np.inf
 
 
 def test_no_priors_are_0(conversion):
@@ -129,6 +147,25 @@ def test_it_pickles_and_equals_its_copy(tmp_path):
     theta = problem.nominal_theta
     assert jax.jit(lambda f, t: f(t))(again, theta) == prior(theta)
     assert prior({"rate": jnp.asarray(theta[0])}) == prior(theta)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("kind", TRUNCATED)
+def test_priors_of_petab_v2(monkeypatch, kind, scale):
+    """All are of the linear parameter and end at the bounds."""
+    truncated = TruncatedPrior("k", kind, TRUNCATED[kind], 0.1, 3.0)
+    monkeypatch.setattr("amijax.jax_prior.objective_priors", lambda _: (truncated,))
+    prior = JaxPrior(SimpleNamespace(parameter_ids=("k",), scales=(scale,)))
+    p = np.array([0.05, 0.15, 0.3, 0.9, 1.7, 2.5, 3.1])
+    thetas = np.concatenate([to_scaled(p[:, None], (scale,)), [[-400.0], [-1.0], [0.0], [400.0]]])
+    values, gradients, curvatures = everything(prior, thetas)
+    expected = [truncated.log_density(each) for each in p]
+    assert_allclose(values[: p.size], expected, rtol=EQUAL, atol=EQUAL)
+    slopes = [truncated.slope(each) for each in p] * linear_slope(p[:, None], (scale,))[:, 0]
+    assert_allclose(gradients[: p.size, 0], np.nan_to_num(slopes), rtol=1e-10, atol=1e-12)
+    assert not np.isnan(values).any()
+    assert np.isfinite(gradients).all()
+    assert np.isfinite(curvatures).all()
 
 
 @pytest.mark.collection

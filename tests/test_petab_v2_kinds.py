@@ -8,6 +8,7 @@ from small_problems import Event, Model
 from v2_problems import CaseV2
 
 from amijax import AmiciObjective, load_problem
+from amijax.audit.roadrunner_experiments import ExperimentsProblem
 from amijax.simulation.settings import SolverSettings
 
 # With rtol 1e-12: what is left of AMICI's steady states, which are 100 times less accurate.
@@ -204,6 +205,19 @@ def happened_before(p, _, t):
     return {"oA": a}
 
 
+def grown_at_once(p, e, t):
+    """A condition and an event at one time, and an event that the condition triggers."""
+    ka, v = p["ka"], p["v"]
+    after = {
+        "e1": lambda a: 1.5 * a + 2 * v,
+        "e2": lambda a: a + 2.0,
+        "e3": lambda a: 3.0 * a + 2 * v,
+    }[e]
+    size = 2.0 if t < 2 or e == "e2" else 2 * v
+    a, _ = course(t, 2.0, [(0, ka, same), (2, ka, after)])
+    return {"oA": a, "oC": size}
+
+
 CASES = {
     "periods": CaseV2(
         DECAY, RATES, periods, SEEN, CHANGES,
@@ -255,6 +269,26 @@ CASES = {
         {**CHANGES, "grow": {"C": "C*v", "A": "A + 0.5*A"}, "big": {"C": "v", "kk": "ka"}},
         {"e1": [(0.0, "start"), (2.0, "grow")], "e2": [(0.0, "big")]},
         {"e1": (1.0, 2.0, 3.0), "e2": (1.0, 3.0)},
+    ),
+    "compartment at once with an event": CaseV2(
+        Model(
+            species={"A": 2.0}, parameters={"kk": 1.0}, reactions=[("A", "", "kk*A")], size=2.0,
+            events=[Event("time >= 2", {"A": "A + C"}, priority=1.0)],
+        ),
+        {"ka": 0.4, "v": 1.5}, grown_at_once, {"oA": "A", "oC": "C"},
+        {**CHANGES, "grow": {"C": "C*v", "A": "A + 0.5*A"}},
+        {"e1": [(0.0, "start"), (2.0, "grow")], "e2": [(0.0, "start")]},
+        {"e1": (1.0, 2.0, 3.0), "e2": (1.0, 2.0, 3.0)},
+    ),
+    "compartment that triggers an event": CaseV2(
+        Model(
+            species={"A": 2.0}, parameters={"kk": 1.0}, reactions=[("A", "", "kk*A")], size=2.0,
+            events=[Event("C > 2.5", {"A": "2*A + C"})],
+        ),
+        {"ka": 0.4, "v": 1.5}, grown_at_once, {"oA": "A", "oC": "C"},
+        {**CHANGES, "grow": {"C": "C*v", "A": "A + 0.5*A"}},
+        {"e3": [(0.0, "start"), (2.0, "grow")]},
+        {"e3": (1.0, 2.0, 3.0)},
     ),
     "formula without a value elsewhere": CaseV2(
         DECAY, {"ka": 0.4, "d": 1.2}, rooted, SEEN,
@@ -402,3 +436,12 @@ def test_llh_and_gradient_are_those_of_the_closed_form(name, tmp_path):
     error = np.linalg.norm(gradient - truth) / np.linalg.norm(truth)
     assert error < GRADIENT, (gradient, truth)
     assert objective.llh(problem.nominal_theta) == pytest.approx(expected, rel=LLH)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_libroadrunner_says_so_too(name, tmp_path):
+    pytest.importorskip("roadrunner")
+    case = CASES[name]
+    problem = load_problem(case.write(tmp_path / "problem"))
+    llh = ExperimentsProblem(problem).llh(problem.nominal_theta, 1e-11, 1e-14)
+    assert llh == pytest.approx(case.llh(case.estimated), rel=LLH)

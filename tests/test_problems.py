@@ -109,7 +109,8 @@ def _whole(extra="", *, model="m.xml", table="t.tsv"):
     [
         ("just text", "not a PEtab problem"),
         ("a: [1,", "not a readable YAML file"),
-        ("format_version: 2.0.0\n", "PEtab v2"),
+        ("format_version: 2.0.0\n", "has no model_files"),
+        ("format_version: 3\nproblems: []\n", "only PEtab v1 and v2"),
         ("format_version: 1\nproblems: []\n", "exactly one entry"),
         (
             "format_version: 1\nproblems:\n- sbml_files: [http://example.org/m.xml]\n",

@@ -145,6 +145,8 @@ class ExportedProblem:
 def _refuse_steady_states(simulations: Sequence[SimulationPlan], numbers: ProblemNumbers) -> None:
     if any(simulation.preequilibration is not None for simulation in simulations):
         raise OutOfReachError("the problem has preequilibration.")
+    if any(simulation.start for simulation in simulations):
+        raise OutOfReachError("a simulation does not begin at time 0.")
     if np.isinf(numbers.times).any():
         raise OutOfReachError("a steady state is measured.")
 

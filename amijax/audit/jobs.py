@@ -43,8 +43,9 @@ class AuditJob(WatchedJob[AuditProgress]):
         entries: Entries,
         evaluation: Evaluation | None,
         abandon_after: float | None,
+        owner: Hashable,
     ) -> None:
-        super().__init__("audit", _one_at_a_time, abandon_after)
+        super().__init__("audit", _one_at_a_time, abandon_after, owner=owner)
         self._audit: Audit | None = None
         self._start(lambda: self._audit_all(objective, theta, entries, evaluation))
 
@@ -76,6 +77,7 @@ def start_audit(
     entries: Entries = "auto",
     evaluation: Evaluation | None = None,
     abandon_after: float | None = None,
+    owner: Hashable = None,
 ) -> AuditJob:
     """Audit a point in the background; a job for the same that runs or is done is returned.
 
@@ -85,12 +87,13 @@ def start_audit(
         entries: as in `audit_gradient`.
         evaluation: of the objective at theta, if it is at hand.
         abandon_after: seconds after which a job that nobody asks about stops; never if None.
+        owner: who asks; people have their turns in rotation.
     """
     theta = np.array(theta, dtype=np.float64)
     here = objective.with_executor(None)
     return _jobs.start_or_join(
         _key(objective, theta, entries),
-        lambda: AuditJob(here, theta, entries, evaluation, abandon_after),
+        lambda: AuditJob(here, theta, entries, evaluation, abandon_after, owner),
         once=True,
     )
 

@@ -50,7 +50,7 @@ class RoadRunnerProblem:
         roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)
         self._roadrunner = roadrunner
         self._problem = problem
-        self._model = SbmlModel(_sbml(problem))
+        self._model = SbmlModel(_sbml(problem), restarts=problem.petab_version == "2")
         self._groups = measured_groups(problem.measurements, problem.observables)
         self._conditions = problem.conditions
         self._columns = [c for c in problem.conditions if c != C.CONDITION_NAME]
@@ -75,12 +75,7 @@ class RoadRunnerProblem:
         n_rows = problem.n_measurements
         values, noise = np.full(n_rows, np.nan), np.full(n_rows, np.nan)
         times = problem.measurements[C.TIME].to_numpy(dtype=np.float64)
-        steady: dict[str, tuple[dict[str, float], dict[str, float]]] = {}
-        for (condition, pre), rows in self._rows.items():
-            if pre and pre not in steady:
-                steady[pre] = self._steady_state(self._given(pre, table), rtol, atol)
-            text = self._text(condition, table, steady.get(pre))
-            self._simulate(text, table, rows, times, (values, noise), rtol, atol)
+        self._fill_all(table, times, (values, noise), rtol, atol)
         if not (np.isfinite(values).all() and np.isfinite(noise).all()):
             raise OutOfReachError("libRoadRunner's simulation has values that are not finite.")
         llhs = row_llhs(problem.measurements, problem.observables, values, noise)
@@ -88,6 +83,22 @@ class RoadRunnerProblem:
         if not math.isfinite(total):
             raise OutOfReachError("llh by libRoadRunner's simulation is not finite.")
         return total
+
+    def _fill_all(
+        self,
+        table: Mapping[str, float],
+        times: FloatArray,
+        results: tuple[FloatArray, FloatArray],
+        rtol: float,
+        atol: float,
+    ) -> None:
+        """Fill in observables and noise of all measurements."""
+        steady: dict[str, tuple[dict[str, float], dict[str, float]]] = {}
+        for (condition, pre), rows in self._rows.items():
+            if pre and pre not in steady:
+                steady[pre] = self._steady_state(self._given(pre, table), rtol, atol)
+            text = self._text(condition, table, steady.get(pre))
+            self._simulate(text, table, rows, times, results, rtol, atol)
 
     def _given(self, condition: str, table: Mapping[str, float]) -> dict[str, float]:
         """What parameter and condition table say of the model's quantities."""
@@ -265,7 +276,10 @@ def _sbml(problem: Problem) -> bytes:
     """The user's SBML file as it is."""
     files = read_files(problem.source)
     name = problem.source.name
-    return files[read_petab_yaml(files[name], name, LOCAL_LIMITS).model]
+    named = read_petab_yaml(files[name], name, LOCAL_LIMITS)
+    if named.mappings:
+        raise OutOfReachError("the problem has a mapping table.")
+    return files[named.model]
 
 
 def _simulations(problem: Problem) -> dict[tuple[str, str], frozenset[int]]:

@@ -123,10 +123,13 @@ def roadrunner_differences(
 
 def _testify(request: _Request) -> None:
     from amijax.audit.roadrunner import RoadRunnerProblem
+    from amijax.audit.roadrunner_experiments import ExperimentsProblem
 
     try:
         recipe, points, quick = request
-        problem = RoadRunnerProblem(recipe.open())
+        opened = recipe.open()
+        kind = RoadRunnerProblem if opened.petab_version == "1" else ExperimentsProblem
+        problem = kind(opened)
         start = time.perf_counter()
         llh, uncertainty, tolerances = _measure(problem.llh, points[0])
         tell({"llh": llh, "uncertainty": uncertainty})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import libsbml
 
@@ -11,6 +12,7 @@ from amijax.audit.testimony import OutOfReachError
 
 _TIME = libsbml.AST_NAME_TIME
 _DELAY = libsbml.AST_FUNCTION_DELAY
+_TRIGGER = "amijax_trigger_"
 
 
 class SbmlModel:
@@ -19,11 +21,13 @@ class SbmlModel:
     Nothing of AMICI's import is used, nor of this project's reading of models.
     """
 
-    def __init__(self, sbml: bytes) -> None:
+    def __init__(self, sbml: bytes, *, restarts: bool = False) -> None:
         """Read a model.
 
         Args:
             sbml: the file's content.
+            restarts: whether it has to go on from where another simulation ended, which takes
+                SBML Level 3.
 
         Raises:
             OutOfReachError: libRoadRunner does not simulate what the model has.
@@ -32,6 +36,10 @@ class SbmlModel:
         self.model = self._document.getModel()
         if self.model is None:
             raise OutOfReachError("libSBML can't read the model.")
+        if restarts and self._document.getLevel() < 3:
+            if not self._document.setLevelAndVersion(3, 2, False):
+                raise OutOfReachError("libSBML can't convert the model to SBML Level 3.")
+            self.model = self._document.getModel()
         self._refuse_what_is_not_simulated()
         self.rules = {
             rule.getVariable(): rule
@@ -133,13 +141,55 @@ class SbmlModel:
                 trigger.setInitialValue(True)
         return libsbml.writeSBMLToString(document)
 
-    def text(self, values: Mapping[str, float], amounts: Mapping[str, float] | None = None) -> str:
+    def concentrations_in(self, name: str) -> tuple[str, ...]:
+        """Species of a compartment that are concentrations; none of anything else."""
+        if self.model.getCompartment(name) is None:
+            return ()
+        return tuple(
+            species.getId()
+            for species in (self.model.getSpecies(i) for i in range(self.model.getNumSpecies()))
+            if species.getCompartment() == name and not species.getHasOnlySubstanceUnits()
+        )
+
+    def left_by(self, runner: Any) -> tuple[dict[str, float], dict[str, float]]:
+        """What a simulation ends with: amounts of species, and all else that no rule gives.
+
+        Args:
+            runner: libRoadRunner's, of this model.
+        """
+        model = self.model
+        assigned = {name for name, rule in self.rules.items() if rule.isAssignment()}
+        others = [model.getParameter(i).getId() for i in range(model.getNumParameters())]
+        others += [model.getCompartment(i).getId() for i in range(model.getNumCompartments())]
+        species = [model.getSpecies(i).getId() for i in range(model.getNumSpecies())]
+        return (
+            {name: float(runner[name]) for name in species if name not in assigned},
+            {name: float(runner[name]) for name in others if name not in assigned},
+        )
+
+    def triggers_of(self, runner: Any) -> tuple[bool, ...]:
+        """Whether each event's trigger is true where a simulation of `text` ended."""
+        return tuple(
+            float(runner[f"{_TRIGGER}{i}"]) > 0.5 for i in range(self.model.getNumEvents())
+        )
+
+    def text(
+        self,
+        values: Mapping[str, float],
+        amounts: Mapping[str, float] | None = None,
+        offset: float | None = None,
+        triggers: Sequence[bool] | None = None,
+    ) -> str:
         """The model with other initial values.
 
         Args:
             values: by id; of a species its concentration, or its amount where it has only
                 substance units.
             amounts: of species instead, by id.
+            offset: the model's time where the text's own is 0; the text then has a parameter for
+                each event that says whether its trigger is true.
+            triggers: whether each event's trigger was true before; the model's own word if not
+                given.
 
         Raises:
             OutOfReachError: a value is given to something that can't have one.
@@ -153,6 +203,8 @@ class SbmlModel:
             species = model.getSpecies(name)
             species.unsetInitialConcentration()
             species.setInitialAmount(amount)
+        if offset is not None:
+            _go_on(model, offset, triggers)
         return libsbml.writeSBMLToString(document)
 
 
@@ -175,6 +227,46 @@ def _set(model: libsbml.Model, name: str, value: float, is_rule: bool) -> None:
         compartment.setSize(value)
     else:
         raise OutOfReachError(f"{name} is neither a parameter, a species nor a compartment.")
+
+
+def _go_on(model: libsbml.Model, offset: float, triggers: Sequence[bool] | None) -> None:
+    """Let a model begin at another time, and tell whether triggers are true."""
+    for i in range(model.getNumEvents()):
+        trigger = model.getEvent(i).getTrigger()
+        if triggers is not None:
+            trigger.setInitialValue(triggers[i])
+        flag = model.createParameter()
+        flag.setId(f"{_TRIGGER}{i}")
+        flag.setConstant(False)
+        flag.setValue(0.0)
+        rule = model.createAssignmentRule()
+        rule.setVariable(flag.getId())
+        condition = libsbml.formulaToL3String(trigger.getMath())
+        rule.setMath(libsbml.parseL3Formula(f"piecewise(1, {condition}, 0)"))
+    if not offset:
+        return
+    elements = model.getListOfAllElements()
+    for i in range(elements.getSize()):
+        element = elements.get(i)
+        get_math = getattr(element, "getMath", None)
+        tree = get_math() if get_math is not None else None
+        if tree is not None and _contains(tree, _TIME):
+            element.setMath(_shifted(tree, offset))
+
+
+def _shifted(tree: libsbml.ASTNode, offset: float) -> libsbml.ASTNode:
+    """A formula with time + offset in the place of time."""
+    if tree.getType() == _TIME:
+        later = libsbml.ASTNode(libsbml.AST_PLUS)
+        later.addChild(tree.deepCopy())
+        number = libsbml.ASTNode(libsbml.AST_REAL)
+        number.setValue(offset)
+        later.addChild(number)
+        return later
+    copy = tree.deepCopy()
+    for i in range(copy.getNumChildren()):
+        copy.replaceChild(i, _shifted(copy.getChild(i), offset), True)
+    return copy
 
 
 def _contains(tree: libsbml.ASTNode, kind: int) -> bool:

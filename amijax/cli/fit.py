@@ -14,6 +14,7 @@ from amijax.cli.shared import (
     compiled_objective,
     digits_option,
     opened_problem,
+    scales_option,
     table,
     tuned_settings,
     warnings_as_json,
@@ -31,6 +32,7 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
 
 @click.command("fit", epilog=PROBLEM_HELP)
 @click.argument("problem", metavar="PROBLEM")
+@scales_option
 @click.option(
     "--starts", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
     help="Local optimisations, from random points within the bounds.",
@@ -64,6 +66,7 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
 )  # fmt: skip
 def fit_command(
     problem: str,
+    scales: tuple[str, ...],
     starts: int,
     seed: int,
     optimizer: str,
@@ -80,7 +83,7 @@ def fit_command(
     as they go: a fit that was interrupted goes on when it is asked for again. Exit status: 0 done,
     1 no start found a point that can be evaluated, or FILE can't be written, 2 wrong use.
     """
-    opened = opened_problem(problem)
+    opened = opened_problem(problem, scales=scales)
     from amijax.cluster.errors import ClusterError
     from amijax.fit.multistart import fit
     from amijax.fit.processes import WorkerError

@@ -4,6 +4,7 @@ from amijax.figures.audit import audit_figure as audit_figure
 from amijax.figures.exported import web_page as web_page
 from amijax.figures.fit import growth_figure as growth_figure
 from amijax.figures.fit import points_figure as points_figure
+from amijax.figures.fit import progress_figure as progress_figure
 from amijax.figures.fit import waterfall_figure as waterfall_figure
 from amijax.figures.gradient import SignedScale as SignedScale
 from amijax.figures.gradient import gradient_figure as gradient_figure

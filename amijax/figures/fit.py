@@ -80,6 +80,30 @@ def waterfall_figure(result: FitResult, chosen: int | None = None) -> go.Figure:
     return figure
 
 
+def progress_figure(result: FitResult) -> go.Figure:
+    """The best value of all starts against time and against evaluations of all of them.
+
+    Args:
+        result: with at least one start that has a point, of a fit that ran here.
+    """
+    trace = result.progress
+    figure = panels(["best against time", "best against evaluations"], _HEIGHT - 120)
+    total = float(sum(start.n_evaluations for start in result.starts))
+    for k, (x, end) in enumerate(((trace.seconds, result.seconds), (trace.evaluations, total))):
+        figure.add_scatter(
+            x=[*x, max(end, *x[-1:])], y=[*trace.values, *trace.values[-1:]],
+            mode="lines+markers", marker={"size": 4},
+            line={"color": AMICI_COLOUR, "width": 2.5, "shape": "hv"}, showlegend=False,
+            hovertemplate="%{x:.4g}: %{y:.8g}<extra></extra>", **place(k),
+        )  # fmt: skip
+        title = "seconds since the fit began" if k == 0 else "evaluations of all starts"
+        figure.update_xaxes(title=title, rangemode="tozero", **place(k))
+    values = trace.values
+    if values.size:
+        figure.update_yaxes(range=_best_part(values), title=_what(result))
+    return figure
+
+
 def growth_figure(result: FitResult) -> go.Figure:
     """How the value of each start grew with time and evaluations; those at the best optimum strong.
 
@@ -109,10 +133,7 @@ def growth_figure(result: FitResult) -> go.Figure:
                 hovertemplate="%{x:.4g}: %{y:.8g}<extra>" + name + "</extra>", **place(k),
             )  # fmt: skip
         figure.update_xaxes(title="seconds of a start" if k == 0 else "evaluations", **place(k))
-    ends = np.array([start.value for start in ordered])
-    low = float(np.quantile(ends, 0.25)) - 0.3 * max(float(np.ptp(ends)), 1.0)
-    low = max(low, best - 50 * max(best - float(np.median(ends)), 1.0))
-    figure.update_yaxes(range=[low, best + 0.05 * (best - low)], title=what)
+    figure.update_yaxes(range=_best_part(np.array([start.value for start in ordered])), title=what)
     return figure
 
 
@@ -152,6 +173,14 @@ def points_figure(result: FitResult, starts: Sequence[Start]) -> go.Figure:
         legend={**top_legend(), "traceorder": "reversed"}, showlegend=True,
     )  # fmt: skip
     return figure
+
+
+def _best_part(values: FloatArray) -> list[float]:
+    """A range that leaves out how far below all others some are."""
+    best = float(values.max())
+    low = float(np.quantile(values, 0.25)) - 0.3 * max(float(np.ptp(values)), 1.0)
+    low = max(low, best - 50 * max(best - float(np.median(values)), 1.0))
+    return [low, best + 0.05 * (best - low)]
 
 
 def _groups(result: FitResult, starts: Sequence[Start]) -> list[tuple[Optimum, str, str]]:

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from amijax.figures.gradient import AMICI_COLOUR, JAX_COLOUR, OTHER_COLOUR, top_legend
+from amijax.figures.work_precision import TIME_TICKS
 from amijax.tuning.record import Tried, Tuning
 
 
@@ -37,10 +38,16 @@ def tuning_figure(tuning: Tuning) -> go.Figure:
         )  # fmt: skip
     if tuning.asked is not None:
         figure.add_hline(
-            y=10.0**-tuning.asked, line={"width": 1.5, "dash": "dash", "color": OTHER_COLOUR},
-            annotation={"text": f"{tuning.asked:g} digits", "font": {"size": 11}},
+            y=10.0**-tuning.asked, line={"width": 1.5, "dash": "dash", "color": OTHER_COLOUR}
+        )
+        figure.add_annotation(  # whose place on a logarithmic axis is its logarithm
+            x=1, xref="paper", xanchor="right", y=-tuning.asked, yanchor="bottom",
+            text=f"{tuning.asked:g} digits", showarrow=False, font={"size": 11},
         )  # fmt: skip
-    figure.update_xaxes(type="log", title="CPU time of a gradient, ms")
+    figure.update_xaxes(
+        type="log", title="CPU time of a gradient, ms", tickvals=TIME_TICKS,
+        ticktext=[f"{tick:g}" for tick in TIME_TICKS],
+    )  # fmt: skip
     figure.update_yaxes(
         type="log", title="relative error of the gradient, in norm", exponentformat="power", dtick=1
     )

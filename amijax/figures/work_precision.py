@@ -19,7 +19,7 @@ _STYLES = (
     ("#B46FA0", "x"),
 )
 # Plotly itself writes 2 and 5 for 20 and 50 where it shortens.
-_TICKS = [float(f"{digit}e{power}") for power in range(-3, 7) for digit in (1, 2, 5)]
+TIME_TICKS = [float(f"{digit}e{power}") for power in range(-3, 7) for digit in (1, 2, 5)]
 _MARK_SYMBOLS = ("star", "hexagram", "pentagon", "triangle-up")
 _EXPORT_NAME = "AMICI's JAX export (diffrax)"
 _EXPORT_STYLE = ("#8C6D46", "cross")
@@ -59,8 +59,8 @@ def work_precision_figure(work: WorkPrecision, export: ExportLine | None = None)
     _floor(figure, work.float32_floor, "float32")
     _floor(figure, work.uncertainty, "the reference is not known better")
     figure.update_xaxes(
-        type="log", title="CPU time of a gradient, ms", tickvals=_TICKS,
-        ticktext=[f"{tick:g}" for tick in _TICKS],
+        type="log", title="CPU time of a gradient, ms", tickvals=TIME_TICKS,
+        ticktext=[f"{tick:g}" for tick in TIME_TICKS],
     )  # fmt: skip
     figure.update_yaxes(
         type="log", title="relative error of the gradient, in norm", exponentformat="power",

@@ -25,13 +25,12 @@ from amijax.versions import versions
 REVISION = 1  # raise it when the same settings give other starts than before
 
 _KEPT = 50  # fits of a model
-_LATEST = "fit.json"
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError)
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The folder of a fit: a file for each start, by its start point, and the latest result.
+    """The folder of a fit: a file for each start, by its start point, and one for each result.
 
     How many starts there are and where their points come from does not tell fits apart: one with
     more starts goes on from one with fewer.
@@ -44,7 +43,7 @@ class Checkpoints:
         """The folder of a fit of a problem with these settings."""
         identity = {
             "revision": REVISION,
-            "problem": objective.problem.digest,
+            "problem": objective.problem.identity,
             "gradient_of": objective.simulator.gradient_of,
             "optimizer": settings.optimizer,
             "lower": settings.lower.tobytes().hex(),
@@ -73,9 +72,12 @@ class Checkpoints:
             write_atomically(self._path(start.theta_start), exact_json_text(plain(start)))
 
     def save_result(self, result: FitResult) -> None:
-        """Keep the result as the latest of its fit, for `stored_fits`."""
+        """Keep a result for `stored_fits`, in the place of an earlier one of the same starts."""
+        settings = result.settings
+        asked = f"{settings.n_starts} {settings.seed} {settings.own_starts.tobytes().hex()}"
+        digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
         with suppress(OSError):
-            write_atomically(self.folder / _LATEST, exact_json_text(plain(result)))
+            write_atomically(self.folder / f"fit-{digest}.json", exact_json_text(plain(result)))
 
     def _path(self, theta_start: FloatArray) -> Path:
         return self.folder / f"start-{hashlib.sha256(theta_start.tobytes()).hexdigest()[:16]}.json"
@@ -85,14 +87,14 @@ def stored_fits(objective: AmiciObjective) -> Iterator[FitResult]:
     """Results of earlier fits of a problem on this machine, the latest first."""
     with suppress(OSError):
         paths = sorted(
-            _home(objective).glob(f"*/{_LATEST}"), key=lambda path: -path.stat().st_mtime
+            _home(objective).glob("*/fit-*.json"), key=lambda path: -path.stat().st_mtime
         )
         for path in paths:
             try:
                 found = record_of(json.loads(path.read_text(encoding="utf-8")), FitResult)
             except _DAMAGED:
                 continue
-            if found.problem_digest == objective.problem.digest:
+            if found.problem_digest == objective.problem.identity:
                 yield found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from amijax.audit.record import Audit
 from amijax.fit.optima import SAME_OPTIMUM
 from amijax.fit.record import FitResult, Start
 from amijax.problems.findings import Finding
@@ -17,8 +18,9 @@ _NAMED = 4  # parameters that a sentence names
 def fit_findings(result: FitResult) -> tuple[Finding, ...]:
     """Warnings about a fit, the gravest first; codes are for programs.
 
-    `no-point`, `interrupted`, `gradient-wrong`, `gradient-unproven`, `below-reference`,
-    `found-once`, `on-bound`, `not-converged`, `failed-starts`.
+    `no-point`, `interrupted`, `gradient-wrong`, `gradient-inexact` (wrong by less than matters),
+    `gradient-unproven`, `below-reference`, `found-once`, `on-bound`, `not-converged`,
+    `failed-starts`.
     """
     return tuple(_found(result))
 
@@ -70,21 +72,48 @@ def _of_audit(result: FitResult) -> Iterator[Finding]:
     audit = result.audit
     if audit is None or audit.verdict == "right":
         return
-    wrong = tuple(
-        name for name, entry in audit.entries.items() if entry.verdict == "wrong"
-    )  # fmt: skip
-    if audit.verdict == "wrong":
+    if audit.verdict != "wrong":
+        yield _warning(
+            "gradient-unproven",
+            f"The numbers at the best point are not proven: {audit.summary}",
+        )
+        return
+    wrong = tuple(name for name, entry in audit.entries.items() if entry.verdict == "wrong")
+    gain = _missed(result, audit, wrong)
+    if gain is not None and gain < SAME_OPTIMUM:
+        yield _warning(
+            "gradient-inexact",
+            f"Witnesses contradict {len(wrong)} gradient entries at the best point, by so little "
+            f"that a tenth of the way between the bounds would change llh by {gain:.1g} at most: "
+            f"they are near 0 there, and it is the solver's error that is seen. {audit.summary}",
+            wrong,
+        )
+    else:
         yield _warning(
             "gradient-wrong",
             "Witnesses contradict the numbers at the best point, so it may not be the optimum: "
             f"{audit.summary}",
             wrong,
         )
-    else:
-        yield _warning(
-            "gradient-unproven",
-            f"The numbers at the best point are not proven: {audit.summary}",
-        )
+
+
+def _missed(result: FitResult, audit: Audit, wrong: tuple[str, ...]) -> float | None:
+    """What llh may gain where witnesses contradict, over a tenth of the way between the bounds.
+
+    None if that is not known: llh itself is wrong, or a direction disagrees and no entry does.
+    """
+    if audit.llh.verdict == "wrong" or not wrong:
+        return None
+    width = result.settings.upper - result.settings.lower
+    step = np.where(np.isfinite(width), 0.1 * width, 1.0)
+    total = 0.0
+    for name in wrong:
+        entry = audit.entries[name]
+        if entry.witness_value is None:
+            return None
+        off = abs(entry.witness_value - entry.value) + (entry.uncertainty or 0.0)
+        total += off * float(step[audit.parameter_ids.index(name)])
+    return total
 
 
 def _of_bounds(result: FitResult, best: Start) -> Iterator[Finding]:

@@ -131,12 +131,16 @@ class FitFunction:
 
     def use(self, objective: AmiciObjective) -> None:
         """Simulate with other settings from now on; the best point is evaluated with them first,
-        since values of different settings can't be compared.
+        since values of different settings can't be compared; the trace loses those that only
+        the other settings had.
         """
         self.objective = objective.with_num_threads(1).with_executor(None)
         before, self.best, self._last, self._last_residuals = self.best, None, None, None
         if before is not None:
-            self.at(before.theta)
+            value = self.at(before.theta).value
+            self._trace = [step for step in self._trace if step[2] < value]
+            if math.isfinite(value):
+                self._trace.append((self.n_evaluations, self.seconds, value))
 
     def at(self, theta: ArrayLike) -> Point:
         """Value, gradient and curvature at a point; a failure has the value -inf.

@@ -148,4 +148,4 @@ def fits_of(objective: AmiciObjective) -> tuple[FitJob, ...]:
 
 
 def _problem_key(objective: AmiciObjective) -> tuple[str, str]:
-    return objective.model.key, objective.problem.digest
+    return objective.model.key, objective.problem.identity

@@ -19,7 +19,7 @@ from amijax.fit.checkpoints import Checkpoints, fit_versions
 from amijax.fit.on_cluster import TaskExecutor, in_tasks
 from amijax.fit.optimizers import OPTIMIZERS, Optimizer, check_least_squares
 from amijax.fit.processes import in_processes
-from amijax.fit.record import FitResult, FitSettings, Start
+from amijax.fit.record import FitResult, FitSettings, Start, Trace
 from amijax.fit.run_start import Plan, Task
 from amijax.fit.stages import stages_for
 from amijax.fit.start_points import Bounds, checked_bounds, checked_points, random_points
@@ -103,9 +103,36 @@ def fit(
         ProblemError: a prior can't be used, or the problem's files have changed.
         ValueError: an argument can't be used; the message says which and why.
     """
-    run = _Run.of(
-        objective, n_starts, seed, optimizer, start_points, bounds, priors, digits, executor,
-        workers, time_limit, resume, on_progress, check,
+    if executor is not None and not isinstance(executor, TaskExecutor):
+        raise ValueError(
+            "executor must have a method run_tasks, as amijax.DaskExecutor(client) has, but is "
+            f"{executor!r}."
+        )
+    if executor is not None and not isinstance(optimizer, str):
+        raise ValueError("A callable as optimizer runs in this process, without an executor.")
+    if time_limit is not None and not time_limit > 0:
+        raise ValueError(f"time_limit must be above 0 seconds, but is {time_limit:g}.")
+    problem = objective.problem
+    lower, upper = checked_bounds(problem, bounds)
+    n_starts = _whole_number("n_starts", n_starts, 1)
+    asked = FitSettings(
+        n_starts=n_starts,
+        seed=_whole_number("seed", seed, 0),
+        optimizer=_checked_optimizer(objective, optimizer, priors),
+        lower=lower,
+        upper=upper,
+        priors=priors,
+        digits=digits,
+        stages=(),
+        time_limit=time_limit,
+        own_starts=checked_points(problem, start_points, lower, upper)[:n_starts],
+    )
+    n_workers = available_cores() if workers is None else _whole_number("workers", workers, 1)
+    on_progress(FitProgress("settings", None))
+    settings = replace(asked, stages=stages_for(objective, digits, check))
+    run = _Run(
+        objective, settings, optimizer, executor, min(n_workers, n_starts), resume, on_progress,
+        check,
     )  # fmt: skip
     run.run_starts()
     return run.audited() if audit else run.result()
@@ -118,7 +145,7 @@ class _Run:
         self,
         objective: AmiciObjective,
         settings: FitSettings,
-        plan: Plan,
+        optimizer: str | Optimizer,
         executor: TaskExecutor | None,
         n_workers: int,
         resume: bool,
@@ -126,71 +153,23 @@ class _Run:
         check: Callable[[], None],
     ) -> None:
         self._objective = objective.with_executor(None)
-        self._settings, self._plan = settings, plan
+        self._settings = settings
+        self._plan = Plan(
+            optimizer, settings.lower, settings.upper, settings.priors, settings.stages
+        )
         self._executor, self._n_workers = executor, n_workers
         self._on_progress, self._check = on_progress, check
-        is_named = isinstance(plan.optimizer, str)
+        is_named = isinstance(optimizer, str)
         self._checkpoints = Checkpoints.of(objective, settings) if is_named else None
         self._resume = resume
         self._starts: dict[int, Start] = {}
         self._saved: dict[int, float] = {}
         self._n_resumed = 0
+        self._progress: list[tuple[float, float, float]] = []
         self._audit: Audit | None = None
+        self._versions = fit_versions()  # looked up in files, which takes some milliseconds
         self._clock = time.perf_counter()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-
-    @classmethod
-    def of(
-        cls,
-        objective: AmiciObjective,
-        n_starts: int,
-        seed: int,
-        optimizer: str | Optimizer,
-        start_points: ArrayLike | Sequence[ArrayLike],
-        bounds: Bounds | None,
-        priors: bool,
-        digits: float | None,
-        executor: TaskExecutor | None,
-        workers: int | None,
-        time_limit: float | None,
-        resume: bool,
-        on_progress: Callable[[FitProgress], None],
-        check: Callable[[], None],
-    ) -> _Run:
-        """Check what was asked for."""
-        problem = objective.problem
-        n_starts = _whole_number("n_starts", n_starts, 1)
-        seed = _whole_number("seed", seed, 0)
-        if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
-            raise ValueError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, or a callable, but is "
-                f"{optimizer!r}{nearest(optimizer, tuple(OPTIMIZERS))}."
-            )
-        if time_limit is not None and not time_limit > 0:
-            raise ValueError(f"time_limit must be above 0 seconds, but is {time_limit:g}.")
-        if executor is not None and not isinstance(executor, TaskExecutor):
-            raise ValueError(
-                "executor must have a method run_tasks, as amijax.DaskExecutor(client) has, but "
-                f"is {executor!r}."
-            )
-        if executor is not None and not isinstance(optimizer, str):
-            raise ValueError("A callable as optimizer runs in this process, without an executor.")
-        lower, upper = checked_bounds(problem, bounds)
-        own = checked_points(problem, start_points, lower, upper)[:n_starts]
-        if optimizer == "least-squares":
-            check_least_squares(objective, priors)
-        on_progress(FitProgress("settings", None))
-        stages = stages_for(objective, digits, check)
-        n_workers = min(
-            available_cores() if workers is None else _whole_number("workers", workers, 1),
-            n_starts,
-        )
-        name = optimizer if isinstance(optimizer, str) else _name_of(optimizer)
-        settings = FitSettings(
-            n_starts, seed, name, lower, upper, priors, digits, stages, time_limit, own
-        )
-        plan = Plan(optimizer, lower, upper, priors, stages)
-        return cls(objective, settings, plan, executor, n_workers, resume, on_progress, check)
 
     def run_starts(self) -> None:
         """Run what is still to be run, until all is done or the time is up."""
@@ -231,17 +210,18 @@ class _Run:
         features = known_features().get(problem.problem_id)
         return FitResult(
             problem_id=problem.problem_id,
-            problem_digest=problem.digest,
+            problem_digest=problem.identity,
             parameter_ids=problem.parameter_ids,
             scales=problem.scales,
             settings=self._settings,
             starts=tuple(self._starts[i] for i in sorted(self._starts)),
+            progress=Trace(*np.array(self._progress, dtype=np.float64).reshape(-1, 3).T),
             reference_llh=None if features is None else features.reference_llh,
             audit=self._audit,
             workers=self._where(),
             seconds=time.perf_counter() - self._clock,
             n_resumed=self._n_resumed,
-            versions=fit_versions(),
+            versions=self._versions,
             started=self._started,
         )
 
@@ -274,6 +254,11 @@ class _Run:
 
     def _keep(self, start: Start) -> None:
         self._starts[start.index] = start
+        best = self._progress[-1][2] if self._progress else -np.inf
+        if start.has_point and start.value > best:
+            evaluations = sum(each.n_evaluations for each in self._starts.values())
+            seconds = time.perf_counter() - self._clock
+            self._progress.append((evaluations, seconds, start.value))
         now = time.monotonic()
         late = now - self._saved.get(start.index, 0.0) > _SAVE_SECONDS
         if self._checkpoints is not None and (start.is_over or late):
@@ -304,5 +289,15 @@ def _whole_number(name: str, value: int, least: int) -> int:
     return int(value)
 
 
-def _name_of(optimizer: Optimizer) -> str:
-    return str(getattr(optimizer, "__qualname__", type(optimizer).__name__))
+def _checked_optimizer(objective: AmiciObjective, optimizer: str | Optimizer, priors: bool) -> str:
+    """The optimiser's name."""
+    if not isinstance(optimizer, str):
+        return str(getattr(optimizer, "__qualname__", type(optimizer).__name__))
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(
+            f"optimizer must be one of {', '.join(OPTIMIZERS)}, or a callable, but is "
+            f"{optimizer!r}{nearest(optimizer, tuple(OPTIMIZERS))}."
+        )
+    if optimizer == "least-squares":
+        check_least_squares(objective, priors)
+    return optimizer

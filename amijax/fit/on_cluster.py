@@ -8,8 +8,10 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
+from amijax.cluster.worker import SAME_VERSIONS
 from amijax.fit.work import Answer, Repeatable, Work
 from amijax.objective import AmiciObjective
+from amijax.versions import versions
 
 _LOST = (
     "Given up: workers of the cluster ended while they computed it. Look into their "
@@ -44,7 +46,7 @@ def in_tasks[T: Repeatable, A: Answer](
     Raises:
         ProblemError: the problem's files are not what they were when it was opened.
     """
-    set_up = pickle.dumps((replace(objective.recipe(), num_threads=1), plan))
+    set_up = pickle.dumps((replace(objective.recipe(), num_threads=1), plan, versions()))
     events = executor.run_tasks(_run, [(set_up, pickle.dumps(task)) for task in tasks])
     with closing(events):
         for event in events:
@@ -60,6 +62,10 @@ def in_tasks[T: Repeatable, A: Answer](
 
 def _run(set_up: bytes, task: bytes) -> bytes:
     """Do a task on a worker. Pickles within: the scheduler unpacks nothing that needs AMICI."""
-    recipe, plan = pickle.loads(set_up)
+    recipe, plan, asked_by = pickle.loads(set_up)
+    here = versions()
+    if differing := [name for name in SAME_VERSIONS if here[name] != asked_by[name]]:
+        there = " and ".join(f"{name} {here[name]}" for name in differing)
+        raise RuntimeError(f"the worker has {there}, so that results would differ")
     answer = plan.run(recipe.rebuild(), pickle.loads(task), lambda _: None)
     return pickle.dumps(answer)

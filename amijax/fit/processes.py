@@ -105,17 +105,19 @@ class _Pool[T: Repeatable, A: Answer]:
                 kill_group(process)
 
     def _serve_one_process(self) -> None:
+        task = self._next()
+        if task is None:
+            return
         with tempfile.TemporaryFile() as said:
             process = self._begin(said)
             if process is None:
                 return
             assert process.stdin is not None
             assert process.stdout is not None
-            task: T | None = None
             any_answer = False
             try:
                 process.stdin.write(self._set_up)
-                while (task := self._next()) is not None:
+                while task is not None:
                     pickle.dump(task, process.stdin)
                     process.stdin.flush()
                     while True:
@@ -126,6 +128,7 @@ class _Pool[T: Repeatable, A: Answer]:
                         self.events.put(replace(answer, n_lost=task.n_lost))
                         if not answer.is_running:
                             break
+                    task = self._next()
                 process.stdin.close()
             except (EOFError, OSError, pickle.UnpicklingError):
                 process.wait()

@@ -181,7 +181,7 @@ def _read(file: Any, objective: AmiciObjective, priors: bool, path: str) -> FitR
     features = known_features().get(problem.problem_id)
     return FitResult(
         problem_id=problem.problem_id,
-        problem_digest=problem.digest,
+        problem_digest=problem.identity,
         parameter_ids=problem.parameter_ids,
         scales=problem.scales,
         settings=FitSettings(
@@ -197,6 +197,7 @@ def _read(file: Any, objective: AmiciObjective, priors: bool, path: str) -> FitR
             own_starts=np.array([start.theta_start for start in starts]),
         ),
         starts=tuple(starts),
+        progress=Trace(*np.empty((3, 0))),
         reference_llh=None if features is None else features.reference_llh,
         audit=None,
         workers="by pyPESTO",

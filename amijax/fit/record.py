@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from amijax.audit.record import Audit
 from amijax.fit.optima import SAME_OPTIMUM
 from amijax.fit.work import Answer
@@ -22,7 +20,7 @@ Exit = Literal[
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """How the best value of a start grew: an entry for each evaluation that improved it.
+    """How the best value of a start, or of all, grew: an entry for each time that it did.
 
     Attributes:
         evaluations: which evaluation it was, the first is 1.
@@ -147,6 +145,8 @@ class FitResult:
         settings: what was asked for.
         starts: those that ended or were interrupted, by their index; those that never began are
             not among them.
+        progress: how the best value of all starts grew: evaluations of all of them together, and
+            seconds since the fit began or went on.
         reference_llh: log-likelihood at the nominal parameters that AMICI's benchmark tests hold,
             None where they hold none.
         audit: of llh and gradient at the best point, None where it was not asked for.
@@ -163,6 +163,7 @@ class FitResult:
     scales: tuple[Scale, ...]
     settings: FitSettings
     starts: tuple[Start, ...]
+    progress: Trace
     reference_llh: float | None
     audit: Audit | None
     workers: str
@@ -202,19 +203,3 @@ class FitResult:
     def has_priors(self) -> bool:
         """Whether priors are part of what was maximised."""
         return any(start.log_prior is not None for start in self.starts)
-
-    def improvements(self) -> tuple[FloatArray, FloatArray]:
-        """Best value over all starts against CPU time spent, as if they ran one after the other.
-
-        Returns:
-            Seconds and values, both of shape (n,), an entry for each improvement.
-        """
-        seconds, values, spent, best = [], [], 0.0, -np.inf
-        for start in self.starts:
-            for when, value in zip(start.trace.seconds, start.trace.values, strict=True):
-                if value > best:
-                    best = float(value)
-                    seconds.append(spent + float(when))
-                    values.append(best)
-            spent += start.seconds
-        return np.array(seconds), np.array(values)

@@ -105,9 +105,8 @@ def run_start(
     for i, settings in enumerate(plan.stages):
         if i:
             function.use(objective.with_solver(settings))
-            if function.best is None:
-                break
-            theta = function.best.theta
+            # Where these settings fail at the end of the last stage, from the beginning.
+            theta = task.theta_start if function.best is None else function.best.theta
         stage = Stage(i == 0 and task.begun is None, i == len(plan.stages) - 1)
         # The optimum of a line search or a trust region that overflows is judged by its values.
         with np.errstate(all="ignore"):

@@ -51,7 +51,7 @@ class ProfileCheckpoints:
         """The folder of profiles with these settings; which parameters are asked for is no part."""
         identity = {
             "revision": REVISION,
-            "problem": objective.problem.digest,
+            "problem": objective.problem.identity,
             "solver": objective.solver.as_dict(),
             "theta": theta.tobytes().hex(),
             "optimizer": optimizer,
@@ -107,7 +107,7 @@ def stored_profiles(objective: AmiciObjective) -> Iterator[ProfileResult]:
         )
         for path in paths:
             found = ProfileCheckpoints(path.parent)._load(_LATEST, ProfileResult)
-            if found is not None and found.problem_digest == objective.problem.digest:
+            if found is not None and found.problem_digest == objective.problem.identity:
                 yield found
 
 

@@ -222,4 +222,4 @@ def uncertainties_of(objective: AmiciObjective) -> tuple[UncertaintyJob, ...]:
 
 
 def _problem_key(objective: AmiciObjective) -> tuple[str, str]:
-    return objective.model.key, objective.problem.digest
+    return objective.model.key, objective.problem.identity

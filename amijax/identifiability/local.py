@@ -104,7 +104,7 @@ def identify(
     intervals = point[:, None] + np.outer(errors, (-multiple, multiple))
     slope = linear_slope(problem.linear(point), problem.scales)
     return Identifiability(
-        problem_id=problem.problem_id, problem_digest=problem.digest,
+        problem_id=problem.problem_id, problem_digest=problem.identity,
         parameter_ids=problem.parameter_ids, scales=problem.scales,
         theta=point, lower=lower, upper=upper, at_bounds=at_bounds,
         llh=evaluation.llh, log_prior=None if prior is None else prior.value, gradient=gradient,

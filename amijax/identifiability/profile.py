@@ -228,7 +228,7 @@ class _Run:
             if sides:
                 profiles.append(self._profile(i, sides, optimum))
         return ProfileResult(
-            problem_id=problem.problem_id, problem_digest=problem.digest,
+            problem_id=problem.problem_id, problem_digest=problem.identity,
             parameter_ids=problem.parameter_ids, scales=problem.scales,
             lower=self._lower, upper=self._upper,
             asked=tuple(problem.parameter_ids[i] for i in self._asked),

@@ -267,6 +267,14 @@ def _check_formulas(problem: Problem) -> None:
                     f"{problem.problem_id}: {column} {str(formula)[:120]!r} of {observable} is not "
                     "a formula that PEtab allows."
                 )
+    for experiment in problem.experiments:
+        for period in experiment.periods:
+            for change in period.changes:
+                if not _is_safe(change.value):
+                    raise ProblemError(
+                        f"{problem.problem_id}: the value {change.value[:120]!r} of "
+                        f"{change.target} is not a formula that PEtab allows."
+                    )
 
 
 def _is_safe(formula: Any) -> bool:

@@ -50,8 +50,9 @@ class StudyJob(WatchedJob[StudyProgress]):
         pieces: tuple[PieceName, ...],
         abandon_after: float | None,
         own_queue: bool,
+        owner: Hashable,
     ) -> None:
-        super().__init__("precision study", _one_at_a_time[own_queue], abandon_after)
+        super().__init__("precision study", _one_at_a_time[own_queue], abandon_after, owner=owner)
         self._pieces = with_needs(pieces)
         self._study: Study | None = None
         self._at: tuple[PieceName | None, int, int] = (None, 0, 1)
@@ -105,6 +106,7 @@ def start_study(
     pieces: Sequence[PieceName] = PIECE_NAMES,
     abandon_after: float | None = None,
     own_queue: bool = False,
+    owner: Hashable = None,
 ) -> StudyJob:
     """Study a point in the background; a job for the same that runs or is done is returned.
 
@@ -115,12 +117,13 @@ def start_study(
         pieces: which ones to compute.
         abandon_after: seconds after which a job that nobody asks about stops; never if None.
         own_queue: whether it waits for its like only, not for studies that somebody asked for.
+        owner: who asks; people have their turns in rotation.
     """
     theta = np.array(theta, dtype=np.float64)
     chosen = tuple(objective.problem.parameter_ids if parameters is None else parameters)
     return _jobs.start_or_join(
         _key(objective, theta, parameters, pieces),
-        lambda: StudyJob(objective, theta, chosen, tuple(pieces), abandon_after, own_queue),
+        lambda: StudyJob(objective, theta, chosen, tuple(pieces), abandon_after, own_queue, owner),
         once=True,
     )
 

@@ -72,7 +72,10 @@ def scaled_parameters(table: Table, choice: ScaleChoice | None, findings: Findin
     }
     defaults = tuple(default_scale(*(column[row] for column in values.values())) for row in free)
     scales = np.array([C1.LIN] * len(ids), dtype=object)
-    scales[free] = chosen_scales([str(ids[row]) for row in free], defaults, choice)
+    named = {str(ids[row]): default for row, default in zip(free, defaults, strict=True)}
+    chosen = chosen_scales(tuple(named), tuple(named.values()), choice)
+    by_name = dict(zip(named, chosen, strict=True))
+    scales[free] = [by_name[str(ids[row])] for row in free]
     return Scaled(_with(table, {C1.PARAMETER_SCALE: scales}), defaults)
 
 

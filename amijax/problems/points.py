@@ -145,7 +145,7 @@ def _parameter_table(problem: Problem, text: str) -> tuple[list[tuple[str, str]]
     for line in lines[1:]:
         cells = dict(zip(header, (cell.strip() for cell in line.split(separator)), strict=False))
         name, value = cells.get(C.PARAMETER_ID, ""), cells.get(C.NOMINAL_VALUE, "")
-        if cells.get(C.ESTIMATE) in ("0", "0.0") or name in problem.fixed_parameters:
+        if cells.get(C.ESTIMATE) in ("0", "0.0", "false") or name in problem.fixed_parameters:
             continue
         if value:
             pairs.append((name, value))

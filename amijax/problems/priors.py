@@ -74,7 +74,7 @@ class ObjectivePrior:
         """Minus the second derivative of the log-density as far as it is never below 0: that of
         the square of a normal distribution, 0 of the others. As a Gauss-Newton method has it.
         """
-        if not self._is_normal:
+        if not self._is_normal or (self.type == C.LOG_NORMAL and value <= 0):
             return 0.0
         inner = 1 / value if self.type == C.LOG_NORMAL else 1.0
         return (inner / self.scale) ** 2

@@ -13,9 +13,7 @@ from pathlib import Path, PurePosixPath
 from petab.v1 import C as C1
 from petab.v2 import C as C2
 
-from amijax.auto import settle
 from amijax.logs import quiet_petab
-from amijax.objective import AmiciObjective
 from amijax.problems.files import read_files
 from amijax.problems.opening import open_problem
 from amijax.problems.problem import Problem, ProblemError
@@ -116,13 +114,23 @@ def _written(problem: Problem, folder: Path) -> list[str]:
             raise ProblemError(
                 f"PEtab's converter can't convert {problem.problem_id}: {why.rstrip('.')}."
             ) from error
-    own = [w for w in caught if issubclass(w.category, UserWarning)]
-    words = [" ".join(str(w.message).split())[:300].rstrip(".") for w in own]
-    return [f"PEtab's converter says: {text}." for text in dict.fromkeys(words)]
+    said = [
+        " ".join(str(w.message).split())[:300].rstrip(".")
+        for w in caught
+        if issubclass(w.category, UserWarning)
+    ]
+    return [
+        f"PEtab's converter says: {text}."
+        for text in dict.fromkeys(said)
+        if not text.startswith("Parameter scales are not supported")  # said in other words
+    ]
 
 
 def _evaluated(old: Problem, new: Problem) -> tuple[float, float]:
     """Llh at nominal of both, at the same settings."""
+    from amijax.auto import settle  # AMICI, which reading problems does not need
+    from amijax.objective import AmiciObjective
+
     settled = settle(AmiciObjective(old), old.nominal_theta, SolverChoice())
     if (failure := settled.evaluation.failure) is not None:
         raise ProblemError(f"{old.problem_id} can't be evaluated in PEtab v1. {failure}")
@@ -164,10 +172,8 @@ def _changes(old: Problem, new: Problem) -> Iterator[str]:
                 f"The prior of {name} was {kind} {shown} and is {what}, of the linear parameter "
                 "and truncated at its bounds."
             )
-    if (
-        C1.INITIALIZATION_PRIOR_TYPE in before
-        and before[C1.INITIALIZATION_PRIOR_TYPE].notna().any()
-    ):
+    initial = before.get(C1.INITIALIZATION_PRIOR_TYPE)
+    if initial is not None and initial.notna().any():
         yield "Initialization priors are left out: PEtab v2 has none."
     log10 = [
         str(name)

@@ -45,6 +45,9 @@ def parameter_table(problem: Problem, theta: ArrayLike) -> str:
     table = problem.petab_problem.parameter_df.copy()
     table[C.NOMINAL_VALUE] = table[C.NOMINAL_VALUE].astype(np.float64)
     table.loc[list(problem.parameter_ids), C.NOMINAL_VALUE] = p
+    if problem.petab_version == "2":  # which has no scales, and words in the place of numbers
+        table = table.drop(columns=C.PARAMETER_SCALE)
+        table[C.ESTIMATE] = np.where(table[C.ESTIMATE] == 1, "true", "false")
     text: str = table.to_csv(sep="\t", lineterminator="\n")
     return text
 

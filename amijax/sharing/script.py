@@ -27,6 +27,12 @@ from amijax.versions import versions
 
 # Everything between @ is filled in; the rest is the script as it is.
 _TEMPLATE = Path(__file__).with_name("script_template.py.txt")
+# The same for PEtab v2: AMICI's own import beside it.
+_TEMPLATE_V2 = Path(__file__).with_name("script_template_v2.py.txt")
+_OPTION_V2 = (
+    'cli.add_argument("--petab", help="the problem\'s YAML file, for AMICI\'s own PEtab v2 import")'
+    "\n"
+)
 _WIDTH = 99
 
 
@@ -40,8 +46,9 @@ def script(
 
     It holds the model and the measurements as amijax hands them to AMICI, repairs included (where
     those are switched off, a comment at its top says what is not to be trusted), and compiles the
-    model in AMICI's own way. The same versions give the same numbers as here up to
-    what the compiler makes of the generated code.
+    model in AMICI's own way. The same versions give the same numbers as here up to what the
+    compiler makes of the generated code. For a PEtab v2 problem it can also be given the YAML file:
+    it then shows what AMICI's own classes for PEtab v2 make of it, without repairs.
 
     Args:
         problem: the problem.
@@ -85,6 +92,7 @@ def script(
         "DATA": _packed(_data(problem, plan, f"amici_model_{file_name}")),
         "MODEL": _quoted(f"amici_model_{file_name}"),
         "PRECISION": precision,
+        "OPTIONS": _OPTION_V2 if problem.petab_version == "2" else "",
         "STEADY_STATE": "".join(
             f"model.set_steady_state_{kind}_mode(sundials.SteadyState{name}Mode.{mode})\n"
             for kind, (mode, name) in steady.items()
@@ -100,8 +108,13 @@ def script(
             for name, value in solver.unusual.items()
         ),
     }
-    template = _TEMPLATE.read_text(encoding="utf-8")
-    return re.sub(r"@([A-Z_]+)@", lambda match: filled[match[1]], template)
+    own = _TEMPLATE_V2.read_text(encoding="utf-8") if problem.petab_version == "2" else ""
+    filled["PETAB_V2"] = _filled(own.rstrip("\n"), filled)
+    return _filled(_TEMPLATE.read_text(encoding="utf-8"), filled)
+
+
+def _filled(template: str, words: dict[str, str]) -> str:
+    return re.sub(r"@([A-Z_0-9]+)@", lambda match: words[match[1]], template)
 
 
 def _data(problem: Problem, plan: ModelPlan, name: str) -> dict[str, Any]:
@@ -134,6 +147,7 @@ def _simulation(problem: Problem, plan: SimulationPlan, n_observables: int) -> d
         "times": data.times.tolist(),
         "measurements": [_number(value) for value in data.measurements.ravel().tolist()],
         "sigma": [_number(value) for value in data.sigma.ravel().tolist()],
+        "start": plan.start,
         "preequilibrated": plan.preequilibration is not None,
         "reset": plan.reset,
         "values": {

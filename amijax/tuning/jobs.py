@@ -41,8 +41,9 @@ class TuningJob(WatchedJob[TuningProgress]):
         digits: float | None,
         points: tuple[FloatArray, ...],
         abandon_after: float | None,
+        owner: Hashable,
     ) -> None:
-        super().__init__("tuning", _one_at_a_time, abandon_after)
+        super().__init__("tuning", _one_at_a_time, abandon_after, owner=owner)
         self._tuning: Tuning | None = None
         self._at = (0, 1)
         self._start(lambda: self._tune(objective, digits, points))
@@ -72,6 +73,7 @@ def start_tuning(
     *,
     points: Sequence[ArrayLike] = (),
     abandon_after: float | None = None,
+    owner: Hashable = None,
 ) -> TuningJob:
     """Search in the background; a job for the same that runs or is done is returned.
 
@@ -80,6 +82,7 @@ def start_tuning(
         digits: of the gradient, 1 to 10; None asks for the error of AMICI's defaults, or less.
         points: a person's own, besides nominal and those around it.
         abandon_after: seconds after which a job that nobody asks about stops; never if None.
+        owner: who asks; people have their turns in rotation.
 
     Raises:
         ValueError: a point has the wrong shape.
@@ -88,7 +91,7 @@ def start_tuning(
     here = objective.with_executor(None)
     return _jobs.start_or_join(
         _key(objective, digits, own),
-        lambda: TuningJob(here, digits, own, abandon_after),
+        lambda: TuningJob(here, digits, own, abandon_after, owner),
         once=True,
     )
 

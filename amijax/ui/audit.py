@@ -19,6 +19,7 @@ from amijax.ui import charts, numbers
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 from amijax.ui.markdown import plain
+from amijax.ui.session import current
 
 _ABANDON_AFTER = 10.0  # seconds without a page that asks
 _DRAWN = 24  # entries at once
@@ -211,7 +212,7 @@ def _started(result: Result, theta: np.ndarray, entries: Entries) -> AuditJob:
 def _start(result: Result, theta: np.ndarray, entries: Entries) -> AuditJob:
     return start_audit(
         result.settled.objective, theta, entries=entries, evaluation=result.settled.evaluation,
-        abandon_after=_ABANDON_AFTER if entries == "auto" else None,
+        abandon_after=_ABANDON_AFTER if entries == "auto" else None, owner=current().owner,
     )  # fmt: skip
 
 

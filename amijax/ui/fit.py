@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from amijax.cluster.client import executor_of_setting
-from amijax.figures import growth_figure, waterfall_figure
+from amijax.figures import progress_figure, waterfall_figure
 from amijax.fit.checkpoints import stored_fits
 from amijax.fit.jobs import FitJob, FitRequest, fits_of, start_fit
 from amijax.fit.optimizers import OPTIMIZERS
@@ -325,10 +325,18 @@ def _watch(job: FitJob) -> None:
     left, right = st.columns([1, 1.4])
     with left:
         st.plotly_chart(
-            waterfall_figure(result), key="fit_live_waterfall", config={"displaylogo": False}
+            waterfall_figure(result),
+            key="fit_live_waterfall",
+            config={"displaylogo": False},
+            alt="Starts by how far their value is below the best",
         )
     with right:
-        st.plotly_chart(growth_figure(result), key="fit_live_growth", config={"displaylogo": False})
+        st.plotly_chart(
+            progress_figure(result),
+            key="fit_live_progress",
+            config={"displaylogo": False},
+            alt="The best value against time and evaluations",
+        )
 
 
 def _times(n: int) -> str:

@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from amijax.figures import growth_figure, points_figure, trajectories_figure, waterfall_figure
+from amijax.figures import (
+    growth_figure,
+    points_figure,
+    progress_figure,
+    trajectories_figure,
+    waterfall_figure,
+)
 from amijax.fit.files import fit_text
 from amijax.fit.findings import fit_findings
 from amijax.fit.optima import SAME_OPTIMUM
@@ -64,6 +70,11 @@ def draw(context: Context, objective: AmiciObjective, result: FitResult) -> None
             "step say that the optimum is likely to be the best there is."
         )
     elif view == "Growth":
+        if result.progress.values.size:
+            charts.draw(
+                progress_figure(result), "fit_progress_chart",
+                "The best value of all starts against time and evaluations", at,
+            )  # fmt: skip
         charts.draw(
             growth_figure(result), "fit_growth_chart",
             "How the value of each start grew with time and evaluations", at,

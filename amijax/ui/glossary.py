@@ -55,6 +55,12 @@ GLOSSARY: dict[str, tuple[Entry, ...]] = {
             "theta. Larger is better. It is never negated here.",
         ),
         Entry(
+            "fit, start, optimum",
+            "A fit looks for the theta with the largest llh. A start is one local optimisation, "
+            "from one point to the optimum that it comes to; many starts say whether there are "
+            "better ones. A waterfall shows them by their llh, the best first.",
+        ),
+        Entry(
             "gradient, sllh, ∂llh/∂theta",
             "One number for each parameter: how much llh changes per unit of theta. AMICI calls it "
             "sllh. Near a best fit all of them are near 0.",

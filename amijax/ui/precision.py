@@ -60,7 +60,9 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
         return sum(rest[piece] for piece in with_needs(pieces) if piece not in taken)
 
     def start() -> None:
-        start_study(objective, theta, parameters=parameters, pieces=pieces)
+        start_study(
+            objective, theta, parameters=parameters, pieces=pieces, owner=context.session.owner
+        )
 
     job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
     # Shown at once: in the background it would wait for a busy machine.
@@ -69,8 +71,9 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
     # Nobody asked for a while: the window was hidden, or the machine busy. Nobody cancelled it.
     if (job is None and seconds < _AFFORDABLE) or (job is not None and job.is_abandoned):
         job = start_study(
-            objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER
-        )
+            objective, theta, parameters=parameters, pieces=pieces, abandon_after=_ABANDON_AFTER,
+            owner=context.session.owner,
+        )  # fmt: skip
     if job is None or job.state in ("cancelled", "failed"):
         _offer(job, seconds, start)
     elif not job.progress().is_over:

@@ -49,6 +49,7 @@ def choose(session: Session, problem: Problem) -> None:
                     "scale", options=list(SCALES), required=True
                 )
             },
+            disabled=["parameter"],
             alt="Scale of theta for each parameter",
         )
         st.button(

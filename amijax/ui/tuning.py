@@ -16,6 +16,7 @@ from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 from amijax.ui.markdown import plain
 from amijax.ui.memo import point, remembered
+from amijax.ui.session import current
 from amijax.ui.solver_settings import asks_for_digits, digits_asked, use_settings
 
 _WANTED = "tuning_wanted"  # digits whose settings are to be used once they are found
@@ -191,7 +192,7 @@ def _offer_search(result: Result, digits: int, job: TuningJob | None, place: str
 
 def _start(result: Result, digits: int) -> None:
     st.session_state[_WANTED] = digits
-    start_tuning(_searched(result), digits)
+    start_tuning(_searched(result), digits, owner=current().owner)
 
 
 @st.fragment(run_every=0.5)

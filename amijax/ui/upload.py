@@ -12,15 +12,15 @@ from amijax.ui.session import Session
 
 
 def show(session: Session) -> None:
-    """Take a zip or the files of a PEtab v1 problem, show the linter's findings, and open it."""
+    """Take a zip or the files of a PEtab problem, show the linter's findings, and open it."""
     st.markdown("#### Your own problem")
     if not uploads_allowed():
         st.info("Uploads are switched off on this server. Run amijax on your own machine instead.")
         return
     st.markdown(
-        "A zip of a PEtab v1 problem, or its files: the YAML file, the tables and the SBML model. "
-        "Its model is compiled on the machine that this dashboard runs on. The files are checked "
-        "first, and nothing of a refused upload is kept."
+        "A zip of a PEtab problem (v1 or v2), or its files: the YAML file, the tables and the SBML "
+        "model. Its model is compiled on the machine that this dashboard runs on. The files are "
+        "checked first, and nothing of a refused upload is kept."
     )
     files = st.file_uploader(
         "Files", accept_multiple_files=True, key="upload", label_visibility="collapsed",

@@ -88,7 +88,11 @@ def trajectories(context: Context, whatif: WhatIf) -> None:
         at=_at(context, whatif),
     )
     if course.preequilibration:
-        st.caption(f"Preequilibrated in condition `{course.preequilibration}` before time 0.")
+        st.caption(
+            f"Preequilibrated in condition `{course.preequilibration}` before time 0."
+            if course.preequilibration != course.condition
+            else "Begins at a steady state."
+        )
     if np.isinf(course.times).any():
         st.caption("The steady state, time ∞, is the last point on the right.")
     if course.note:

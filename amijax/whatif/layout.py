@@ -98,14 +98,13 @@ def layouts(problem: Problem, simulator: Simulator, points: int) -> tuple[Layout
         simulator: the problem's.
         points: see `times_between`.
     """
-    start = simulator.model.t0()
     times = problem.measurements[C.TIME].to_numpy(dtype=np.float64)
     measurements = problem.measurements[C.MEASUREMENT].to_numpy(dtype=np.float64)
     n_observables = len(simulator.plan.observables)
     found = []
     for plan, edata in zip(simulator.plan.simulations, simulator.edatas, strict=True):
         data = data_arrays(plan, times, measurements, n_observables)
-        found.append(_layout(plan, data, edata, start, points))
+        found.append(_layout(plan, data, edata, plan.start, points))
     return tuple(found)
 
 

@@ -3,7 +3,8 @@
     AMIJAX_COLLECTION=../shared/benchmark-collection python tests/benchmarks/bench_evaluation.py
 
 Raw is `run_simulations` on prepared ExpData, with AMICI's default reporting. The notebook's way
-is a `pure_callback` around `simulate_petab`. Calls are interleaved; the table has medians.
+is a `pure_callback` around `simulate_petab`; for PEtab v2 it is AMICI's `PetabSimulator`. Calls
+are interleaved; the table has medians.
 "+ ms" is what a gradient, or JAX's value_and_grad, spends outside of AMICI's library, less what raw
 spends there; "- raw ms" compares whole calls, in pairs: AMICI itself is faster when it returns the
 likelihood only.
@@ -18,7 +19,7 @@ import click
 import jax
 import jax.numpy as jnp
 from common import problems_argument, seconds_option
-from peers import notebook, raw
+from peers import notebook, petab_v2, raw
 
 from amijax import AmiciObjective, JaxObjective, load_problem
 from amijax.jax_setup import set_up_jax
@@ -32,6 +33,8 @@ PROBLEMS = [
     "Sneyd_PNAS2002",
     "Brannmark_JBC2010",
     "Raia_CancerResearch2011",
+    "Inhibited_Conversion",
+    "Infused_Tracer",
 ]
 
 
@@ -119,8 +122,9 @@ def row(name, seconds):
         seconds,
     )
     grad, outside, more = measured.all, measured.outside, measured.more
+    peer = notebook if objective.problem.petab_version == "1" else petab_v2
     slow = [
-        measure({"notebook": notebook.set_up(objective)(gradient).run}, 1.0).all["notebook"]
+        measure({"notebook": peer.set_up(objective)(gradient).run}, 1.0).all["notebook"]
         for gradient in (False, True)
     ]
     return (

@@ -64,3 +64,23 @@ def test_results_on_disk_are_found(page, monkeypatch):
     later = opened("Conversion_Reaction", "pages/uncertainty.py")
     assert not later.exception
     assert later.dataframe[0].value.loc["total", "verdict"] == "identifiable"
+
+
+def test_cancelled_profiles_are_kept_and_go_on(conversion):
+    theta = conversion.problem.nominal_theta
+    request = jobs.UncertaintyRequest(theta, ("total", "k2"))
+    job = jobs.start_uncertainty(conversion, request)
+    while job.progress().sides_over < 1 and not job.progress().is_over:
+        job.wait(0.05)
+    assert jobs.start_uncertainty(conversion, request) is job  # who asks for the same shares it
+    job.cancel()
+    assert job.wait(100).state == "cancelled"
+    page = opened("Conversion_Reaction", "pages/uncertainty.py")
+    assert not page.exception
+    assert "0 of 2 profiles are complete" in "".join(each.value for each in page.warning) or (
+        "1 of 2 profiles are complete" in "".join(each.value for each in page.warning)
+    )
+    page.button(key="uncertainty_go_on").click().run()
+    [*_, job] = jobs._jobs.values()
+    assert job.wait(100).state == "done"
+    assert job.progress().profiles.is_complete

@@ -10,10 +10,12 @@ import click
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
+    digits_option,
     opened_problem,
     point_of,
     point_options,
     table,
+    tuned_settings,
 )
 from amijax.json_values import json_text
 from amijax.problems import ProblemError
@@ -35,6 +37,10 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
 )
 @point_options
 @click.option("--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True)
+@digits_option(
+    "Digits of the gradient, 1 to 10: the fastest solver settings that give them.  [default: "
+    "AMICI's default tolerances, larger ones where these fail]"
+)
 @click.option(
     "--priors/--no-priors", default=True, show_default=True,
     help="Whether the parameter table's objective priors count.",
@@ -63,6 +69,7 @@ def profile_command(
     scaled: bool,
     scales: tuple[str, ...],
     optimizer: str,
+    digits: float | None,
     priors: bool,
     level: float,
     restart: bool,
@@ -89,6 +96,10 @@ def profile_command(
     from amijax.identifiability.profile import NoOptimumError, profile
 
     objective = settled_for_fit(compiled_objective(opened), SolverChoice(), optimizer)
+    if digits is not None:
+        found = tuned_settings(objective.with_executor(None), digits)
+        click.echo(f"{opened.problem_id}: {found.summary}", err=True)
+        objective = objective.with_solver(found.settings)
     try:
         result = profile(
             objective, parameters or None, theta=theta, optimizer=optimizer, priors=priors,

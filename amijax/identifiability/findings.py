@@ -115,7 +115,8 @@ def _of_profiles(result: ProfileResult) -> Iterator[Finding]:
             "solver-error",
             f"The solver's tolerances are too loose for these profiles: by how much llh falls to "
             f"an end of {result.solver_error_in}'s differs by {result.solver_error:.3g} from what "
-            f"tight ones give, of {result.threshold:.3g}. Take a smaller rtol.",
+            f"tight ones give, of {result.threshold:.3g}. Ask for more digits of the gradient, or "
+            "take a smaller rtol.",
             (result.solver_error_in,),
         )
     if not result.is_complete:

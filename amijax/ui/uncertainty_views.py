@@ -47,6 +47,12 @@ def draw(context: Context, result: ProfileResult | None, local: Identifiability 
         local = None
     if result is not None and result.profiles:
         _verdicts(result)
+        if not np.array_equal(result.optimum.theta, context.session.theta):
+            st.button(
+                "Make the optimum the current point", key="uncertainty_take",
+                icon=":material/my_location:", on_click=_take, args=(context, result),
+                help="All pages then show llh, gradient and trajectories there",
+            )  # fmt: skip
     elif local is not None:
         _first_order(local)
     views = []
@@ -73,15 +79,24 @@ def draw(context: Context, result: ProfileResult | None, local: Identifiability 
         _export(context, result, local)
 
 
+def what(result: ProfileResult) -> str:
+    """What profiles are of, in words."""
+    return "llh" if result.optimum.log_prior is None else "llh + log prior"
+
+
+def _take(context: Context, result: ProfileResult) -> None:
+    context.session.move_to(result.optimum.theta)
+    st.toast("The profiles' optimum is the current point.")
+
+
 def _verdicts(result: ProfileResult) -> None:
     counts = Counter[str](each.verdict for each in result.profiles)
     with numbers.row("uncertainty_figures"):
         for verdict, words in _VERDICTS.items():
             if counts[verdict]:
                 numbers.figure(verdict, counts[verdict], help=words)
-        what = "llh" if result.optimum.log_prior is None else "llh + log prior"
         numbers.figure(
-            f"{what} at the optimum", number(result.optimum.value, 9),
+            f"{what(result)} at the optimum", number(result.optimum.value, 9),
             help=f"Intervals end where it has fallen by {result.threshold:.4g}: "
             f"{100 * result.level:.4g} % of chi-square, one degree of freedom",
         )  # fmt: skip

@@ -16,6 +16,7 @@ from amijax.cli.main import main
 from amijax.identifiability import checkpoints
 from amijax.identifiability.checkpoints import stored_profiles
 from amijax.identifiability.findings import profile_findings
+from amijax.identifiability.follow import ProfilePlan, SideTask
 from amijax.identifiability.profile import NoOptimumError
 from amijax.identifiability.profile_record import Side
 from amijax.identifiability.steps import crossing, step_to, summit, tangent
@@ -266,6 +267,21 @@ def test_a_problem_of_one_parameter(tmp_path, own_cache):  # noqa: ARG001
     assert_allclose(
         [llh(found.optimum) - llh(end) for end in found.interval], THRESHOLD, atol=CLOSE
     )
+
+
+def test_a_side_whose_processes_end_again_and_again_is_failed():
+    plan = ProfilePlan(
+        "fides", np.zeros(1), np.ones(1), True, SolverSettings(), np.full(1, 0.5), 0.0, THRESHOLD
+    )
+    never = plan.given_up(SideTask(0, "up"), 3, "Given up: it crashed.")
+    assert never.end == "failed"
+    assert never.n_lost == 3
+    begun = side("up", [0, 0.2], [0, -1], "cancelled")
+    broken = plan.given_up(SideTask(0, "up", begun), 3, "Given up: it crashed.")
+    assert broken.end == "failed"
+    assert broken.is_over
+    assert "crashed" in broken.message
+    assert len(broken.values) == 2
 
 
 def test_a_step_falls_as_far_as_it_should():

@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_allclose
+from petab_files import DATA, TIMES, write_decay
 from scipy.optimize import minimize
 from uncertain_problem import CASE, GAIN, uncertain_objective
 
-from amijax import profile
+from amijax import AmiciObjective, load_problem, profile
 from amijax.cli.main import main
 from amijax.identifiability import checkpoints
 from amijax.identifiability.checkpoints import stored_profiles
 from amijax.identifiability.findings import profile_findings
+from amijax.identifiability.follow import ProfilePlan, SideTask
 from amijax.identifiability.profile import NoOptimumError
 from amijax.identifiability.profile_record import Side
 from amijax.identifiability.steps import crossing, step_to, summit, tangent
-from amijax.identifiability.verdicts import KnownPoint, profile_of
+from amijax.identifiability.verdicts import KnownPoint, interval_in_words, profile_of
 from amijax.simulation.settings import SolverSettings
 
 THRESHOLD = 1.920729  # half of the 95 % quantile of chi-square with one degree of freedom
@@ -236,6 +238,50 @@ def test_a_side_that_breaks_off_says_why(conversion):
     assert "because" in found.sentence
     assert np.isnan(found.interval[0])
     assert found.interval[1] == 0.9
+
+
+def test_loose_tolerances_are_told(conversion, of_conversion, own_cache):  # noqa: ARG001
+    assert of_conversion.solver_error < 1e-3
+    loose = conversion.with_solver(SolverSettings(rtol=1e-3, atol=1e-3))
+    found = profile(loose, ["total"], workers=1)
+    if found.solver_error > 0.05 * THRESHOLD:
+        assert "solver-error" in [each.code for each in profile_findings(found)]
+    assert found.solver_error > 10 * of_conversion.solver_error
+
+
+def test_an_intervals_ends_can_be_told_apart():
+    assert interval_in_words(0.01, 3.0) == "0.01 to 3"
+    assert interval_in_words(9.99991, 9.99994) == "9.99991 to 9.99994"
+    assert interval_in_words(-np.inf, 1.0) == "-inf to 1"
+
+
+def test_a_problem_of_one_parameter(tmp_path, own_cache):  # noqa: ARG001
+    objective = AmiciObjective(load_problem(write_decay(tmp_path)))
+    (found,) = profile(objective).profiles
+    assert found.verdict == "identifiable"
+    t, m = np.array(TIMES), np.array(DATA)
+
+    def llh(theta):
+        return -0.5 * np.sum(((m - 2 * np.exp(-(10.0**theta) * t)) / 0.1) ** 2)
+
+    assert_allclose(
+        [llh(found.optimum) - llh(end) for end in found.interval], THRESHOLD, atol=CLOSE
+    )
+
+
+def test_a_side_whose_processes_end_again_and_again_is_failed():
+    plan = ProfilePlan(
+        "fides", np.zeros(1), np.ones(1), True, SolverSettings(), np.full(1, 0.5), 0.0, THRESHOLD
+    )
+    never = plan.given_up(SideTask(0, "up"), 3, "Given up: it crashed.")
+    assert never.end == "failed"
+    assert never.n_lost == 3
+    begun = side("up", [0, 0.2], [0, -1], "cancelled")
+    broken = plan.given_up(SideTask(0, "up", begun), 3, "Given up: it crashed.")
+    assert broken.end == "failed"
+    assert broken.is_over
+    assert "crashed" in broken.message
+    assert len(broken.values) == 2
 
 
 def test_a_step_falls_as_far_as_it_should():

@@ -81,6 +81,7 @@ def identify_command(
 
 def _as_text(result: Identifiability) -> list[str]:
     from amijax.identifiability.findings import local_findings
+    from amijax.identifiability.verdicts import interval_in_words
 
     lines = [
         f"{result.problem_id}: llh {result.llh:.8g}, second derivatives by {result.method}, "
@@ -93,8 +94,8 @@ def _as_text(result: Identifiability) -> list[str]:
                 result.scales[i],
                 f"{result.theta[i]:.6g}",
                 f"{result.standard_errors[i]:.3g}",
-                f"{result.intervals[i, 0]:.4g} to {result.intervals[i, 1]:.4g}",
-                f"{result.intervals_linear[i, 0]:.4g} to {result.intervals_linear[i, 1]:.4g}",
+                interval_in_words(*result.intervals[i]),
+                interval_in_words(*result.intervals_linear[i]),
             ]
             for i, name in enumerate(result.parameter_ids)
         ]

@@ -10,10 +10,12 @@ import click
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
+    digits_option,
     opened_problem,
     point_of,
     point_options,
     table,
+    tuned_settings,
 )
 from amijax.json_values import json_text
 from amijax.problems import ProblemError
@@ -35,6 +37,10 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
 )
 @point_options
 @click.option("--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True)
+@digits_option(
+    "Digits of the gradient, 1 to 10: the fastest solver settings that give them.  [default: "
+    "AMICI's default tolerances, larger ones where these fail]"
+)
 @click.option(
     "--priors/--no-priors", default=True, show_default=True,
     help="Whether the parameter table's objective priors count.",
@@ -63,6 +69,7 @@ def profile_command(
     scaled: bool,
     scales: tuple[str, ...],
     optimizer: str,
+    digits: float | None,
     priors: bool,
     level: float,
     restart: bool,
@@ -89,6 +96,10 @@ def profile_command(
     from amijax.identifiability.profile import NoOptimumError, profile
 
     objective = settled_for_fit(compiled_objective(opened), SolverChoice(), optimizer)
+    if digits is not None:
+        found = tuned_settings(objective.with_executor(None), digits)
+        click.echo(f"{opened.problem_id}: {found.summary}", err=True)
+        objective = objective.with_solver(found.settings)
     try:
         result = profile(
             objective, parameters or None, theta=theta, optimizer=optimizer, priors=priors,
@@ -114,6 +125,7 @@ def profile_command(
 
 def _as_text(result: ProfileResult) -> list[str]:
     from amijax.identifiability.findings import profile_findings
+    from amijax.identifiability.verdicts import interval_in_words
 
     optimum = result.optimum
     what = "llh" if optimum.log_prior is None else "llh + log prior"
@@ -130,8 +142,8 @@ def _as_text(result: ProfileResult) -> list[str]:
             each.verdict,
             each.scale,
             f"{each.optimum:.6g}",
-            f"{each.interval[0]:.4g} to {each.interval[1]:.4g}",
-            f"{each.interval_linear[0]:.4g} to {each.interval_linear[1]:.4g}",
+            interval_in_words(*each.interval),
+            interval_in_words(*each.interval_linear),
             len(each.points),
             each.n_evaluations,
         ]

@@ -84,6 +84,7 @@ def profiles_as_json(result: ProfileResult) -> dict[str, Any]:
             "theta": _by_id(result, better.theta),
             "parameter": better.parameter,
         },
+        "solver_error": result.solver_error,
         "restarts": result.n_restarts,
         "parameters": [_profile_as_json(each, optimum.value) for each in result.profiles],
         "warnings": _warnings(profile_findings(result)),

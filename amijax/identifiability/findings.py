@@ -13,6 +13,7 @@ from amijax.problems.findings import Finding
 
 _NAMED = 6  # parameters that a sentence names
 _CORRELATED = 0.99
+_ENOUGH = 0.05  # of the threshold: a solver's error moves ends by a fortieth of their distance
 
 
 def local_findings(result: Identifiability) -> tuple[Finding, ...]:
@@ -27,7 +28,7 @@ def local_findings(result: Identifiability) -> tuple[Finding, ...]:
 def profile_findings(result: ProfileResult) -> tuple[Finding, ...]:
     """Warnings about profiles; codes are for programs.
 
-    `started-elsewhere`, `not-converged`, `better-optimum`, `interrupted`.
+    `started-elsewhere`, `not-converged`, `better-optimum`, `solver-error`, `interrupted`.
     """
     return tuple(_of_profiles(result))
 
@@ -108,6 +109,15 @@ def _of_profiles(result: ProfileResult) -> Iterator[Finding]:
             f"{result.better.gain:.4g}: these profiles are around one that is not the best. Let "
             "them start anew from it.",
             (result.better.parameter,),
+        )
+    if result.solver_error > _ENOUGH * result.threshold:
+        yield _warning(
+            "solver-error",
+            f"The solver's tolerances are too loose for these profiles: by how much llh falls to "
+            f"an end of {result.solver_error_in}'s differs by {result.solver_error:.3g} from what "
+            f"tight ones give, of {result.threshold:.3g}. Ask for more digits of the gradient, or "
+            "take a smaller rtol.",
+            (result.solver_error_in,),
         )
     if not result.is_complete:
         done = sum(each.is_complete for each in result.profiles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -86,8 +86,10 @@ class ProfilePlan:
 
     def given_up(self, task: SideTask, n_lost: int, message: str) -> Side:
         """The record of a side whose processes ended again and again."""
+        if task.begun is not None:
+            return replace(task.begun, end="failed", message=message, n_lost=n_lost)
         nothing = np.empty(0)
-        return task.begun or Side(
+        return Side(
             position=task.position, side=task.side, thetas=np.empty((0, self.optimum.size)),
             values=nothing, slopes=nothing, end="failed", message=message, crossing=math.nan,
             n_evaluations=0, seconds=0.0, n_lost=n_lost,

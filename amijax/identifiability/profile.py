@@ -27,6 +27,7 @@ from amijax.identifiability.checkpoints import ProfileCheckpoints
 from amijax.identifiability.follow import ProfilePlan, SideTask
 from amijax.identifiability.local import LEVEL
 from amijax.identifiability.profile_record import Better, Profile, ProfileResult, Side, SideName
+from amijax.identifiability.solver_error import solver_error
 from amijax.identifiability.verdicts import KnownPoint, profile_of
 from amijax.objective import AmiciObjective
 from amijax.problems.names import nearest
@@ -168,6 +169,7 @@ class _Run:
         self._optimum: Start | None = None
         self._start_value = math.nan
         self._better: Better | None = None
+        self._solver_error = (math.nan, "")
         self._known: tuple[KnownPoint, ...] = ()
         self._clock = time.perf_counter()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -206,6 +208,12 @@ class _Run:
                     self._checkpoints.save_side(self._sides[key])
             self._checkpoints.save_result(self.result())
         self._better = self._found_better()
+        assert self._optimum is not None
+        self._solver_error = solver_error(
+            self._objective,
+            self._optimum.theta,
+            [p for p in self.result().profiles if len(p.points)],
+        )
         result = self.result()
         self._checkpoints.save_result(result)
         return result
@@ -227,6 +235,7 @@ class _Run:
             level=self._level, threshold=self._threshold, optimizer=self._optimizer,
             priors=self._priors, theta_start=self._theta, start_value=self._start_value,
             optimum=optimum, profiles=tuple(profiles), better=self._better,
+            solver_error=self._solver_error[0], solver_error_in=self._solver_error[1],
             n_restarts=self.n_restarts, solver=self._objective.solver,
             seconds=time.perf_counter() - self._clock, workers=self._n_workers,
             versions=fit_versions(), started=self._started,

@@ -134,6 +134,9 @@ class ProfileResult:
         optimum: the local optimisation from there; its best point is where profiles begin.
         profiles: of the parameters asked for, in the order of theta, those that have begun.
         better: the best of the better optima that came up, None without one.
+        solver_error: by how much tight tolerances change what llh falls by from the optimum to a
+            profile's end, at most; NaN where it is not known.
+        solver_error_in: the parameter whose profile that is.
         n_restarts: how often the profiles started anew from a better optimum.
         solver: the solver's settings.
         seconds: wall time of the run that completed it.
@@ -158,6 +161,8 @@ class ProfileResult:
     optimum: Start
     profiles: tuple[Profile, ...]
     better: Better | None
+    solver_error: float
+    solver_error_in: str
     n_restarts: int
     solver: SolverSettings
     seconds: float

@@ -14,6 +14,8 @@ from amijax.identifiability.profile_record import Profile, Side, Verdict
 from amijax.problems.problem import Problem
 from amijax.scales import FloatArray, to_linear
 
+_LEAST_DIGITS = 4
+
 
 @dataclass(frozen=True, eq=False)
 class KnownPoint:
@@ -143,6 +145,30 @@ def _modes_apart(
     return ""
 
 
+def digits_for(low: float, high: float) -> int:
+    """Significant digits that show an interval's ends apart: its width with three of them.
+
+    Args:
+        low: its lower end.
+        high: its upper end.
+    """
+    width, size = abs(high - low), max(abs(low), abs(high))
+    if not (math.isfinite(width) and width > 0 and math.isfinite(size)):
+        return _LEAST_DIGITS
+    return int(np.clip(math.ceil(math.log10(size / width)) + 3, _LEAST_DIGITS, 15))
+
+
+def interval_in_words(low: float, high: float) -> str:
+    """An interval's ends, with digits enough to tell them apart.
+
+    Args:
+        low: the lower one.
+        high: the upper one.
+    """
+    digits = digits_for(low, high)
+    return f"{low:.{digits}g} to {high:.{digits}g}"
+
+
 @dataclass(frozen=True, eq=False)
 class _Words:
     """Sentences about one parameter."""
@@ -188,10 +214,10 @@ class _Words:
     def _interval(self) -> str:
         (low, high), (a, b) = self.linear, self.interval
         if self.scale == "lin":
-            return f"{self.level * 100:.4g} % interval {a:.4g} to {b:.4g}"
+            return f"{self.level * 100:.4g} % interval {interval_in_words(a, b)}"
         return (
-            f"{self.level * 100:.4g} % interval {low:.4g} to {high:.4g} "
-            f"({self.scale} {a:.4g} to {b:.4g})"
+            f"{self.level * 100:.4g} % interval {interval_in_words(low, high)} "
+            f"({self.scale} {interval_in_words(a, b)})"
         )
 
     def _ending(self, side: Side, k: int) -> str:

@@ -61,6 +61,19 @@ GLOSSARY: dict[str, tuple[Entry, ...]] = {
             "better ones. A waterfall shows them by their llh, the best first.",
         ),
         Entry(
+            "profile, interval",
+            "A profile holds one parameter at one value after the other and optimises all others "
+            "anew. The 95 % interval has the values at which llh is at most 1.92 below its "
+            "largest: the data don't refuse them. identifiable: it ends on both sides before the "
+            "bounds.",
+        ),
+        Entry(
+            "standard error, rank",
+            "What the curvature of llh at its largest says without profiles, as if llh were a "
+            "parabola. The rank counts the directions along which the curvature is more than "
+            "noise; along the others the data determine nothing.",
+        ),
+        Entry(
             "gradient, sllh, ∂llh/∂theta",
             "One number for each parameter: how much llh changes per unit of theta. AMICI calls it "
             "sllh. Near a best fit all of them are near 0.",

@@ -279,9 +279,10 @@ def _watch(job: UncertaintyJob) -> None:
     st.button("Cancel", key="uncertainty_cancel", icon=":material/cancel:", on_click=job.cancel)
     result = progress.profiles
     if result is not None and result.profiles:
+        done = sum(each.is_complete for each in result.profiles)
         st.caption(
-            f"{number(result.optimum.value, 8)} at the optimum. Complete so far: "
-            f"{sum(each.is_complete for each in result.profiles)} of {len(result.asked)} profiles."
+            f"{uncertainty_views.what(result)} at the optimum: {number(result.optimum.value, 8)}. "
+            f"Complete so far: {done} of {len(result.asked)} profiles."
         )
         st.plotly_chart(
             profiles_figure(result), key="uncertainty_live", config={"displaylogo": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from amijax.identifiability.exports import curvature_as_json, profiles_as_json
 from amijax.identifiability.findings import local_findings, profile_findings
 from amijax.identifiability.profile_record import ProfileResult
 from amijax.identifiability.record import Identifiability
+from amijax.identifiability.verdicts import digits_for
 from amijax.json_values import json_text
+from amijax.scales import FloatArray
 from amijax.sharing.exports import parameter_table
 from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers
@@ -44,6 +47,12 @@ def draw(context: Context, result: ProfileResult | None, local: Identifiability 
         local = None
     if result is not None and result.profiles:
         _verdicts(result)
+        if not np.array_equal(result.optimum.theta, context.session.theta):
+            st.button(
+                "Make the optimum the current point", key="uncertainty_take",
+                icon=":material/my_location:", on_click=_take, args=(context, result),
+                help="All pages then show llh, gradient and trajectories there",
+            )  # fmt: skip
     elif local is not None:
         _first_order(local)
     views = []
@@ -70,15 +79,24 @@ def draw(context: Context, result: ProfileResult | None, local: Identifiability 
         _export(context, result, local)
 
 
+def what(result: ProfileResult) -> str:
+    """What profiles are of, in words."""
+    return "llh" if result.optimum.log_prior is None else "llh + log prior"
+
+
+def _take(context: Context, result: ProfileResult) -> None:
+    context.session.move_to(result.optimum.theta)
+    st.toast("The profiles' optimum is the current point.")
+
+
 def _verdicts(result: ProfileResult) -> None:
     counts = Counter[str](each.verdict for each in result.profiles)
     with numbers.row("uncertainty_figures"):
         for verdict, words in _VERDICTS.items():
             if counts[verdict]:
                 numbers.figure(verdict, counts[verdict], help=words)
-        what = "llh" if result.optimum.log_prior is None else "llh + log prior"
         numbers.figure(
-            f"{what} at the optimum", number(result.optimum.value, 9),
+            f"{what(result)} at the optimum", number(result.optimum.value, 9),
             help=f"Intervals end where it has fallen by {result.threshold:.4g}: "
             f"{100 * result.level:.4g} % of chi-square, one degree of freedom",
         )  # fmt: skip
@@ -94,7 +112,8 @@ def _verdicts(result: ProfileResult) -> None:
         index=pd.Index([each.parameter for each in shown], name="parameter"),
     )
     numbers.grid(
-        "uncertainty_table", frame, dict.fromkeys(("linear from", "linear to"), "%.4g"),
+        "uncertainty_table", frame,
+        dict.fromkeys(("linear from", "linear to"), _format([p.interval_linear for p in shown])),
         alt="Verdict and interval of every parameter", texts={"in words": 620},
         help={
             "linear from": f"Lower end of the {level} interval, on linear scale",
@@ -130,9 +149,10 @@ def _intervals(result: ProfileResult, local: Identifiability | None) -> None:
         "uncertainty_intervals", frame,
         {
             **dict.fromkeys(
-                ("estimate", "from", "to", "standard error", "first order from", "first order to"),
-                "%.4g",
+                ("estimate", "from", "to", "first order from", "first order to"),
+                _format([each.interval for each in shown]),
             ),
+            "standard error": "%.4g",
             "points": "%.0f", "evaluations": "%.0f",
         },
         alt="Intervals of every parameter on its scale, by profiles and by the curvature",
@@ -189,9 +209,11 @@ def _first_order(local: Identifiability) -> None:
     )
     numbers.grid(
         "uncertainty_local_table", frame,
-        dict.fromkeys(
-            ("theta", "standard error", "from", "to", "linear from", "linear to"), "%.4g"
-        ),
+        {
+            **dict.fromkeys(("theta", "from", "to"), _format(local.intervals)),
+            **dict.fromkeys(("linear from", "linear to"), _format(local.intervals_linear)),
+            "standard error": "%.4g",
+        },
         alt="Standard error and interval of every parameter by the curvature",
         texts={"in words": 200},
         help={
@@ -311,6 +333,11 @@ def _in_words(
         return (f"optimum: {where}", f"{result.optimizer}, {result.solver}")
     assert local is not None
     return (point_in_words(context.problem, local.theta), str(local.solver))
+
+
+def _format(intervals: Iterable[FloatArray]) -> str:
+    """With digits enough to tell the ends of the narrowest interval apart."""
+    return f"%.{max((digits_for(*each) for each in intervals), default=4)}g"
 
 
 def _finite(value: float) -> float | None:

@@ -107,19 +107,22 @@ def _verdicts(result: ProfileResult) -> None:
             "verdict": [each.verdict for each in shown],
             "linear from": [each.interval_linear[0] for each in shown],
             "linear to": [each.interval_linear[1] for each in shown],
-            "in words": [each.sentence for each in shown],
         },
         index=pd.Index([each.parameter for each in shown], name="parameter"),
     )
     numbers.grid(
         "uncertainty_table", frame,
         dict.fromkeys(("linear from", "linear to"), _format([p.interval_linear for p in shown])),
-        alt="Verdict and interval of every parameter", texts={"in words": 620},
+        alt="Verdict and interval of every parameter",
         help={
             "linear from": f"Lower end of the {level} interval, on linear scale",
             "linear to": "Upper end",
         },
     )  # fmt: skip
+    # The interval is all that there is to say of the others.
+    sentences = [plain(each.sentence) for each in shown if each.verdict != "identifiable"]
+    if sentences:
+        st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
 def _intervals(result: ProfileResult, local: Identifiability | None) -> None:

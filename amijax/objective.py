@@ -271,7 +271,7 @@ class AmiciObjective(MeasuredObjective):
             theta: shape (n_parameters,), on the PEtab scale.
             gradient: whether to compute the gradient as well.
             fim: whether to read the Fisher information as well, which comes with the gradient at
-                no cost where sensitivities are forward.
+                no cost where sensitivities are forward and no noise is Laplacian.
 
         Raises:
             ValueError: theta has the wrong shape.

@@ -41,7 +41,10 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
     help="Of the random points.",
 )  # fmt: skip
-@click.option("--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True)
+@click.option(
+    "--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True,
+    help="How llh is climbed; least-squares is for normal noise.",
+)  # fmt: skip
 @digits_option(
     "Digits of the gradient, 1 to 10: the fastest solver settings that give them.  [default: "
     "AMICI's default tolerances, larger ones where these fail]"

@@ -36,7 +36,10 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
     "--parameter", "parameters", multiple=True, metavar="ID", help="One of them. Repeatable."
 )
 @point_options
-@click.option("--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True)
+@click.option(
+    "--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True,
+    help="How llh is climbed; least-squares is for normal noise.",
+)  # fmt: skip
 @digits_option(
     "Digits of the gradient, 1 to 10: the fastest solver settings that give them.  [default: "
     "AMICI's default tolerances, larger ones where these fail]"

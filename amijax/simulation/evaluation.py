@@ -116,7 +116,8 @@ def condition_result(
         rdata: AMICI's ReturnData.
         gradient: whether it holds sensitivities.
         unsteady: why its steady state is none, if it is none.
-        fim: whether to read the Fisher information, which forward sensitivities give.
+        fim: whether to read the Fisher information, which forward sensitivities give where no
+            observable has Laplace noise.
     """
     sllh = None
     if gradient:
@@ -131,10 +132,16 @@ def condition_result(
     )
 
 
-def _fim(condition: Condition, rdata: Any) -> FloatArray:
-    """A condition's Fisher information as a matrix; empty where AMICI's parameters are not ours."""
+def _fim(condition: Condition, rdata: Any) -> FloatArray | None:
+    """A condition's Fisher information as a matrix; empty where AMICI's parameters are not ours.
+
+    None where AMICI has none: an observable of the model has Laplace noise.
+    """
     n = condition.sensitivity_positions.size
-    return as_array(rdata.FIM).reshape(n, n) if n else np.empty((0, 0))
+    if not n:
+        return np.empty((0, 0))
+    values = as_array(rdata.FIM)
+    return values.reshape(n, n) if values.size else None
 
 
 def stopped(condition: Condition, rdata: Any) -> Failure | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amijax.problems.findings import ProblemError
 from amijax.scales import FloatArray
 from amijax.simulation.evaluation import (
     Evaluation,
@@ -18,7 +19,6 @@ from amijax.simulation.failures import Failure
 from amijax.simulation.measuring import Refusal, check_forward
 from amijax.simulation.residuals import check_normal
 from amijax.simulation.simulator import Simulator
-from amijax.simulation.vectors import as_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def fisher_information(
         num_threads: cores to use.
 
     Raises:
-        ProblemError: the noise of some measurements is not normal.
+        ProblemError: the noise of some measurements, or of an observable, is not normal.
         ValueError: the settings ask for adjoint sensitivities.
     """
     start = time.perf_counter()
@@ -82,17 +82,16 @@ def fisher_information(
         return FisherInformation(np.full((theta.size, theta.size), np.nan), evaluation)
     rdatas = simulator.likelihoods(theta, gradient=True, num_threads=num_threads)
     results = [
-        condition_result(condition, rdata, True, simulator.never_steady(theta, i, rdata))
+        condition_result(condition, rdata, True, simulator.never_steady(theta, i, rdata), fim=True)
         for i, (condition, rdata) in enumerate(zip(simulator.conditions, rdatas, strict=True))
     ]
     seconds = time.perf_counter() - start
     evaluation = evaluation_of(theta, simulator.conditions, results, seconds, simulator.settings)
-    total = np.zeros((theta.size, theta.size))
     if evaluation.failure is not None:
-        return FisherInformation(np.full_like(total, np.nan), evaluation)
-    for condition, rdata in zip(simulator.conditions, rdatas, strict=True):
-        positions = condition.sensitivity_positions
-        if positions.size:  # without any that is ours, AMICI differentiates for others
-            fim = as_array(rdata.FIM).reshape(positions.size, positions.size)
-            np.add.at(total, np.ix_(positions, positions), fim)
-    return FisherInformation(total, evaluation)
+        return FisherInformation(np.full((theta.size, theta.size), np.nan), evaluation)
+    if evaluation.fim is None:
+        raise ProblemError(
+            "AMICI gives no Fisher information: an observable of the problem has Laplace noise, "
+            'measured or not. Use hessian(theta, method="differences").'
+        )
+    return FisherInformation(evaluation.fim, evaluation)

@@ -312,7 +312,7 @@ def test_a_job_can_be_cancelled_while_it_searches(conversion):
                 self.cancel()
             super()._report(done, most)
 
-    progress = Watched(conversion, 3.0, (own,), None).wait()
+    progress = Watched(conversion, 3.0, (own,), None, "a person").wait()
     assert progress.state == "cancelled"
     assert progress.tuning is None
     assert max(started) == 3

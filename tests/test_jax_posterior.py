@@ -79,7 +79,7 @@ def test_nuts_finds_the_closed_forms_posterior(conversion):
     mean, spread = posterior_moments(conversion.problem)
     for draws in (names["of_blackjax"], names["of_numpyro"]):
         found = np.asarray(draws)
-        assert found.shape == (500, 6)
+        assert found.shape == (300, 6)
         assert (np.abs(found.mean(axis=0) - mean) < MEAN * spread).all()
         assert (np.abs(found.std(axis=0) / spread - 1) < SPREAD).all()
 

@@ -29,3 +29,11 @@ def test_trouble_is_found_with_its_surroundings(line):
     assert line in found
     assert "in your browser" in found
     assert "after" in found
+
+
+def test_a_click_that_another_one_overtook_is_no_trouble():
+    line = (
+        "2026-11-29 12:56:07.824 WARNING streamlit.runtime.scriptrunner.script_runner: "
+        "Couldn't find fragment with id 3314c04b. This can happen if the fragment does not exist"
+    )
+    assert troubles(f"{QUIET}{line}\nafter") == []

@@ -8,7 +8,7 @@ from test_cli import run
 
 import amijax
 from amijax.audit.audit import audit_gradient
-from amijax.cli.fit import _OPTIMIZERS
+from amijax.cli import shared
 from amijax.fit.optimizers import OPTIMIZERS
 
 
@@ -75,4 +75,4 @@ def test_bad_input_and_failures_have_their_exit_status(tmp_path):
 
 
 def test_the_command_knows_all_optimisers():
-    assert tuple(OPTIMIZERS) == _OPTIMIZERS
+    assert tuple(OPTIMIZERS) == shared.OPTIMIZERS

@@ -14,6 +14,9 @@ from amijax.cli.shared import (
     compiled_objective,
     digits_option,
     opened_problem,
+    optimizer_option,
+    priors_option,
+    resume_option,
     scales_option,
     table,
     tuned_settings,
@@ -25,9 +28,6 @@ from amijax.simulation.settings import SolverChoice
 if TYPE_CHECKING:
     from amijax.fit.multistart import FitProgress
     from amijax.fit.record import FitResult, Start
-
-# As `amijax.fit.optimizers.OPTIMIZERS`, which would take AMICI with it.
-_OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
 
 
 @click.command("fit", epilog=PROBLEM_HELP)
@@ -41,10 +41,7 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
     help="Of the random points.",
 )  # fmt: skip
-@click.option(
-    "--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True,
-    help="How llh is climbed; least-squares is for normal noise.",
-)  # fmt: skip
+@optimizer_option
 @digits_option(
     "Digits of the gradient, 1 to 10: the fastest solver settings that give them.  [default: "
     "AMICI's default tolerances, larger ones where these fail]"
@@ -58,14 +55,8 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="For all starts; those under way then keep their best point.  [default: none]",
 )  # fmt: skip
-@click.option(
-    "--priors/--no-priors", default=True, show_default=True,
-    help="Whether the parameter table's objective priors count.",
-)  # fmt: skip
-@click.option(
-    "--resume/--fresh", default=True, show_default=True,
-    help="Whether to go on from what an earlier run of the same left on disk.",
-)  # fmt: skip
+@priors_option
+@resume_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

@@ -10,9 +10,11 @@ import click
 from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
+    level_option,
     opened_problem,
     point_of,
     point_options,
+    priors_option,
     table,
 )
 from amijax.json_values import json_text
@@ -34,14 +36,8 @@ _METHODS = ("differences", "ggn", "fisher")
     help="Of the second derivatives: differences of gradients, with measured errors; the "
     "generalised Gauss-Newton matrix; AMICI's Fisher information.",
 )  # fmt: skip
-@click.option(
-    "--priors/--no-priors", default=True, show_default=True,
-    help="Whether the parameter table's objective priors count.",
-)  # fmt: skip
-@click.option(
-    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
-    show_default=True, help="Of the intervals.",
-)  # fmt: skip
+@priors_option
+@level_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def identify_command(
     problem: str,

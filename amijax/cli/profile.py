@@ -11,9 +11,13 @@ from amijax.cli.shared import (
     PROBLEM_HELP,
     compiled_objective,
     digits_option,
+    level_option,
     opened_problem,
+    optimizer_option,
     point_of,
     point_options,
+    priors_option,
+    resume_option,
     table,
     tuned_settings,
 )
@@ -25,9 +29,6 @@ if TYPE_CHECKING:
     from amijax.identifiability.profile import ProfileProgress
     from amijax.identifiability.profile_record import ProfileResult
 
-# As `amijax.fit.optimizers.OPTIMIZERS`, which would take AMICI with it.
-_OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
-
 
 @click.command("profile", epilog=PROBLEM_HELP)
 @click.argument("problem", metavar="PROBLEM")
@@ -36,29 +37,17 @@ _OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
     "--parameter", "parameters", multiple=True, metavar="ID", help="One of them. Repeatable."
 )
 @point_options
-@click.option(
-    "--optimizer", type=click.Choice(_OPTIMIZERS), default="fides", show_default=True,
-    help="How llh is climbed; least-squares is for normal noise.",
-)  # fmt: skip
+@optimizer_option
 @digits_option(
     "Digits of the gradient, 1 to 10: the fastest solver settings that give them.  [default: "
     "AMICI's default tolerances, larger ones where these fail]"
 )
-@click.option(
-    "--priors/--no-priors", default=True, show_default=True,
-    help="Whether the parameter table's objective priors count.",
-)  # fmt: skip
-@click.option(
-    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
-    show_default=True, help="Of the intervals.",
-)  # fmt: skip
+@priors_option
+@level_option
 @click.option(
     "--restart", is_flag=True, help="Start anew from a better optimum that comes up on the way."
 )
-@click.option(
-    "--resume/--fresh", default=True, show_default=True,
-    help="Whether to go on from what an earlier run of the same left on disk.",
-)  # fmt: skip
+@resume_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

@@ -63,6 +63,25 @@ scales_option = click.option(
     "positive and the bounds more than two decades apart, else lin]",
 )
 
+# As `amijax.fit.optimizers.OPTIMIZERS`, which would take AMICI with it.
+OPTIMIZERS = ("fides", "scipy-lbfgsb", "least-squares")
+optimizer_option = click.option(
+    "--optimizer", type=click.Choice(OPTIMIZERS), default="fides", show_default=True,
+    help="How llh is climbed; least-squares is for normal noise.",
+)  # fmt: skip
+priors_option = click.option(
+    "--priors/--no-priors", default=True, show_default=True,
+    help="Whether the parameter table's objective priors count.",
+)  # fmt: skip
+level_option = click.option(
+    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
+    show_default=True, help="Of the intervals.",
+)  # fmt: skip
+resume_option = click.option(
+    "--resume/--fresh", default=True, show_default=True,
+    help="Whether to go on from what an earlier run of the same left on disk.",
+)  # fmt: skip
+
 
 def point_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options `--set`, `--scaled/--linear` and `--scales`, which say where it is evaluated."""

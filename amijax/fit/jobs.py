@@ -145,16 +145,17 @@ def start_fit(
         executor: as in `fit`.
     """
     return _jobs.start_or_join(
-        (*_problem_key(objective), objective.solver, request.key),
+        (*problem_key(objective), objective.solver, request.key),
         lambda: FitJob(objective, request, owner, executor),
     )
 
 
 def fits_of(objective: AmiciObjective) -> tuple[FitJob, ...]:
     """This process's jobs for a problem, whoever asked for them, the latest last."""
-    problem = _problem_key(objective)
+    problem = problem_key(objective)
     return tuple(job for key, job in _jobs.items() if key[:2] == problem)
 
 
-def _problem_key(objective: AmiciObjective) -> tuple[str, str]:
+def problem_key(objective: AmiciObjective) -> tuple[str, str]:
+    """What jobs for one problem have in common: its model, and its files with the scales."""
     return objective.model.key, objective.problem.identity

@@ -10,7 +10,7 @@ import numpy as np
 
 from amijax.background import Progress, Registry, State, WatchedJob
 from amijax.cores import available_cores
-from amijax.fit.jobs import long_work
+from amijax.fit.jobs import long_work, problem_key
 from amijax.fit.on_cluster import TaskExecutor
 from amijax.identifiability.local import identify
 from amijax.identifiability.profile import ProfileProgress, profile
@@ -210,16 +210,12 @@ def start_uncertainty(
         executor: as in `profile`.
     """
     return _jobs.start_or_join(
-        (*_problem_key(objective), objective.solver, request.key),
+        (*problem_key(objective), objective.solver, request.key),
         lambda: UncertaintyJob(objective, request, owner, executor),
     )
 
 
 def uncertainties_of(objective: AmiciObjective) -> tuple[UncertaintyJob, ...]:
     """This process's jobs for a problem, whoever asked for them, the latest last."""
-    problem = _problem_key(objective)
+    problem = problem_key(objective)
     return tuple(job for key, job in _jobs.items() if key[:2] == problem)
-
-
-def _problem_key(objective: AmiciObjective) -> tuple[str, str]:
-    return objective.model.key, objective.problem.identity

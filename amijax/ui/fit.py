@@ -14,21 +14,16 @@ from amijax.fit.checkpoints import stored_fits
 from amijax.fit.jobs import FitJob, FitRequest, fits_of, start_fit
 from amijax.fit.optimizers import OPTIMIZERS
 from amijax.fit.record import FitResult
-from amijax.fit.solver import settled_for_fit
-from amijax.models.lookup import DamagedModelError
 from amijax.objective import AmiciObjective
-from amijax.problems import ProblemError
 from amijax.problems.priors import objective_priors
 from amijax.scales import FloatArray
 from amijax.ui import fit_views, numbers
 from amijax.ui.cluster import cluster_errors
-from amijax.ui.compile_panel import compiled_model
 from amijax.ui.context import Context
 from amijax.ui.markdown import plain
-from amijax.ui.memo import point, remembered
-from amijax.ui.resources import objective_for
 from amijax.ui.results import number
 from amijax.ui.session import start_at
+from amijax.ui.settled import settled_objective
 
 _STARTS = 20
 _SHOWN_STORED = 10
@@ -73,7 +68,7 @@ def page(context: Context) -> None:
         "Local optimisations from many points, within the bounds: where llh is largest. Each start "
         "is kept as it goes; the fit goes on when you leave this page."
     )
-    objective = _objective(context)
+    objective = settled_objective(context, st.session_state.get("fit_optimizer", "fides"))
     if objective is None:
         return
     request = _asked(context)
@@ -100,26 +95,6 @@ def page(context: Context) -> None:
         )  # fmt: skip
         shown = by_id[chosen]
     _show(context, objective, shown)
-
-
-def _objective(context: Context) -> AmiciObjective | None:
-    """The problem with solver settings that work at nominal; None after a sentence."""
-    model = compiled_model(context.problem)
-    if model is None:
-        return None
-    try:
-        objective = objective_for(context.problem, model)
-    except (DamagedModelError, ProblemError) as error:
-        st.error(str(error))
-        return None
-    optimizer = st.session_state.get("fit_optimizer", "fides")
-    at = point(context.problem, context.choice, view=(optimizer,))
-
-    def settled() -> AmiciObjective:
-        with st.spinner("Trying the solver's settings", show_time=True):
-            return settled_for_fit(objective, context.choice, optimizer)
-
-    return remembered("fit objective", at, settled, latest=3)
 
 
 def _asked(context: Context) -> FitRequest | None:

@@ -12,7 +12,6 @@ from amijax.cluster.client import executor_of_setting
 from amijax.figures import profiles_figure
 from amijax.fit.checkpoints import stored_fits
 from amijax.fit.optimizers import OPTIMIZERS
-from amijax.fit.solver import settled_for_fit
 from amijax.identifiability.checkpoints import stored_profiles
 from amijax.identifiability.jobs import (
     UncertaintyJob,
@@ -24,20 +23,16 @@ from amijax.identifiability.jobs import (
 )
 from amijax.identifiability.profile_record import ProfileResult
 from amijax.identifiability.record import Identifiability
-from amijax.models.lookup import DamagedModelError
 from amijax.objective import AmiciObjective
-from amijax.problems import ProblemError
 from amijax.problems.priors import objective_priors
 from amijax.scales import FloatArray
 from amijax.ui import uncertainty_views
 from amijax.ui.cluster import cluster_errors
-from amijax.ui.compile_panel import compiled_model
 from amijax.ui.context import Context
 from amijax.ui.markdown import plain
-from amijax.ui.memo import point, remembered
-from amijax.ui.resources import objective_for
 from amijax.ui.results import number
 from amijax.ui.session import start_at
+from amijax.ui.settled import settled_objective
 
 _SHOWN_STORED = 10
 _CURRENT, _NOMINAL, _FIT = "the current point", "nominal", "the best fit on this machine"
@@ -75,7 +70,7 @@ def page(context: Context) -> None:
         "parabola; profiles follow each parameter until the data refuse it, whatever its shape. "
         "Both go on when you leave this page."
     )
-    objective = _objective(context)
+    objective = settled_objective(context, st.session_state.get("uncertainty_optimizer", "fides"))
     if objective is None:
         return
     request = _asked(context, objective)
@@ -106,26 +101,6 @@ def page(context: Context) -> None:
         )  # fmt: skip
         shown = by_id[chosen]
     _show(context, objective, shown)
-
-
-def _objective(context: Context) -> AmiciObjective | None:
-    """The problem with solver settings that work at nominal; None after a sentence."""
-    model = compiled_model(context.problem)
-    if model is None:
-        return None
-    try:
-        objective = objective_for(context.problem, model)
-    except (DamagedModelError, ProblemError) as error:
-        st.error(str(error))
-        return None
-    optimizer = st.session_state.get("uncertainty_optimizer", "fides")
-    at = point(context.problem, context.choice, view=(optimizer,))
-
-    def settled() -> AmiciObjective:
-        with st.spinner("Trying the solver's settings", show_time=True):
-            return settled_for_fit(objective, context.choice, optimizer)
-
-    return remembered("uncertainty objective", at, settled, latest=3)
 
 
 def _asked(context: Context, objective: AmiciObjective) -> UncertaintyRequest | None:

@@ -256,14 +256,14 @@ def test_a_start_whose_processes_all_end_is_given_up(conversion, monkeypatch, tm
     (tmp_path / "dies.py").write_text(
         "import os, sys\nprint('no memory', file=sys.stderr, flush=True)\nos._exit(3)\n"
     )
-    from amijax.fit import processes
+    from amijax.fit import processes, worker_processes
 
-    real = processes.start_module
+    real = worker_processes.start_module
 
     def dying(_module, **options):
         return real("dies", **options)
 
-    monkeypatch.setattr(processes, "start_module", dying)
+    monkeypatch.setattr(worker_processes, "start_module", dying)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(processes.WorkerError, match=f"ended {MOST_LOST + 1} times.*no memory"):
         quick(conversion, 2, workers=2)

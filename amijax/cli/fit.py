@@ -15,6 +15,7 @@ from amijax.cli.shared import (
     digits_option,
     opened_problem,
     optimizer_option,
+    prepare_for,
     priors_option,
     resume_option,
     scales_option,
@@ -84,6 +85,7 @@ def fit_command(
     1 no start found a point that can be evaluated, or FILE can't be written, 2 wrong use.
     """
     opened = opened_problem(problem, scales=scales)
+    prepare_for(starts)
     from amijax.cluster.errors import ClusterError
     from amijax.fit.multistart import fit
     from amijax.fit.processes import WorkerError

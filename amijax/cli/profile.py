@@ -80,6 +80,7 @@ def profile_command(
         raise click.UsageError("--all and --parameter exclude each other: give one of them.")
     opened = opened_problem(problem, scales=scales)
     theta = point_of(opened, assignments, scaled)
+    prepare_for(2 * (opened.n_parameters if every or not parameters else len(parameters)))
     from amijax.cluster.client import executor_of_setting
     from amijax.cluster.errors import ClusterError
     from amijax.fit.processes import WorkerError

@@ -11,7 +11,7 @@ import click
 from amijax.cluster.client import executor_of_setting
 from amijax.cores import available_cores
 from amijax.logs import unexpected
-from amijax.paths import cache_sentence
+from amijax.paths import cache_sentence, dask_scheduler
 from amijax.precisions import PRECISIONS
 from amijax.problems import (
     DownloadError,
@@ -180,6 +180,14 @@ def tuned_settings(
     name = objective.problem.problem_id
     click.echo(f"{name}: searching settings, about {forecast(objective):.0f} s ...", err=True)
     return tuned(objective, digits, points=own)
+
+
+def prepare_for(n_tasks: int) -> None:
+    """Start the processes of long work now, so that they load while the problem is made ready."""
+    from amijax.fit.worker_processes import prepare_workers
+
+    if n_tasks > 1 and dask_scheduler() is None:
+        prepare_workers(n_tasks)
 
 
 def compiled_objective(problem: Problem) -> AmiciObjective:

@@ -193,6 +193,12 @@ class FitFunction:
         point = self.at(theta)
         return -point.value, -point.gradient
 
+    def gain_of_last(self, n: int) -> float:
+        """How much the best value grew in the last n evaluations, inf if there was none before."""
+        before = [value for k, _, value in self._trace if k <= self.n_evaluations - n]
+        now = self._trace[-1][2] if self._trace else -math.inf
+        return now - before[-1] if before else (math.inf if self._trace else 0.0)
+
     @property
     def seconds(self) -> float:
         """Since it was set up, including what it goes on from."""

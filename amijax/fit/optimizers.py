@@ -56,6 +56,21 @@ class Stage(NamedTuple):
     is_first: bool = True
     is_last: bool = True
 
+    @property
+    def patience(self) -> int:
+        """Evaluations within which llh must grow by more than `least_gain`, or the stage is over.
+
+        Plateaus far from any optimum, and the noise of llh, keep a trust region busy until its
+        limit of iterations (Perelson_Science1996 from some random points: 1000 without a gain). A
+        radius of 1e-15 needs 50 doublings to recover.
+        """
+        return 100 if self.is_last else 15
+
+    def least_gain(self, value: float) -> float:
+        """Growth of a value that counts: what the optimisers themselves take for none."""
+        absolute, relative = (_TOLERANCE, _TOLERANCE) if self.is_last else (_NEAR, _NEAR_RELATIVE)
+        return max(absolute, relative * abs(value))
+
 
 def fides_options(stage: Stage = Stage()) -> dict[str, float]:  # noqa: B008 - it is frozen
     """What fides is told: its own defaults but for stages that others follow or precede."""

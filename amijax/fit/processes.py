@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Generator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import IO
 
 from amijax.fit.streams import HEARTBEAT
 from amijax.fit.work import Answer, Repeatable, Work
+from amijax.fit.worker_processes import WorkerProcess, keep_worker, taken_worker
 from amijax.objective import AmiciObjective
-from amijax.processes import kill_group, start_module
 
 # A task whose processes ended so often is a failed one: it is the task that ends them.
 MOST_LOST = 2
-_SHOWN = 400  # characters of what a process said last
 
 
 class WorkerError(RuntimeError):
@@ -83,7 +78,7 @@ class _Pool[T: Repeatable, A: Answer]:
         self._set_up, self._plan = set_up, plan
         self._tasks = deque(tasks)
         self._lock = threading.Lock()
-        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._workers: set[WorkerProcess] = set()
         self._stopped = False
 
     def serve(self) -> None:
@@ -101,67 +96,54 @@ class _Pool[T: Repeatable, A: Answer]:
         """End all processes."""
         with self._lock:
             self._stopped = True
-            for process in self._processes:
-                kill_group(process)
+            for worker in self._workers:
+                worker.kill()
 
     def _serve_one_process(self) -> None:
         task = self._next()
         if task is None:
             return
-        with tempfile.TemporaryFile() as said:
-            process = self._begin(said)
-            if process is None:
-                return
-            assert process.stdin is not None
-            assert process.stdout is not None
-            any_answer = False
-            try:
-                process.stdin.write(self._set_up)
-                while task is not None:
-                    pickle.dump(task, process.stdin)
-                    process.stdin.flush()
-                    while True:
-                        answer = pickle.load(process.stdout)
-                        any_answer = True
-                        if isinstance(answer, Exception):
-                            raise answer
-                        self.events.put(replace(answer, n_lost=task.n_lost))
-                        if not answer.is_running:
-                            break
-                    task = self._next()
-                process.stdin.close()
-            except (EOFError, OSError, pickle.UnpicklingError):
-                process.wait()
-                if task is not None and not self._stopped:
-                    self._lost(task, any_answer, process.returncode, _last_words(said))
-            finally:
-                self._end(process)
+        worker = self._worker()
+        if worker is None:
+            return
+        is_free = any_answer = False
+        try:
+            worker.begin(self._set_up)
+            while task is not None:
+                worker.send(task)
+                while True:
+                    answer = worker.receive()
+                    any_answer = True
+                    if isinstance(answer, Exception):
+                        raise answer
+                    self.events.put(replace(answer, n_lost=task.n_lost))
+                    if not answer.is_running:
+                        break
+                task = self._next()
+            worker.send(None)
+            is_free = True
+        except (EOFError, OSError, pickle.UnpicklingError):
+            if task is not None and not self._stopped:
+                self._lost(task, any_answer, worker.status, worker.last_words)
+        finally:
+            self._done_with(worker, is_free)
 
-    def _begin(self, said: IO[bytes]) -> subprocess.Popen[bytes] | None:
+    def _worker(self) -> WorkerProcess | None:
         with self._lock:
             if self._stopped:
                 return None
-            process = start_module(
-                "amijax.fit.worker",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                # Linear algebra of matrices as small as these is slower in several threads, and
-                # the other cores have work of their own.
-                environment={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            )
-            self._processes.add(process)
-            return process
+            worker = taken_worker()
+            self._workers.add(worker)
+            return worker
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        kill_group(process)
+    def _done_with(self, worker: WorkerProcess, is_free: bool) -> None:
         with self._lock:
-            self._processes.discard(process)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):  # what was still to be written to a process that is gone
-                    pipe.close()
+            self._workers.discard(worker)
+            is_free = is_free and not self._stopped  # or it was killed
+        if is_free:
+            keep_worker(worker)
+        else:
+            worker.end()
 
     def _next(self) -> T | None:
         with self._lock:
@@ -181,9 +163,3 @@ class _Pool[T: Repeatable, A: Answer]:
                 "`python -m amijax`, or ask for workers=1."
             )
         self.events.put(self._plan.given_up(task, n_lost, f"Given up: {why}. {words}".strip()))
-
-
-def _last_words(said: IO[bytes]) -> str:
-    said.seek(0)
-    lines = said.read().decode(errors="replace").strip().splitlines()
-    return f"It said: {lines[-1][:_SHOWN]}" if lines else ""

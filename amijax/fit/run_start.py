@@ -85,9 +85,13 @@ def run_start(
             comes out.
     """
     reported = time.monotonic()
+    is_named = isinstance(plan.optimizer, str)
+    stage, began = Stage(), 0
 
     def watch(function: FitFunction) -> None:
         nonlocal reported
+        if is_named and _is_stuck(function, stage, began):
+            raise _StuckError
         if time.monotonic() - reported > _REPORT_SECONDS:
             reported = time.monotonic()
             report(function.start(task.index, task.theta_start, "running", ""))
@@ -103,21 +107,36 @@ def run_start(
             theta = task.begun.theta
     end = End("finished", "")
     for i, settings in enumerate(plan.stages):
+        stage = Stage(i == 0 and task.begun is None, i == len(plan.stages) - 1)
+        began = function.n_evaluations
         if i:
             function.use(objective.with_solver(settings))
             # Where these settings fail at the end of the last stage, from the beginning.
             theta = task.theta_start if function.best is None else function.best.theta
-        stage = Stage(i == 0 and task.begun is None, i == len(plan.stages) - 1)
         # The optimum of a line search or a trust region that overflows is judged by its values.
         with np.errstate(all="ignore"):
             end = _optimized(plan.optimizer, function, theta, stage)
     return function.start(task.index, task.theta_start, *end)
 
 
+class _StuckError(Exception):
+    """Neither an optimum nor a way on: raised through the optimiser."""
+
+
+def _is_stuck(function: FitFunction, stage: Stage, began: int) -> bool:
+    if function.n_evaluations - began <= stage.patience:
+        return False
+    value = 0.0 if function.best is None else function.best.value
+    return function.gain_of_last(stage.patience) <= stage.least_gain(value)
+
+
 def _optimized(
     optimizer: str | Optimizer, function: FitFunction, theta: FloatArray, stage: Stage
 ) -> End:
     if isinstance(optimizer, str):
-        return OPTIMIZERS[optimizer](function, theta, stage)
+        try:
+            return OPTIMIZERS[optimizer](function, theta, stage)
+        except _StuckError:
+            return End("stalled", f"llh no longer grew in {stage.patience} evaluations")
     end = optimizer(function, theta)
     return end if isinstance(end, End) else End("finished", "the optimiser returned")

@@ -16,6 +16,7 @@ from amijax.cli.shared import (
     optimizer_option,
     point_of,
     point_options,
+    prepare_for,
     priors_option,
     resume_option,
     table,

@@ -16,8 +16,9 @@ from amijax.fit.checkpoints import Checkpoints, stored_fits
 from amijax.fit.findings import fit_findings
 from amijax.fit.function import FitFunction
 from amijax.fit.optima import optima
-from amijax.fit.optimizers import OPTIMIZERS
+from amijax.fit.optimizers import OPTIMIZERS, End
 from amijax.fit.processes import MOST_LOST
+from amijax.fit.run_start import Plan, Task, run_start
 from amijax.fit.stages import stages_for
 from amijax.fit.start_points import random_points
 
@@ -311,6 +312,29 @@ def test_an_interrupted_start_goes_on_from_its_best_point(conversion):
     assert result.starts[0].seconds > start.seconds
 
 
+def test_a_start_that_gets_nowhere_is_ended(conversion):
+    """A plateau in small steps: each grows a little, as a trust region does far from an optimum."""
+    problem = conversion.problem
+    seen = []
+
+    def creeping(function, theta, stage):
+        seen.append(stage)
+        for k in range(1000):
+            function.at(theta + 1e-13 * k)
+        return End("iteration limit", "")
+
+    bounds = problem.lower_theta, problem.upper_theta
+    for stages, most in (((TIGHT,), 102), ((SolverSettings(), TIGHT), 102 + 22 + 1)):
+        plan = Plan("fides", *bounds, True, stages)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(OPTIMIZERS, "fides", creeping)
+            start = run_start(conversion, plan, Task(0, problem.nominal_theta), lambda _: None)
+        assert start.exit == "stalled"
+        assert "no longer grew in 100 evaluations" in start.message
+        assert 100 < start.n_evaluations <= most
+    assert [stage.is_last for stage in seen] == [True, False, True]
+
+
 def test_a_time_limit_keeps_the_best_points(boehm):
     result = amijax.fit(boehm, 20, workers=1, audit=False, time_limit=1.5)
     assert 0 < len(result.starts) < 20
@@ -362,12 +386,15 @@ def test_a_file_that_is_no_fit_is_a_sentence(tmp_path, text, words):
 def test_stages_are_coarse_then_fine(conversion):
     stages = stages_for(conversion, 6)
     assert 1 <= len(stages) <= 2
-    assert stages_for(conversion, None) == (conversion.solver,)
+    own = conversion.solver
+    assert stages_for(conversion, None) == (replace(own, rtol=1e-6, atol=1e-10), own)
+    assert stages_for(conversion, None, coarse=False) == (own,)
+    for settings in (SolverSettings(rtol=1e-6), replace(own, rtol_fsa=1e-5)):
+        # Coarse already, or searched: nothing is gained.
+        assert stages_for(conversion.with_solver(settings), None) == (settings,)
     found = amijax.tuned(conversion, None)
     assert stages_for(conversion, None, search=True)[-1] == found.settings
     coarse = SolverSettings(rtol=1e-4, atol=1e-8)
-    from amijax.fit.run_start import Plan, Task, run_start
-
     problem = conversion.problem
     lower, upper = quick(conversion, 1).settings.lower, quick(conversion, 1).settings.upper
     theta = random_points(problem, 1, 0, lower, upper)[0]

@@ -53,6 +53,11 @@ if TYPE_CHECKING:
     "defaults; --digits always does.",
 )  # fmt: skip
 @click.option(
+    "--coarse/--no-coarse", default=True,
+    help="Whether starts go most of their way with coarser solver settings, and only the end with "
+    "those above.",
+)  # fmt: skip
+@click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="For all starts; those under way then keep their best point.  [default: none]",
 )  # fmt: skip
@@ -72,6 +77,7 @@ def fit_command(
     optimizer: str,
     digits: float | None,
     search: bool,
+    coarse: bool,
     time_limit: float | None,
     priors: bool,
     resume: bool,
@@ -103,8 +109,8 @@ def fit_command(
             warnings.simplefilter("ignore", TuningWarning)  # it was said
             result = fit(
                 objective, starts, seed=seed, optimizer=optimizer, digits=digits, search=search,
-                priors=priors, time_limit=time_limit, resume=resume, executor=executor_of_setting(),
-                on_progress=_progress_printer(opened.problem_id),
+                coarse=coarse, priors=priors, time_limit=time_limit, resume=resume,
+                executor=executor_of_setting(), on_progress=_progress_printer(opened.problem_id),
             )  # fmt: skip
     except KeyboardInterrupt:
         raise click.ClickException(
@@ -173,7 +179,7 @@ def _as_text(result: FitResult) -> list[str]:
         columns.insert(2, "log prior")
     lines = [
         f"{result.problem_id}: {len(result.starts)} starts with {result.settings.optimizer}, "
-        f"{result.workers}, {result.seconds:.1f} s; {result.settings.stages[-1]}",
+        f"{result.workers}, {result.seconds:.1f} s; {result.settings.stages_in_words}",
         "",
         *table(rows, columns),
     ]

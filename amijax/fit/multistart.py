@@ -57,6 +57,7 @@ def fit(
     priors: bool = True,
     digits: float | None = None,
     search: bool = False,
+    coarse: bool = True,
     executor: TaskExecutor | None = None,
     workers: int | None = None,
     time_limit: float | None = None,
@@ -88,6 +89,9 @@ def fit(
             that is cheaper. If not given, those of the objective.
         search: without digits, whether to look in the same way for the fastest settings whose
             error is no larger than that of AMICI's defaults.
+        coarse: whether each start goes most of its way with coarser settings (rtol 1e-6, atol
+            1e-10, or fewer digits), and only its end with those above. llh and gradient of a
+            result are always those of the last. A callable has one stage.
         executor: where starts run, for example `amijax.DaskExecutor(client)`; on this machine if
             not given.
         workers: starts at a time on this machine: one in this process, several in processes of
@@ -133,7 +137,10 @@ def fit(
     )
     n_workers = available_cores() if workers is None else _whole_number("workers", workers, 1)
     on_progress(FitProgress("settings", None))
-    settings = replace(asked, stages=stages_for(objective, digits, search, check))
+    settings = replace(
+        asked,
+        stages=stages_for(objective, digits, search, coarse and isinstance(optimizer, str), check),
+    )
     run = _Run(
         objective, settings, optimizer, executor, min(n_workers, n_starts), resume, on_progress,
         check,

@@ -20,9 +20,10 @@ from amijax.simulation.residuals import check_normal
 _TOLERANCE = 1e-8
 _GRADIENT = 1e-6
 _ITERATIONS = 1000
-# A stage that another one follows only has to come near: a likelihood-ratio test sees 1.92.
-_NEAR = 1e-3
-_NEAR_RELATIVE = 1e-6
+# A stage that another one follows only has to come near: a likelihood-ratio test sees 1.92. With
+# 1e-3 slow valleys are left to the costlier stage, with 1e-5 noise is climbed (Elowitz, Boehm).
+_NEAR = 1e-4
+_NEAR_RELATIVE = 1e-7
 _LATER_RADIUS = 0.1  # of fides' first step in such a next stage, on the PEtab scale
 
 
@@ -64,7 +65,7 @@ class Stage(NamedTuple):
         limit of iterations (Perelson_Science1996 from some random points: 1000 without a gain). A
         radius of 1e-15 needs 50 doublings to recover.
         """
-        return 100 if self.is_last else 15
+        return 100 if self.is_last else 20
 
     def least_gain(self, value: float) -> float:
         """Growth of a value that counts: what the optimisers themselves take for none."""

@@ -136,6 +136,11 @@ class FitSettings:
     own_starts: FloatArray
     search: bool = False
 
+    @property
+    def stages_in_words(self) -> str:
+        """The solver's settings, in the order of the stages."""
+        return ", then ".join(str(stage) for stage in self.stages)
+
 
 @dataclass(frozen=True, eq=False)
 class FitResult:

@@ -289,5 +289,5 @@ def _settings_in_words(result: FitResult) -> str:
     settings = result.settings
     return (
         f"{settings.optimizer}, {settings.n_starts} starts, seed {settings.seed}, "
-        f"{result.workers}, begun {result.started}"
+        f"{result.workers}, {settings.stages_in_words}, begun {result.started}"
     )

@@ -5,14 +5,14 @@
 Both have AMICI simulate one condition after the other on one core, the same random starts, and
 fides with the same options. Starts of both sides take turns in one process, and CPU time counts, so
 that a busy machine disturbs neither. pyPESTO simulates with the settings that work at nominal
-(AMICI's defaults where they do), ours does so as well ("ours") and with those found by a search,
-for the error of AMICI's defaults or for --digits of the gradient, coarse ones first ("tuned"). Best
-known is the largest llh that any of them found, or the stored reference. The expected time until it
-is found counts starts that don't find it in full.
+(AMICI's defaults where they do); ours does what `amijax.fit` does, which is the same after a coarse
+stage ("ours"), and with settings found by a search, for the error of AMICI's defaults or for
+--digits of the gradient ("tuned"). Best known is the largest llh that any of them found, or the
+stored reference. The expected time until it is found counts starts that don't find it in full.
 
 With --optimizers instead: our optimisers against each other, over problems and seeds. With
---scaling: all starts on one core and on all, wall time. With --stages: coarse settings first
-against the fine ones all along.
+--scaling: all starts on one core and on all, wall time, when processes are to be started first and
+when they wait for work already. With --stages: the coarse stage against the fine one all along.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ import numpy as np
 from common import json_option, number_option, problems_argument
 
 from amijax import AmiciObjective, ProblemError, load_problem
+from amijax.cores import available_cores
 from amijax.fit.multistart import fit
 from amijax.fit.optima import SAME_OPTIMUM
 from amijax.fit.optimizers import OPTIMIZERS, fides_options
@@ -35,6 +36,7 @@ from amijax.fit.run_start import Plan, Task, run_start
 from amijax.fit.solver import settled_for_fit
 from amijax.fit.stages import stages_for
 from amijax.fit.start_points import random_points
+from amijax.fit.worker_processes import end_idle_workers
 from amijax.problems.features import known_features
 from amijax.simulation.settings import SolverChoice
 from amijax.tuning.found import TuningWarning, tuned
@@ -151,12 +153,13 @@ def beside_pypesto(name, n_starts, seeds, limit, digits):
     objective = opened(name)
     problem = objective.problem
     peer = set_up(objective)
+    usual = stages_for(objective, None)
     stages, searched = tuned_stages(objective, digits)
     sides = {"pypesto": Side(), "ours": Side(), "tuned": Side()}
     options = {**fides_options(), "maxtime": limit}
     turns = {
         "pypesto": lambda theta: peer_start(peer, theta, options, None),
-        "ours": lambda theta: our_start(objective, "fides", (objective.solver,), theta, limit),
+        "ours": lambda theta: our_start(objective, "fides", usual, theta, limit),
         "tuned": lambda theta: our_start(objective, "fides", stages, theta, limit),
     }
     for turn in turns.values():  # the first evaluations load and try the model
@@ -262,9 +265,8 @@ def compare_optimizers(problems, n_starts, seeds, limit):
                     for theta in random_points(
                         problem, n_starts, seed, problem.lower_theta, problem.upper_theta
                     ):
-                        side.add(
-                            *our_start(objective, optimizer, (objective.solver,), theta, limit)
-                        )
+                        stages = stages_for(objective, None)
+                        side.add(*our_start(objective, optimizer, stages, theta, limit))
             except ProblemError as error:
                 print(f"{name:26} {optimizer:14} {str(error)[:60]}")
                 del sides[optimizer]
@@ -299,58 +301,75 @@ def compare_optimizers(problems, n_starts, seeds, limit):
 def compare_stages(problems, n_starts, seeds, limit, digits):
     """Coarse settings first against the fine ones all along."""
     rows = []
-    print(f"{'problem':26} {'stages':>6} {'CPU fine':>9} {'both':>9} {'ratio':>6} {'same end':>9}")
+    print(
+        f"{'problem':26} {'CPU fine':>9} {'both':>9} {'ratio':>6} {'median':>7} "
+        f"{'same end':>9} {'better':>7} {'worse':>6} {'only both':>10}"
+    )
     for name in problems:
         objective = opened(name)
         problem = objective.problem
-        stages, _ = tuned_stages(objective, digits)
+        stages = stages_for(objective, digits)
         sides = {"fine": Side(), "both": Side()}
+        chosen = {"fine": stages[-1:], "both": stages}
+        k = 0
         for seed in seeds:
             for theta in random_points(
                 problem, n_starts, seed, problem.lower_theta, problem.upper_theta
             ):
-                sides["fine"].add(*our_start(objective, "fides", stages[-1:], theta, limit))
-                sides["both"].add(*our_start(objective, "fides", stages, theta, limit))
+                for side in ("fine", "both") if k % 2 else ("both", "fine"):
+                    sides[side].add(*our_start(objective, "fides", chosen[side], theta, limit))
+                k += 1
         fine, both = (np.array(side.ends) for side in sides.values())
-        same = int((np.abs(fine - both) <= SAME_OPTIMUM).sum())
-        cpu = {side: sum(values.cpu) for side, values in sides.items()}
-        rows.append({"problem": name, "cpu": cpu, "same": same, "best": [fine.max(), both.max()]})
+        # Starts that only one side can begin say nothing of speed.
+        began = np.isfinite(fine) & np.isfinite(both)
+        cpu = {side: np.array(values.cpu)[began] for side, values in sides.items()}
+        gain = (both - fine)[began]
+        same = int((np.abs(gain) <= SAME_OPTIMUM).sum())
+        better, worse = int((gain > SAME_OPTIMUM).sum()), int((gain < -SAME_OPTIMUM).sum())
+        ratio = cpu["both"].sum() / cpu["fine"].sum()
+        row = {
+            "problem": name, "cpu": {side: float(v.sum()) for side, v in cpu.items()},
+            "ratio": ratio, "median": float(np.median(cpu["both"] / cpu["fine"])), "same": same,
+            "better": better, "worse": worse, "only both": int((np.isfinite(both) & ~began).sum()),
+            "best": [float(fine.max()), float(both.max())],
+        }  # fmt: skip
+        rows.append(row)
         print(
-            f"{name:26} {len(stages):6} {cpu['fine']:9.2f} {cpu['both']:9.2f} "
-            f"{cpu['both'] / cpu['fine']:6.2f} {same:>5}/{len(fine):<3} best {fine.max():.6g} "
-            f"and {both.max():.6g}",
+            f"{name:26} {row['cpu']['fine']:9.2f} {row['cpu']['both']:9.2f} {ratio:6.2f} "
+            f"{row['median']:7.2f} {same:>5}/{began.sum():<3} {better:7} {worse:6} "
+            f"{row['only both']:10}   best {fine.max():.7g} and {both.max():.7g}",
             flush=True,
         )
-    two = [row["cpu"]["both"] / row["cpu"]["fine"] for row in rows]
-    print(f"Geometric mean of the CPU time {geometric_mean(two):.2f}")
+    print(f"Geometric mean of the CPU time {geometric_mean(row['ratio'] for row in rows):.2f}")
     return rows
 
 
 def scaling(problems, n_starts, limit):
-    """Wall time of all starts on one core and on all."""
-    from amijax.cores import available_cores
-
+    """Wall time of all starts on one core and on all, without and with processes that wait."""
     rows = []
     cores = available_cores()
-    print(f"{'problem':26} {'1 process s':>12} {f'{cores} s':>9} {'speed-up':>9}")
+    print(
+        f"{'problem':26} {'1 core s':>9} {f'{cores} cold':>8} {f'{cores} warm':>8} {'speed-up':>16}"
+    )
     for name in problems:
         objective = opened(name)
+        end_idle_workers()
         seconds = {}
-        for workers in (1, cores):
+        for way, workers in (("one", 1), ("cold", cores), ("warm", cores)):
             result = fit(
                 objective, n_starts, workers=workers, resume=False, audit=False, priors=False,
                 time_limit=limit,
             )  # fmt: skip
-            seconds[workers] = result.seconds
+            seconds[way] = result.seconds
         rows.append({"problem": name, "seconds": seconds})
         print(
-            f"{name:26} {seconds[1]:12.2f} {seconds[cores]:9.2f} "
-            f"{seconds[1] / seconds[cores]:9.2f}",
+            f"{name:26} {seconds['one']:9.2f} {seconds['cold']:8.2f} {seconds['warm']:8.2f} "
+            f"{seconds['one'] / seconds['cold']:8.2f}{seconds['one'] / seconds['warm']:8.2f}",
             flush=True,
         )
-    print(
-        f"Geometric mean {geometric_mean(r['seconds'][1] / r['seconds'][cores] for r in rows):.2f}"
-    )
+    for way in ("cold", "warm"):
+        mean = geometric_mean(row["seconds"]["one"] / row["seconds"][way] for row in rows)
+        print(f"{way}: geometric mean {mean:.2f}")
     return rows
 
 

@@ -312,27 +312,33 @@ def test_an_interrupted_start_goes_on_from_its_best_point(conversion):
     assert result.starts[0].seconds > start.seconds
 
 
-def test_a_start_that_gets_nowhere_is_ended(conversion):
+def test_a_start_that_gets_nowhere_is_ended(conversion, monkeypatch):
     """A plateau in small steps: each grows a little, as a trust region does far from an optimum."""
     problem = conversion.problem
+    nominal = problem.nominal_theta
     seen = []
 
     def creeping(function, theta, stage):
         seen.append(stage)
+        function.at(theta)
         for k in range(1000):
-            function.at(theta + 1e-13 * k)
+            function.at(nominal + 1e-13 * k)
         return End("iteration limit", "")
 
-    bounds = problem.lower_theta, problem.upper_theta
-    for stages, most in (((TIGHT,), 102), ((SolverSettings(), TIGHT), 102 + 22 + 1)):
-        plan = Plan("fides", *bounds, True, stages)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(OPTIMIZERS, "fides", creeping)
-            start = run_start(conversion, plan, Task(0, problem.nominal_theta), lambda _: None)
+    monkeypatch.setitem(OPTIMIZERS, "fides", creeping)
+    coarse = SolverSettings()
+    # Alone, after a coarse stage that has climbed to an optimum, and after one that has not.
+    for stages, theta, patience, n in (
+        ((TIGHT,), nominal - 0.1, 100, 102),
+        ((coarse, TIGHT), nominal - 0.1, 10, 10 + 11),
+        ((coarse, TIGHT), nominal, 100, 10 + 101),
+    ):
+        plan = Plan("fides", problem.lower_theta, problem.upper_theta, True, stages)
+        start = run_start(conversion, plan, Task(0, theta), lambda _: None)
         assert start.exit == "stalled"
-        assert "no longer grew in 100 evaluations" in start.message
-        assert 100 < start.n_evaluations <= most
-    assert [stage.is_last for stage in seen] == [True, False, True]
+        assert start.message == f"llh no longer grew in {patience} evaluations"
+        assert start.n_evaluations == pytest.approx(n, abs=2)  # a creep may be noise that grows
+    assert [stage.is_last for stage in seen] == [True, False, True, False, True]
 
 
 def test_a_time_limit_keeps_the_best_points(boehm):

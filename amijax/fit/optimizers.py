@@ -23,7 +23,8 @@ _ITERATIONS = 1000
 # A stage that another one follows only has to come near: a likelihood-ratio test sees 1.92. With
 # 1e-3 slow valleys are left to the costlier stage, with 1e-5 noise is climbed (Elowitz, Boehm).
 _NEAR = 1e-4
-_NEAR_RELATIVE = 1e-7
+_NEAR_RELATIVE = 1e-6
+_PATIENCE, _PATIENCE_NEAR, _PATIENCE_AT_OPTIMUM = 100, 8, 10
 _LATER_RADIUS = 0.1  # of fides' first step in such a next stage, on the PEtab scale
 
 
@@ -57,20 +58,24 @@ class Stage(NamedTuple):
     is_first: bool = True
     is_last: bool = True
 
-    @property
-    def patience(self) -> int:
+    def patience(self, is_at_optimum: bool) -> int:
         """Evaluations within which llh must grow by more than `least_gain`, or the stage is over.
 
-        Plateaus far from any optimum, and the noise of llh, keep a trust region busy until its
-        limit of iterations (Perelson_Science1996 from some random points: 1000 without a gain). A
-        radius of 1e-15 needs 50 doublings to recover.
+        Plateaus far from any optimum, and the noise of llh at one, keep a trust region busy until
+        its limit of iterations, or until 25 radii have been tried. A radius of 1e-15 needs 50
+        doublings to recover, which a single stage is given.
+
+        Args:
+            is_at_optimum: whether the stage before it seems to have found one.
         """
-        return 100 if self.is_last else 20
+        if not self.is_last:
+            return _PATIENCE_NEAR
+        return _PATIENCE_AT_OPTIMUM if is_at_optimum else _PATIENCE
 
     def least_gain(self, value: float) -> float:
         """Growth of a value that counts: what the optimisers themselves take for none."""
         absolute, relative = (_TOLERANCE, _TOLERANCE) if self.is_last else (_NEAR, _NEAR_RELATIVE)
-        return max(absolute, relative * abs(value))
+        return max(absolute, relative * abs(value)) if math.isfinite(value) else absolute
 
 
 def fides_options(stage: Stage = Stage()) -> dict[str, float]:  # noqa: B008 - it is frozen

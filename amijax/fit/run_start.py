@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amijax.fit.function import FitFunction
+from amijax.fit.optima import SAME_OPTIMUM
 from amijax.fit.optimizers import OPTIMIZERS, End, Optimizer, Stage
 from amijax.fit.record import Start, Trace
 from amijax.fit.work import Repeatable
@@ -84,18 +86,7 @@ def run_start(
         report: called a few times a second with the start so far; what it raises ends it, and
             comes out.
     """
-    reported = time.monotonic()
-    is_named = isinstance(plan.optimizer, str)
-    stage, began = Stage(), 0
-
-    def watch(function: FitFunction) -> None:
-        nonlocal reported
-        if is_named and _is_stuck(function, stage, began):
-            raise _StuckError
-        if time.monotonic() - reported > _REPORT_SECONDS:
-            reported = time.monotonic()
-            report(function.start(task.index, task.theta_start, "running", ""))
-
+    watch = _Watch(plan, task, report)
     function = FitFunction(
         objective.with_solver(plan.stages[0]), plan.lower, plan.upper, priors=plan.priors,
         watch=watch,
@@ -108,7 +99,7 @@ def run_start(
     end = End("finished", "")
     for i, settings in enumerate(plan.stages):
         stage = Stage(i == 0 and task.begun is None, i == len(plan.stages) - 1)
-        began = function.n_evaluations
+        watch.begin(stage, function, is_at_optimum=i > 0 and watch.gain(function) > SAME_OPTIMUM)
         if i:
             function.use(objective.with_solver(settings))
             # Where these settings fail at the end of the last stage, from the beginning.
@@ -119,15 +110,47 @@ def run_start(
     return function.start(task.index, task.theta_start, *end)
 
 
+class _Watch:
+    """Sees each evaluation of a start: reports now and then, ends a stage that gets nowhere."""
+
+    def __init__(self, plan: Plan, task: Task, report: Callable[[Start], None]) -> None:
+        self._task, self._report = task, report
+        self._is_named = isinstance(plan.optimizer, str)  # a callable is left alone
+        self._reported = time.monotonic()
+
+    def begin(self, stage: Stage, function: FitFunction, *, is_at_optimum: bool) -> None:
+        """Have a stage begin, near an optimum or who knows where."""
+        self._stage, self._is_at_optimum = stage, is_at_optimum
+        self._began, self._value = function.n_evaluations, -math.inf
+
+    def gain(self, function: FitFunction) -> float:
+        """How much the stage has climbed from its first point; inf if that has no value."""
+        return _value(function) - self._value
+
+    def __call__(self, function: FitFunction) -> None:
+        if function.n_evaluations == self._began + 1:
+            self._value = _value(function)
+        if self._is_named:
+            self._check_gain(function)
+        if time.monotonic() - self._reported > _REPORT_SECONDS:
+            self._reported = time.monotonic()
+            self._report(function.start(self._task.index, self._task.theta_start, "running", ""))
+
+    def _check_gain(self, function: FitFunction) -> None:
+        stage = self._stage
+        # A stage that climbs after all was not at an optimum.
+        patience = stage.patience(self._is_at_optimum and self.gain(function) <= SAME_OPTIMUM)
+        is_long = function.n_evaluations - self._began > patience
+        if is_long and function.gain_of_last(patience) <= stage.least_gain(_value(function)):
+            raise _StuckError(f"llh no longer grew in {patience} evaluations")
+
+
+def _value(function: FitFunction) -> float:
+    return -math.inf if function.best is None else function.best.value
+
+
 class _StuckError(Exception):
     """Neither an optimum nor a way on: raised through the optimiser."""
-
-
-def _is_stuck(function: FitFunction, stage: Stage, began: int) -> bool:
-    if function.n_evaluations - began <= stage.patience:
-        return False
-    value = 0.0 if function.best is None else function.best.value
-    return function.gain_of_last(stage.patience) <= stage.least_gain(value)
 
 
 def _optimized(
@@ -136,7 +159,7 @@ def _optimized(
     if isinstance(optimizer, str):
         try:
             return OPTIMIZERS[optimizer](function, theta, stage)
-        except _StuckError:
-            return End("stalled", f"llh no longer grew in {stage.patience} evaluations")
+        except _StuckError as error:
+            return End("stalled", str(error))
     end = optimizer(function, theta)
     return end if isinstance(end, End) else End("finished", "the optimiser returned")

@@ -6,9 +6,9 @@ Both have AMICI simulate one condition after the other on one core, the same ran
 fides with the same options. Starts of both sides take turns in one process, and CPU time counts, so
 that a busy machine disturbs neither. pyPESTO simulates with the settings that work at nominal
 (AMICI's defaults where they do); ours does what `amijax.fit` does, which is the same after a coarse
-stage ("ours"), and with settings found by a search, for the error of AMICI's defaults or for
---digits of the gradient ("tuned"). Best known is the largest llh that any of them found, or the
-stored reference. The expected time until it is found counts starts that don't find it in full.
+stage ("ours"), and with --tuned also with settings found by a search, for the error of AMICI's
+defaults or for --digits of the gradient. Best known is the largest llh that any of them found, or
+the stored reference. The expected time until it is found counts starts that don't find it in full.
 
 With --optimizers instead: our optimisers against each other, over problems and seeds. With
 --scaling: all starts on one core and on all, wall time, when processes are to be started first and
@@ -43,16 +43,15 @@ from amijax.tuning.found import TuningWarning, tuned
 
 # Whose starts take seconds, and whose optimum some of twenty starts find.
 PROBLEMS = [
+    "Bertozzi_PNAS2020",
+    "Blasi_CellSystems2016",
     "Boehm_JProteomeRes2014",
-    "Borghans_BiophysChem1997",
     "Bruno_JExpBot2016",
-    "Crauste_CellSystems2017",
     "Elowitz_Nature2000",
-    "Fiedler_BMCSystBiol2016",
     "Perelson_Science1996",
-    "Rahman_MBS2016",
-    "Sneyd_PNAS2002",
-    "Zheng_PNAS2012",
+    "Raia_CancerResearch2011",
+    "Schwen_PONE2014",
+    "Zhao_QuantBiol2020",
 ]
 
 
@@ -145,7 +144,7 @@ def tuned_stages(objective, digits):
     return stages, searched
 
 
-def beside_pypesto(name, n_starts, seeds, limit, digits):
+def beside_pypesto(name, n_starts, seeds, limit, with_search, digits):
     """A row of the table, and what is in it."""
     from peers.pypesto_fit import run_start as peer_start
     from peers.pypesto_fit import set_up
@@ -154,14 +153,16 @@ def beside_pypesto(name, n_starts, seeds, limit, digits):
     problem = objective.problem
     peer = set_up(objective)
     usual = stages_for(objective, None)
-    stages, searched = tuned_stages(objective, digits)
-    sides = {"pypesto": Side(), "ours": Side(), "tuned": Side()}
     options = {**fides_options(), "maxtime": limit}
     turns = {
         "pypesto": lambda theta: peer_start(peer, theta, options, None),
         "ours": lambda theta: our_start(objective, "fides", usual, theta, limit),
-        "tuned": lambda theta: our_start(objective, "fides", stages, theta, limit),
     }
+    searched = 0.0
+    if with_search:
+        stages, searched = tuned_stages(objective, digits)
+        turns["tuned"] = lambda theta: our_start(objective, "fides", stages, theta, limit)
+    sides = {side: Side() for side in turns}
     for turn in turns.values():  # the first evaluations load and try the model
         with contextlib.suppress(Exception):
             turn(problem.nominal_theta)
@@ -171,7 +172,8 @@ def beside_pypesto(name, n_starts, seeds, limit, digits):
             problem, n_starts, seed, problem.lower_theta, problem.upper_theta
         ):
             names = list(turns)
-            for side in names[k % 3 :] + names[: k % 3]:
+            first = k % len(names)
+            for side in names[first:] + names[:first]:
                 sides[side].add(*turns[side](theta))
             k += 1
     target = target_of(name, sides.values())
@@ -180,7 +182,6 @@ def beside_pypesto(name, n_starts, seeds, limit, digits):
         "parameters": problem.n_parameters,
         "best": target,
         "searched": searched,
-        "stages": [str(stage) for stage in stages],
         **{
             side: {
                 "reached": values.reached(target),
@@ -200,38 +201,39 @@ def geometric_mean(values):
     return math.exp(statistics.mean(map(math.log, known))) if known else math.nan
 
 
-def compare_with_pypesto(problems, n_starts, seeds, limit, digits):
+def compare_with_pypesto(problems, n_starts, seeds, limit, with_search, digits):
+    """A line for each problem, then geometric means."""
+    ours = ("ours", "tuned") if with_search else ("ours",)
+    sides = ("pypesto", *ours)
+    width = 9 * len(sides)
     print(
-        f"{'problem':26} {'best llh':>12} | {'reached by, of starts':^24} | "
-        f"{'CPU s until reached':^24} | {'ratio':^13} | {'all starts':^13}"
+        f"{'problem':26} {'best llh':>12} | {'reached, of starts':^{width}} | "
+        f"{'CPU s until reached':^{width}} | {'ratio':^{7 * len(ours)}} | all starts"
     )
-    print(
-        f"{'':26} {'':>12} | {'pypesto':>8}{'ours':>8}{'tuned':>8} | "
-        f"{'pypesto':>8}{'ours':>8}{'tuned':>8} | {'ours':>6} {'tuned':>6} | "
-        f"{'ours':>6} {'tuned':>6}"
-    )
+    names = "".join(f"{side:>9}" for side in sides)
+    ratios = "".join(f"{side:>7}" for side in ours)
+    print(f"{'':26} {'':>12} | {names} | {names} | {ratios} | {ratios}")
     rows = []
     for name in problems:
         try:
-            row = beside_pypesto(name, n_starts, seeds, limit, digits)
+            row = beside_pypesto(name, n_starts, seeds, limit, with_search, digits)
         except (ProblemError, RuntimeError, ValueError) as error:
             print(f"{name:26} {type(error).__name__}: {str(error)[:90]}")
             continue
         rows.append(row)
-        peer, ours, best = (row[side] for side in ("pypesto", "ours", "tuned"))
-        total = peer["starts"]
+        peer = row["pypesto"]
         print(
             f"{name:26} {row['best']:12.5g} | "
-            + "".join(f"{side['reached']:>5}/{total:<2}" for side in (peer, ours, best))
+            + "".join(f"{row[side]['reached']:>6}/{peer['starts']:<2}" for side in sides)
             + " | "
-            + "".join(f"{side['until']:8.2f}" for side in (peer, ours, best))
+            + "".join(f"{row[side]['until']:9.3f}" for side in sides)
             + " | "
-            + " ".join(f"{side['until'] / peer['until']:6.2f}" for side in (ours, best))
+            + "".join(f"{row[side]['until'] / peer['until']:7.2f}" for side in ours)
             + " | "
-            + " ".join(f"{side['cpu'] / peer['cpu']:6.2f}" for side in (ours, best)),
+            + "".join(f"{row[side]['cpu'] / peer['cpu']:7.2f}" for side in ours),
             flush=True,
         )
-    for side in ("ours", "tuned"):
+    for side in ours:
         both = [row for row in rows if row["pypesto"]["reached"] and row[side]["reached"]]
         until = geometric_mean(row[side]["until"] / row["pypesto"]["until"] for row in both)
         cpu = geometric_mean(row[side]["cpu"] / row["pypesto"]["cpu"] for row in rows)
@@ -245,8 +247,9 @@ def compare_with_pypesto(problems, n_starts, seeds, limit, digits):
             f"({len(rows)} problems); share of starts that reach it {shares[1]:.2f} against "
             f"{shares[0]:.2f}"
         )
-    searched = sum(row["searched"] for row in rows)
-    print(f"Searching settings took {searched:.0f} s, once for a machine; it is not in the ratios.")
+    if with_search:
+        searched = sum(row["searched"] for row in rows)
+        print(f"Searching settings took {searched:.0f} s, once for a machine; not in the ratios.")
     return rows
 
 
@@ -378,13 +381,14 @@ def scaling(problems, n_starts, limit):
 @number_option("--starts", 20, "Starts for each seed.")
 @number_option("--seeds", 1, "Seeds.")
 @click.option("--limit", default=30.0, show_default=True, help="CPU seconds for one start.")
+@click.option("--tuned", "with_search", is_flag=True, help="With searched settings as well.")
 @click.option("--digits", type=float, help="Of the gradient, for `tuned`.  [default: the error "
     "of AMICI's defaults]")  # fmt: skip
 @click.option("--optimizers", "what", flag_value="optimizers", help="Compare our optimisers.")
 @click.option("--stages", "what", flag_value="stages", help="Compare stages with a single one.")
 @click.option("--scaling", "what", flag_value="scaling", help="One core and all.")
 @json_option
-def main(problems, starts, seeds, limit, digits, what, json_file):
+def main(problems, starts, seeds, limit, with_search, digits, what, json_file):
     """Run a comparison and print its table."""
     warnings.simplefilter("ignore")
     every = range(seeds)
@@ -395,7 +399,7 @@ def main(problems, starts, seeds, limit, digits, what, json_file):
     elif what == "scaling":
         rows = scaling(problems, starts, None)
     else:
-        rows = compare_with_pypesto(problems, starts, every, limit, digits)
+        rows = compare_with_pypesto(problems, starts, every, limit, with_search, digits)
     if json_file is not None:
         json_file.write_text(json.dumps(rows, indent=1))
 

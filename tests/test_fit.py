@@ -18,7 +18,7 @@ from amijax.fit.function import FitFunction
 from amijax.fit.optima import optima
 from amijax.fit.optimizers import OPTIMIZERS, End
 from amijax.fit.processes import MOST_LOST
-from amijax.fit.run_start import Plan, Task, run_start
+from amijax.fit.run_start import Plan, Task, run_start, sharpened
 from amijax.fit.stages import stages_for
 from amijax.fit.start_points import random_points
 
@@ -341,11 +341,77 @@ def test_a_start_that_gets_nowhere_is_ended(conversion, monkeypatch):
     assert [stage.is_last for stage in seen] == [True, False, True, False, True]
 
 
+@pytest.fixture
+def reports(conversion, monkeypatch):
+    """A start of two stages as it was reported after each evaluation; its plan."""
+    monkeypatch.setattr("amijax.fit.run_start._REPORT_SECONDS", 0.0)
+    problem = conversion.problem
+    stages = (SolverSettings(rtol=1e-4, atol=1e-8), TIGHT)
+    plan = Plan("fides", problem.lower_theta, problem.upper_theta, True, stages)
+    seen = []
+    task = Task(0, problem.nominal_theta - 0.1)
+    seen.append(run_start(conversion, plan, task, seen.append))
+    return seen, plan
+
+
+def test_a_start_says_whether_its_llh_is_still_coarse(conversion, reports):
+    seen, plan = reports
+    flags = [start.is_coarse for start in seen]
+    assert flags[0]
+    assert not flags[-1]
+    assert flags == sorted(flags, reverse=True)
+    for start in (seen[1], seen[flags.index(False)], seen[-1]):
+        solver = plan.stages[0 if start.is_coarse else 1]
+        assert start.llh == conversion.with_solver(solver).llh_and_gradient(start.theta)[0]
+
+
+def test_an_interrupted_start_gets_its_sharp_llh_and_goes_on_in_its_stage(conversion, reports):
+    seen, plan = reports
+    flags = [start.is_coarse for start in seen]
+    coarse, sharp = (replace(seen[flags.index(flag) + 1], exit="cancelled") for flag in (1, 0))
+    mended = sharpened(conversion, plan, coarse)
+    assert not mended.is_coarse
+    np.testing.assert_array_equal(mended.theta, coarse.theta)
+    llh, gradient = conversion.with_solver(TIGHT).llh_and_gradient(coarse.theta)
+    assert mended.llh == llh != coarse.llh
+    np.testing.assert_array_equal(mended.gradient, gradient)
+    assert mended.trace.values[-1] == llh
+    assert (np.diff(mended.trace.values) > 0).all()
+    assert sharpened(conversion, plan, sharp) is sharp
+    for begun, is_coarse in ((coarse, True), (sharp, False)):
+        again = []
+        end = run_start(conversion, plan, Task(0, begun.theta_start, begun), again.append)
+        assert again[0].is_coarse == is_coarse
+        assert end.llh == pytest.approx(seen[-1].llh, abs=LLH)
+        assert end.n_evaluations > begun.n_evaluations
+
+
+def test_a_fit_that_was_cancelled_in_its_coarse_stage_says_so(conversion, monkeypatch):
+    monkeypatch.setattr("amijax.fit.run_start._REPORT_SECONDS", 0.0)
+    found = []
+
+    def stop(progress):
+        if progress.result is not None and progress.result.starts:
+            found.append(progress.result)
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        quick(conversion, 1, on_progress=stop)
+    [kept] = stored_fits(conversion)
+    assert kept.best.exit == "cancelled"
+    assert kept.best.is_coarse
+    assert "coarse" in {finding.code for finding in fit_findings(kept)}
+    whole = quick(conversion, 1)
+    assert not whole.best.is_coarse
+    assert "coarse" not in {finding.code for finding in fit_findings(whole)}
+
+
 def test_a_time_limit_keeps_the_best_points(boehm):
     result = amijax.fit(boehm, 20, workers=1, audit=False, time_limit=1.5)
     assert 0 < len(result.starts) < 20
     assert result.best is not None
     assert result.starts[-1].exit == "time limit"
+    assert not any(start.is_coarse for start in result.starts)
     assert not result.is_complete
     assert "interrupted" in {finding.code for finding in fit_findings(result)}
 

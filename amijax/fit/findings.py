@@ -18,8 +18,8 @@ _NAMED = 4  # parameters that a sentence names
 def fit_findings(result: FitResult) -> tuple[Finding, ...]:
     """Warnings about a fit, the gravest first; codes are for programs.
 
-    `no-point`, `interrupted`, `gradient-wrong`, `gradient-inexact` (wrong by less than matters),
-    `gradient-unproven`, `below-reference`, `found-once`, `on-bound`, `not-converged`,
+    `no-point`, `interrupted`, `coarse`, `gradient-wrong`, `gradient-inexact` (wrong by less than
+    matters), `gradient-unproven`, `below-reference`, `found-once`, `on-bound`, `not-converged`,
     `failed-starts`.
     """
     return tuple(_found(result))
@@ -38,6 +38,13 @@ def _found(result: FitResult) -> Iterator[Finding]:
         reason = next((start.message for start in result.failed), "")
         yield _warning("no-point", f"No start found a point that can be evaluated. {reason}")
         return
+    if best.is_coarse:
+        yield _warning(
+            "coarse",
+            f"The best start was interrupted in its first stage, with {result.settings.stages[0]}: "
+            "its llh and gradient are no more exact than that. The same fit goes on from here, to "
+            f"{result.settings.stages[-1]}.",
+        )
     yield from _of_audit(result)
     if result.reference_llh is not None and best.llh < result.reference_llh - SAME_OPTIMUM:
         yield _warning(

@@ -129,15 +129,21 @@ class FitFunction:
             )
         ]
 
-    def use(self, objective: AmiciObjective) -> None:
+    def use(self, objective: AmiciObjective, best: FloatArray | None = None) -> None:
         """Simulate with other settings from now on; the best point is evaluated with them first,
         since values of different settings can't be compared; the trace loses those that only
         the other settings had.
+
+        Args:
+            objective: the problem with these settings.
+            best: the best point of a start that this one goes on from.
         """
         self.objective = objective.with_num_threads(1).with_executor(None)
-        before, self.best, self._last, self._last_residuals = self.best, None, None, None
-        if before is not None:
-            value = self.at(before.theta).value
+        if self.best is not None:
+            best = self.best.theta
+        self.best, self._last, self._last_residuals = None, None, None
+        if best is not None:
+            value = self.at(best).value
             self._trace = [step for step in self._trace if step[2] < value]
             if math.isfinite(value):
                 self._trace.append((self.n_evaluations, self.seconds, value))

@@ -20,7 +20,7 @@ from amijax.fit.on_cluster import TaskExecutor, in_tasks
 from amijax.fit.optimizers import OPTIMIZERS, Optimizer, check_least_squares
 from amijax.fit.processes import in_processes
 from amijax.fit.record import FitResult, FitSettings, Start, Trace
-from amijax.fit.run_start import Plan, Task
+from amijax.fit.run_start import Plan, Task, sharpened
 from amijax.fit.stages import stages_for
 from amijax.fit.start_points import Bounds, checked_bounds, checked_points, random_points
 from amijax.fit.streams import in_threads
@@ -286,7 +286,10 @@ class _Run:
         """Starts under way stay as they are."""
         for i, start in self._starts.items():
             if start.exit == "running":
-                self._starts[i] = replace(start, exit=exit, message=message)
+                ended = replace(start, exit=exit, message=message)
+                if exit == "time limit":  # who cancels does not wait for another simulation
+                    ended = sharpened(self._objective, self._plan, ended)
+                self._starts[i] = ended
                 if self._checkpoints is not None:
                     self._checkpoints.save(self._starts[i])
 

@@ -69,6 +69,8 @@ class Start(Answer):
         message: the same in the optimiser's words; a sentence with what to do if it failed.
         failures: points that could not be evaluated, the commonest reason first.
         trace: the best value over time.
+        is_coarse: whether llh and gradient are still those of a coarser stage: the start was
+            interrupted before its last one.
     """
 
     index: int
@@ -85,6 +87,7 @@ class Start(Answer):
     message: str
     failures: tuple[FailedPoints, ...]
     trace: Trace
+    is_coarse: bool = False
 
     @property
     def value(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,19 +86,21 @@ def run_start(
         report: called a few times a second with the start so far; what it raises ends it, and
             comes out.
     """
+    begun = task.begun
+    # One that was interrupted in its last stage is there already.
+    stages = plan.stages if begun is None or begun.is_coarse else plan.stages[-1:]
     watch = _Watch(plan, task, report)
     function = FitFunction(
-        objective.with_solver(plan.stages[0]), plan.lower, plan.upper, priors=plan.priors,
-        watch=watch,
-    )  # fmt: skip
+        objective.with_solver(stages[0]), plan.lower, plan.upper, priors=plan.priors, watch=watch
+    )
     theta = task.theta_start
-    if task.begun is not None:
-        function.go_on_from(task.begun)
-        if task.begun.has_point:
-            theta = task.begun.theta
+    if begun is not None:
+        function.go_on_from(begun)
+        if begun.has_point:
+            theta = begun.theta
     end = End("finished", "")
-    for i, settings in enumerate(plan.stages):
-        stage = Stage(i == 0 and task.begun is None, i == len(plan.stages) - 1)
+    for i, settings in enumerate(stages):
+        stage = Stage(i == 0 and begun is None, i == len(stages) - 1)
         watch.begin(stage, function, is_at_optimum=i > 0 and watch.gain(function) > SAME_OPTIMUM)
         if i:
             function.use(objective.with_solver(settings))
@@ -108,6 +110,16 @@ def run_start(
         with np.errstate(all="ignore"):
             end = _optimized(plan.optimizer, function, theta, stage)
     return function.start(task.index, task.theta_start, *end)
+
+
+def sharpened(objective: AmiciObjective, plan: Plan, start: Start) -> Start:
+    """An interrupted start with llh and gradient of the last stage's settings at its best point."""
+    if not start.is_coarse or not start.has_point:
+        return start
+    function = FitFunction(objective, plan.lower, plan.upper, priors=plan.priors)
+    function.go_on_from(start)
+    function.use(objective.with_solver(plan.stages[-1]), start.theta)
+    return function.start(start.index, start.theta_start, start.exit, start.message)
 
 
 class _Watch:
@@ -134,7 +146,8 @@ class _Watch:
             self._check_gain(function)
         if time.monotonic() - self._reported > _REPORT_SECONDS:
             self._reported = time.monotonic()
-            self._report(function.start(self._task.index, self._task.theta_start, "running", ""))
+            start = function.start(self._task.index, self._task.theta_start, "running", "")
+            self._report(replace(start, is_coarse=not self._stage.is_last))
 
     def _check_gain(self, function: FitFunction) -> None:
         stage = self._stage

@@ -170,7 +170,7 @@ def _as_text(result: FitResult) -> list[str]:
             f"{start.gradient_norm:.1e}",
             start.n_evaluations,
             f"{start.seconds:.1f}",
-            start.exit,
+            start.state,
         ]
         for start in result.ordered
     ]

@@ -105,6 +105,11 @@ class Start(Answer):
         return self.exit not in ("running", "cancelled", "time limit")
 
     @property
+    def state(self) -> str:
+        """How it ended, or that it is under way, and whether its llh is still coarse."""
+        return f"{self.exit}, coarse" if self.is_coarse else self.exit
+
+    @property
     def has_point(self) -> bool:
         """Whether at least one point could be evaluated."""
         return math.isfinite(self.value)
@@ -209,7 +214,7 @@ class FitResult:
                     str(start.index),
                     [
                         number(start.value, ".9g"), number(start.llh, ".9g"),
-                        number(self.ordered[0].value - start.value, ".2g"), start.exit,
+                        number(self.ordered[0].value - start.value, ".2g"), start.state,
                     ],
                 )
                 for start in self.ordered

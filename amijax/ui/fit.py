@@ -140,8 +140,8 @@ def _asked(context: Context) -> FitRequest | None:
                 "Digits of the gradient", [_AS_SET, _AS_DEFAULTS, *map(str, range(2, 9))],
                 key="fit_digits", persist_state="session", width=280,
                 help="For other than the solver's, the fastest settings are searched first, which "
-                "takes as long as some 500 gradients, once; the fit begins with coarser ones where "
-                "that saves time.",
+                "takes as long as some 500 gradients, once. Starts always go most of the way with "
+                "coarser settings.",
             )  # fmt: skip
             priors = False
             if objective_priors(problem):

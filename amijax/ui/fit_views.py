@@ -221,7 +221,7 @@ def _starts(result: FitResult) -> None:
             ],
             "evaluations": [start.n_evaluations for start in starts],
             "seconds": [start.seconds for start in starts],
-            "exit": [start.exit for start in starts],
+            "exit": [start.state for start in starts],
             "in words": [_in_words(start) for start in starts],
         },
         index=pd.Index([start.index for start in starts], name="start"),

@@ -47,7 +47,6 @@ PROBLEMS = [
     "Blasi_CellSystems2016",
     "Boehm_JProteomeRes2014",
     "Bruno_JExpBot2016",
-    "Elowitz_Nature2000",
     "Perelson_Science1996",
     "Raia_CancerResearch2011",
     "Schwen_PONE2014",

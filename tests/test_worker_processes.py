@@ -129,8 +129,11 @@ class Who(Answer):
 @dataclass(frozen=True)
 class Plan:
     ends: bool = True
+    fault: Exception | None = None
 
     def run(self, objective, task, report):
+        if self.fault is not None:
+            raise self.fault
         while not self.ends:
             report(Who(os.getpid(), objective.problem.problem_id, True))
             signal.pause()
@@ -166,3 +169,9 @@ def test_closing_ends_the_process_in_the_middle_of_its_work(conversion, work):
     stream.close()
     with pytest.raises(ProcessLookupError):
         os.kill(answer.pid, 0)
+
+
+def test_what_a_task_raises_comes_out_and_is_not_taken_for_a_lost_process(conversion, work):
+    plan = work.Plan(fault=FileNotFoundError("no such file"))
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        list(in_processes(conversion, plan, [work.task()], 1))

@@ -70,6 +70,14 @@ def in_processes[T: Repeatable, A: Answer](
             thread.join()
 
 
+class _FaultError(Exception):
+    """A task raised something, in a process that goes on."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 class _Pool[T: Repeatable, A: Answer]:
     """What is still to be done, and who does it."""
 
@@ -115,13 +123,15 @@ class _Pool[T: Repeatable, A: Answer]:
                     answer = worker.receive()
                     any_answer = True
                     if isinstance(answer, Exception):
-                        raise answer
+                        raise _FaultError(answer)
                     self.events.put(replace(answer, n_lost=task.n_lost))
                     if not answer.is_running:
                         break
                 task = self._next()
             worker.send(None)
             is_free = True
+        except _FaultError as error:  # not to be taken for a process that ended
+            raise error.fault from None
         except (EOFError, OSError, pickle.UnpicklingError):
             if task is not None and not self._stopped:
                 self._lost(task, any_answer, worker.status, worker.last_words)

@@ -1,7 +1,8 @@
 """Work in the background: its state, waiting for it, cancelling and sharing it, and its end.
 
 A job has a thread of its own, which works itself or follows a process. Who asks for what another
-one asked for already gets the same job. All jobs are cancelled when Python ends.
+one asked for already gets the same job. All jobs are cancelled when Python ends, and none begins
+then.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,9 +23,9 @@ from amijax.fair_queue import FairQueue
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
-# Seconds that jobs get to stop when Python ends, at most: as long as the simulation under way. A
-# thread that comes back from AMICI's C++ after that is ended inside it, which aborts the process
-# ("FATAL: exception not rethrown", exit status 134) until Python 3.14.
+# Seconds that jobs and others' threads get to stop when Python ends, at most: as long as the
+# simulation under way. A thread that comes back from C++ of AMICI or JAX after that is ended inside
+# it, which aborts the process ("FATAL: exception not rethrown", exit status 134) until Python 3.14.
 _FAREWELL = 60.0
 _QUEUE_SECONDS = 0.2  # between looks at a job that waits
 _NICENESS = 10
@@ -106,8 +107,15 @@ class Job[P: Progress](ABC):
                 it has ended, unlike what the job itself holds.
         """
         with _live_lock:
+            if _is_ending.is_set():
+                self._is_cancelled.set()
+                work = _too_late
             _live.add(self)
-        threading.Thread(target=self._run, args=(work,), name=self._name, daemon=True).start()
+            _threads[:] = [thread for thread in _threads if thread.is_alive()]
+            _threads.append(
+                threading.Thread(target=self._run, args=(work,), name=self._name, daemon=True)
+            )
+            _threads[-1].start()
 
     def _elapsed(self) -> float:
         return (self._ended or time.monotonic()) - self._started
@@ -306,19 +314,41 @@ class Registry[J: Job]:
             return tuple(self._jobs.values())
 
 
+def wait_at_end(threads: Callable[[], Iterable[threading.Thread]]) -> None:
+    """Have Python wait, before it ends, for daemon threads of others that may be inside C++.
+
+    Args:
+        threads: those that are alive, asked for when Python ends. Whoever started them must have
+            told them to stop by then: they are waited for a minute, jobs included.
+    """
+    _others[threads] = None
+
+
 _live: set[Job] = set()
+_threads: list[threading.Thread] = []  # theirs, and of some that are over
 _live_lock = threading.Lock()
+_is_ending = threading.Event()
+_others: dict[Callable[[], Iterable[threading.Thread]], None] = {}  # each once, in order
+
+
+def _too_late() -> State:
+    """What a job does that is started while Python ends."""
+    raise CancelledError
 
 
 @atexit.register
-def _cancel_all() -> None:
+def _end_all() -> None:
     """Stop all jobs: processes would outlive us, and a thread that is inside AMICI when Python
-    ends can bring it down.
+    ends can bring it down. One whose job is over may still be inside a destructor of what its work
+    held.
     """
     with _live_lock:
+        _is_ending.set()
         jobs = list(_live)
     for job in jobs:
         job.cancel()
     deadline = time.monotonic() + _FAREWELL
-    for job in jobs:
-        job.wait(max(0.0, deadline - time.monotonic()))
+    for threads in (lambda: _threads, *_others):
+        for thread in list(threads()):
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))

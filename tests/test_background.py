@@ -141,6 +141,50 @@ def test_python_waits_for_the_work_under_way_when_it_ends():
     assert done.stdout == "over\n"
 
 
+def test_python_waits_for_what_a_job_s_work_held():
+    # JAX's programs and AMICI's solvers are freed after the job is over, in its thread.
+    code = (
+        "import sys, threading, time; sys.path.insert(0, 'tests')\n"
+        "from test_background import Waiter\n"
+        "class Held:\n"
+        "    def __del__(self):\n"
+        "        time.sleep(1)  # a destructor in C++\n"
+        "        print('freed', flush=True)\n"
+        "go_on = threading.Event()\n"
+        "job = Waiter(lambda held=Held(): go_on.wait() and 'done')\n"
+        "go_on.set()\n"
+        "job.wait()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "freed\n"
+
+
+def test_python_waits_for_threads_of_others_and_begins_nothing_new_when_it_ends():
+    # As a page's script, which is a daemon thread and may be inside AMICI or JAX.
+    code = (
+        "import sys, threading, time; sys.path.insert(0, 'tests')\n"
+        "from test_background import Waiter\n"
+        "from amijax.background import wait_at_end\n"
+        "first = Waiter()\n"
+        "def script():\n"
+        "    print(first.wait().state, flush=True)  # which Python's end cancels\n"
+        "    print(Waiter(lambda: 'done').wait().state, flush=True)\n"
+        "    time.sleep(1)  # C++, which can't be interrupted\n"
+        "    print('over', flush=True)\n"
+        "thread = threading.Thread(target=script, daemon=True)\n"
+        "thread.start()\n"
+        "wait_at_end(lambda: [thread, threading.current_thread()])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split() == ["cancelled", "cancelled", "over"]
+
+
 def test_work_that_nobody_waits_for_any_more_ends_and_the_next_one_follows():
     turns = OneAtATime("test")
     started, ends = threading.Event(), []

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+from streamlit.testing.v1 import AppTest
 
 from amijax import get_model, load_problem
 from amijax.audit.jax_export_internals import exported_llh, exported_model
@@ -28,7 +29,7 @@ from amijax.jax_internals import host_callback
 from amijax.models import amici_internals
 from amijax.models.ctypes_internals import unloader
 from amijax.models.source import model_source
-from amijax.ui.streamlit_internals import is_history_navigation
+from amijax.ui.streamlit_internals import is_history_navigation, script_threads
 
 ROOT = Path(__file__).parents[1]
 
@@ -277,3 +278,18 @@ def test_is_history_navigation():
     with contract(is_history_navigation):
         assert is_history_navigation() is False  # outside of a page
         assert ScriptRunContext.__dataclass_fields__["is_history_navigation"].default is False
+
+
+def _tell_threads(found):
+    import threading
+
+    from amijax.ui.streamlit_internals import script_threads
+
+    found.append(threading.current_thread() in script_threads())
+
+
+def test_script_threads():
+    with contract(script_threads):
+        found: list[bool] = []
+        AppTest.from_function(_tell_threads, args=(found,)).run()
+        assert found == [True]

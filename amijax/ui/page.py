@@ -8,12 +8,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from amijax._version import __version__
+from amijax.background import wait_at_end
 from amijax.precisions import Precision
 from amijax.problems import Problem
 from amijax.ui import links, picker, repair, style
 from amijax.ui.context import Context
 from amijax.ui.session import carry_over, current, start_at
 from amijax.ui.solver_settings import SOLVER_KEYS, choose
+from amijax.ui.streamlit_internals import script_threads
 
 _ICON = Path(__file__).with_name("icon.svg")
 PAGES = (
@@ -38,6 +40,7 @@ _X64_HELP = (
 
 def begin(title: str) -> Context:
     """Set the page up, draw the sidebar, and open the chosen problem; every page's first call."""
+    wait_at_end(script_threads)
     # An own file: every browser would ask a server of Google for one of Streamlit's page icons.
     st.set_page_config(page_title=f"{title} · amijax", page_icon=_ICON, layout="wide")
     style.apply()

@@ -70,6 +70,15 @@ def start_server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def server(start_server):
+    """A server that finds the tests' compiled models; all tests that need no own one share it.
+
+    Modules have what they need compiled and computed first, in a fixture of the same name.
+    """
+    return start_server()
+
+
+@pytest.fixture(scope="session")
 def chromium():
     """A browser; skips where Playwright or Chromium is missing."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

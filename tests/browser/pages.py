@@ -162,6 +162,26 @@ def html_table(page, name):
     return page.evaluate(_HTML_TABLE, name)
 
 
+# Whether the page is drawn in a scheme's colours.
+_HAS_SCHEME = """scheme => {
+  const colour = getComputedStyle(document.querySelector('.stApp')).backgroundColor;
+  const sum = colour.match(/[0-9]+/g).slice(0, 3).reduce((all, part) => all + Number(part), 0);
+  return scheme === 'dark' ? sum < 150 : sum > 600;
+}"""
+
+
+def has_scheme(page, scheme):
+    """Wait until the page has the background of a colour scheme, light or dark."""
+    page.wait_for_function(_HAS_SCHEME, arg=scheme)
+
+
+def change_scheme(page, scheme):
+    """Have the system ask for another colour scheme, and wait until the page has followed."""
+    page.emulate_media(color_scheme=scheme)
+    has_scheme(page, scheme)
+    idle(page)
+
+
 def idle(page):
     """Wait until the script is not running."""
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")

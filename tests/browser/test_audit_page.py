@@ -2,19 +2,18 @@
 
 import pytest
 
-from pages import no_traceback, table
+from pages import change_scheme, no_traceback, table
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
-    return start_server()
+def server(server, conversion):  # noqa: ARG001 - compiled beforehand
+    return server
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_page_s_line_leads_to_every_entry(server, new_page, scheme):
-    page = new_page(server + "/?problem=Conversion_Reaction", scheme)
+def test_the_first_page_s_line_leads_to_every_entry_in_both_themes(server, new_page):
+    page = new_page(server + "/?problem=Conversion_Reaction", "dark")
     line = page.locator(".st-key-audit_line")
     line.get_by_text("llh confirmed by").wait_for()
     line.get_by_role("link", name="Entry by entry").click()
@@ -22,5 +21,7 @@ def test_the_first_page_s_line_leads_to_every_entry(server, new_page, scheme):
     rows = table(page, "audit_table_grid")
     assert rows["k1"]["verdict"] == "right"
     assert {row["verdict"] for row in rows.values()} == {"right"}
-    page.locator(".st-key-audit_chart .main-svg").first.wait_for()
-    no_traceback(page)
+    for scheme in ("dark", "light"):
+        change_scheme(page, scheme)
+        page.locator(".st-key-audit_chart .main-svg").first.wait_for()
+        no_traceback(page)

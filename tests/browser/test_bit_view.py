@@ -11,7 +11,7 @@ from amijax.comparison import compare_precisions
 from amijax.precision import study_precision
 from amijax.simulation.settings import SolverChoice
 from amijax.ui.digit_view import most_different
-from pages import no_traceback, until
+from pages import idle, no_traceback, resize, until
 
 pytestmark = pytest.mark.browser
 
@@ -25,10 +25,10 @@ CUT = """() => [...document.querySelectorAll(".st-key-bits_of_parameter *")]
 
 
 @pytest.fixture(scope="module")
-def server(start_server, conversion):
+def server(server, conversion):
     theta = conversion.problem.nominal_theta
     study_precision(settle(conversion, theta, SolverChoice()).objective, theta)
-    return start_server()
+    return server
 
 
 def test_a_bit_is_flipped(server, new_page, conversion):
@@ -42,10 +42,10 @@ def test_a_bit_is_flipped(server, new_page, conversion):
         box.click()
         theta = flip_bit(theta, position)
         until(page, lambda theta=theta: theta_of(page, name) == theta)
+    idle(page)
     assert page.locator("[data-bit]").count() == 64 + 32
     for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function("w => document.documentElement.clientWidth <= w", arg=width)
+        resize(page, width)
         assert page.evaluate(CUT) == [], width
     no_traceback(page)
 

@@ -15,10 +15,10 @@ MODE = ".st-key-solver_mode"
 
 
 @pytest.fixture(scope="module")
-def server(start_server, objective_of):
+def server(server, objective_of):
     objective_of("Harvested_Stock")  # compiled beforehand
     rmtree(cache_dir() / "tuning", ignore_errors=True)  # searches of earlier runs
-    return start_server()
+    return server
 
 
 def test_a_wrong_gradient_gets_settings_that_mend_it(server, new_page):

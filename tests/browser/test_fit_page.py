@@ -2,19 +2,18 @@
 
 import pytest
 
-from pages import no_traceback
+from pages import change_scheme, no_traceback
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
-    return start_server()
+def server(server, conversion):  # noqa: ARG001 - compiled beforehand
+    return server
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_fit_goes_on_over_a_reload_and_becomes_the_current_point(server, new_page, scheme):
-    page = new_page(server + "/fit?problem=Conversion_Reaction", scheme)
+def test_a_fit_goes_on_over_a_reload_and_becomes_the_current_point(server, new_page):
+    page = new_page(server + "/fit?problem=Conversion_Reaction", "dark")
     starts = page.locator(".st-key-fit_starts input")
     starts.fill("2")
     starts.press("Enter")
@@ -26,7 +25,10 @@ def test_a_fit_goes_on_over_a_reload_and_becomes_the_current_point(server, new_p
     page.get_by_text("48.59").first.wait_for()
     no_traceback(page)
     page.get_by_role("radio", name="Points").or_(page.get_by_role("button", name="Points")).click()
-    page.locator(".st-key-fit_points_chart .main-svg").first.wait_for()
+    for scheme in ("dark", "light"):
+        change_scheme(page, scheme)
+        page.locator(".st-key-fit_points_chart .main-svg").first.wait_for()
+        no_traceback(page)
     page.get_by_role("button", name="Make this the current point").click()
     page.get_by_text("of the fit is the current point").wait_for()
     page.get_by_role("link", name="What if").click()

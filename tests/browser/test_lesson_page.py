@@ -4,7 +4,7 @@ import pytest
 
 from amijax.lesson import STEPS
 from amijax.problems import list_problems
-from pages import cut_numbers, idle, no_traceback, resize, until
+from pages import change_scheme, cut_numbers, idle, no_traceback, resize, until
 
 pytestmark = pytest.mark.browser
 
@@ -13,11 +13,11 @@ SIZES = ((1280, 720), (1920, 1080))
 
 
 @pytest.fixture(scope="module")
-def server(start_server, objective_of):
+def server(server, objective_of):
     for info in list_problems():
         if info.source == "embedded":
             objective_of(info.problem_id)
-    return start_server()
+    return server
 
 
 def at_step(page, step):
@@ -34,15 +34,15 @@ def give_up(page):
     idle(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_from_first_to_last_by_keyboard_with_nothing_cut(server, new_page, scheme):
-    page = new_page(f"{server}/lesson?step=1&projector=true", scheme)
+def test_from_first_to_last_by_keyboard_with_nothing_cut_in_both_themes(server, new_page):
+    page = new_page(f"{server}/lesson?step=1&projector=true", "dark")
     for step in STEPS:
         at_step(page, step)
         assert not page.locator("[data-testid='stSidebar']").is_visible()
         assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 20
         give_up(page)
-        for width, height in SIZES:
+        for scheme, (width, height) in zip(("dark", "light"), SIZES, strict=True):
+            change_scheme(page, scheme)
             resize(page, width, height)
             until(page, lambda: not cut_numbers(page))
             wide = "document.querySelector('[data-testid=stMain]')"

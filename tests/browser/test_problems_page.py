@@ -1,7 +1,5 @@
 """The page of all problems: a check that survives leaving, and an upload, in a real browser."""
 
-from pathlib import Path
-
 import pytest
 
 from amijax.checks.check import known_results
@@ -11,12 +9,11 @@ from pages import click_row, idle, rerun, until
 pytestmark = pytest.mark.browser
 
 TABLE = ".st-key-problems_table_wide"
-EMBEDDED = Path(__file__).parents[2] / "amijax" / "problems" / "embedded"
 
 
 @pytest.fixture(scope="module")
-def server(start_server, conversion):  # noqa: ARG001 - compiled beforehand
-    return start_server()
+def server(server, conversion):  # noqa: ARG001 - compiled beforehand
+    return server
 
 
 def test_a_check_goes_on_while_other_pages_are_visited(server, new_page):
@@ -33,18 +30,6 @@ def test_a_check_goes_on_while_other_pages_are_visited(server, new_page):
     until(page, lambda: known_results().get("Conversion_Reaction") != before)
     page.get_by_role("link", name="Problems").click()
     page.get_by_text("The latest run checked 1").wait_for()
-    assert page.locator("[data-testid='stException']").count() == 0
-
-
-def test_an_upload_is_checked_and_opened(server, new_page):
-    page = new_page(server + "/collection")
-    files = [str(path) for path in sorted((EMBEDDED / "Conversion_Reaction").iterdir())]
-    page.locator(".st-key-upload input").set_input_files(files)
-    page.get_by_text("finds nothing to object to").wait_for()
-    page.locator(".st-key-open_problem a").click()
-    page.locator(".st-key-gradient_chart").wait_for()
-    idle(page)
-    page.locator(".st-key-gradient_chart").get_by_text("background_B").first.wait_for()
     assert page.locator("[data-testid='stException']").count() == 0
 
 

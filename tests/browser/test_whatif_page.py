@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pages import idle, no_traceback, rerun, until
+from pages import change_scheme, idle, no_traceback, rerun, until
 
 pytestmark = pytest.mark.browser
 
@@ -18,8 +18,8 @@ LISTENS = """chart => document.querySelector(`${chart} .js-plotly-plot`)
 
 
 @pytest.fixture(scope="module")
-def server(start_server, boehm):  # noqa: ARG001 - compiled beforehand
-    return start_server()
+def server(server, boehm):  # noqa: ARG001 - compiled beforehand
+    return server
 
 
 def llh(page):
@@ -126,9 +126,8 @@ def test_the_exported_script_runs_by_itself(server, new_page, tmp_path):
             assert float(text) == pytest.approx(value, rel=1e-9)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_in_both_themes(server, new_page, scheme):
-    page = new_page(f"{server}/whatif", scheme)
+def test_every_view_in_both_themes(server, new_page):
+    page = new_page(f"{server}/whatif", "dark")
     ready(page)
     move_slider(page, "k_phos", 0.91)
     for view, chart in (
@@ -138,8 +137,10 @@ def test_every_view_in_both_themes(server, new_page, scheme):
         ("Trajectories", "trajectories_chart"),
     ):
         show(page, view)
-        page.locator(f".st-key-{chart} .main-svg").first.wait_for()
-    no_traceback(page)
+        for scheme in ("dark", "light"):
+            change_scheme(page, scheme)
+            page.locator(f".st-key-{chart} .main-svg").first.wait_for()
+            no_traceback(page)
 
 
 def test_a_malformed_link_is_a_sentence(server, new_page):

@@ -1,5 +1,6 @@
 """Jobs in the background: how they end, who shares them, and that none outlives Python."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amijax.background import CancelledError, Job, OneAtATime, Progress, Registry
+from amijax.background import CancelledError, Job, OneAtATime, Progress, Registry, be_nice
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,6 +105,23 @@ def test_of_jobs_that_are_over_the_latest_are_remembered():
     assert len(registry.values()) <= 35
     going_on.cancel()
     going_on.wait(60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_what_is_nice_once_and_again_is_as_nice_as_once():
+    # As a job, and the process of a witness that it starts.
+    found = []
+
+    def work():
+        for _ in range(2):
+            be_nice()
+            found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return "done"
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    Waiter(work).wait(60)
+    assert found[0] == found[1] >= before
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_jobs_are_cancelled_when_python_ends():

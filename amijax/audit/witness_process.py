@@ -6,7 +6,6 @@ The process reads a pickled request, which this package wrote, and prints lines 
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -18,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from amijax.background import be_nice
 from amijax.processes import kill_group, start_module
 
 TIME_LIMIT = 120.0  # seconds
 _POLL_SECONDS = 0.1
-_NICENESS = 10
 
 type Line = Mapping[str, Any]
 
@@ -108,8 +107,7 @@ def answer(testify: Callable[[Any], None]) -> None:
     Args:
         testify: given the request; it tells what it finds.
     """
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)  # pages that somebody is using go first
+    be_nice()
     testify(pickle.loads(Path(sys.argv[1]).read_bytes()))
 
 

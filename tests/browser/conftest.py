@@ -24,6 +24,9 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _NET = ("http", "https", "ws", "wss")
 
+# Ends a server whose tests are ended from outside, as by pytest's limit for a test that hangs.
+_WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+
 
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory):
@@ -41,7 +44,7 @@ def start_server(tmp_path_factory):
         options = {"server.port": port, "logger.messageFormat": _LOG_FORMAT}
         with (folder / f"{len(running)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py",
+                [*_WITH_US, sys.executable, "-m", "streamlit", "run", "app.py",
                  *[f"--{name}={value}" for name, value in options.items()]],
                 cwd=REPOSITORY, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log,

@@ -7,7 +7,7 @@ import pytest
 
 from amijax.audit.jobs import audited, stored_audit
 from amijax.auto import settle
-from amijax.paths import collection_dir
+from amijax.paths import cache_dir, collection_dir
 from amijax.precision import study_precision
 from amijax.simulation.settings import SolverChoice
 from pages import change_scheme, idle, no_traceback, resize
@@ -99,14 +99,14 @@ def test_panels_react_in_both_themes(server, new_page, misleading):
     no_traceback(page)
 
 
-def test_a_study_can_be_cancelled_and_resumed(start_server, new_page, boehm, monkeypatch, tmp_path):
+def test_a_study_can_be_cancelled_and_resumed(start_server, new_page, boehm, tmp_path):
     shutil.copytree(boehm.model.path, tmp_path / "models" / boehm.model.key)
     server = start_server(AMIJAX_CACHE_DIR=str(tmp_path))  # there is no study in this one
     page = new_page(f"{server}/precision")
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("The study was cancelled").wait_for()
-    monkeypatch.setenv("AMIJAX_CACHE_DIR", str(tmp_path))
     study_here(boehm)
+    shutil.copytree(cache_dir() / "precision", tmp_path / "precision", dirs_exist_ok=True)
     page.get_by_role("button", name="Go on").click()
     page.locator(STORY).wait_for()
     page.get_by_text("E · Curvature").wait_for()

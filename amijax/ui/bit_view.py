@@ -47,44 +47,49 @@ button:hover, button:focus-visible { outline: 2px solid var(--st-primary-color);
   button { font-size: min(0.85rem, 3.1cqw); }
 }
 """
+# Boxes are made once and changed in place: one that was replaced between pressing and releasing
+# the mouse, as a run of the script did it, would miss the click.
 _JS = """
+function made(tag, className) {
+  const element = document.createElement(tag)
+  element.className = className
+  return element
+}
+
+function formatBlock(root, format) {
+  const block = made("div", "format"), name = made("div", "name"), bits = made("div", "bits")
+  name.append(made("b", ""), made("span", "value"), made("span", "legend"))
+  format.bits.forEach((_, position) => {
+    if (position === 9 && format.precision === "float32") bits.append(made("span", "gap"))
+    const box = made("button", "")
+    box.type = "button"
+    box.dataset.bit = `${format.precision}-${position}`
+    box.onclick = () => root.flip(format.precision, position)
+    bits.append(box)
+  })
+  block.append(name, bits)
+  return block
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component
   const root = parentElement.querySelector("#formats")
   if (!root || !data) return
-  root.replaceChildren(...data.formats.map((format) => {
-    const block = document.createElement("div")
-    block.className = "format"
-    const name = document.createElement("div")
-    name.className = "name"
-    const strong = document.createElement("b")
-    strong.textContent = format.precision
-    const value = document.createElement("span")
-    value.textContent = format.value
-    const legend = document.createElement("span")
-    legend.textContent = format.legend
-    name.append(strong, value, legend)
-    const bits = document.createElement("div")
-    bits.className = "bits"
+  root.flip = (precision, position) => setTriggerValue("flip", [precision, position])
+  data.formats.forEach((format, i) => {
+    const block = root.children[i] ?? root.appendChild(formatBlock(root, format))
+    block.querySelector("b").textContent = format.precision
+    block.querySelector(".value").textContent = format.value
+    block.querySelector(".legend").textContent = format.legend
+    const boxes = block.querySelectorAll("button")
     format.bits.forEach((bit, position) => {
-      if (position === 9 && format.precision === "float32") {
-        const gap = document.createElement("span")
-        gap.className = "gap"
-        bits.append(gap)
-      }
-      const box = document.createElement("button")
-      box.type = "button"
+      const box = boxes[position]
       box.textContent = bit.value
       box.className = bit.kind + (bit.value ? " one" : "") + (bit.breaks ? " break" : "")
       box.title = `bit ${position} of ${format.precision}, ${bit.kind}: flip it`
       box.setAttribute("aria-label", `${box.title}, now ${bit.value}`)
-      box.dataset.bit = `${format.precision}-${position}`
-      box.onclick = () => setTriggerValue("flip", [format.precision, position])
-      bits.append(box)
     })
-    block.append(name, bits)
-    return block
-  }))
+  })
 }
 """
 

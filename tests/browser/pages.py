@@ -1,7 +1,9 @@
 """Helpers for tests that drive a page: they wait for what happens on it."""
 
-# What never happens ends a test here, before pytest's own limit ends the run.
-PATIENCE_MS = 90_000
+import time
+
+# What never happens ends a test here, which says where, before pytest's own limit ends the run.
+PATIENCE_MS = 75_000
 _ROW_PIXELS = 35  # of data grids, their header included
 
 # Counts the script runs that ended, from the state that Streamlit shows in the page.
@@ -201,11 +203,11 @@ def rerun(page, action):
 
 def until(page, condition):
     """Wait for something that is read from the page; return it."""
-    for _ in range(PATIENCE_MS // 100):
-        if value := condition():
-            return value
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not (value := condition()):
+        assert time.monotonic() < end, "did not happen"
         page.wait_for_timeout(100)
-    raise AssertionError("did not happen")
+    return value
 
 
 def cells(page, selector):

@@ -22,7 +22,7 @@ from amijax import AmiciObjective, load_problem
 from amijax.auto import settle
 from amijax.comparison import compare
 from amijax.sharing.links import asks_for_no_repair, read_link
-from pages import html_table, idle, no_traceback, type_value
+from pages import PATIENCE_MS, html_table, idle, no_traceback, type_value
 
 PROBLEMS = (
     "Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff", "Harvested_Stock",
@@ -109,7 +109,7 @@ class Robot:
         try:
             type_value(self.page, row, text)
         finally:
-            self.page.set_default_timeout(90_000)
+            self.page.set_default_timeout(PATIENCE_MS)
 
     def random_point(self):
         self.page.locator(".st-key-random button").first.click(timeout=SHORT)
@@ -222,7 +222,7 @@ def main():
 
         def new_page(address):
             page = context.new_page()
-            page.set_default_timeout(90_000)
+            page.set_default_timeout(PATIENCE_MS)
             page.goto(address)
             idle(page)
             return page

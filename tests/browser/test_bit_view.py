@@ -39,9 +39,12 @@ def test_a_bit_is_flipped(server, new_page, conversion):
     theta = float(problem.nominal_theta[problem.parameter_ids.index(name)])
     for position in (20, 63):  # a bit that float32 keeps, and the last one, which it loses
         box = page.locator(f"[data-bit='float64-{position}']")
+        box.evaluate("box => { box.isKept = true; }")
         box.click()
         theta = flip_bit(theta, position)
         until(page, lambda theta=theta: theta_of(page, name) == theta)
+        # A box that is replaced while it is pressed would miss the click.
+        assert box.evaluate("box => box.isKept")
     idle(page)
     assert page.locator("[data-bit]").count() == 64 + 32
     for width in WIDTHS:

@@ -47,8 +47,9 @@ button:hover, button:focus-visible { outline: 2px solid var(--st-primary-color);
   button { font-size: min(0.85rem, 3.1cqw); }
 }
 """
-# Boxes are made once and changed in place: one that was replaced between pressing and releasing
-# the mouse, as a run of the script did it, would miss the click.
+# A run of the script may change the page between pressing and releasing the mouse. So that the box
+# that was pressed gets the click, boxes are made once and changed in place, and the one that is
+# pressed captures the pointer: what is above it may come or go, and move it.
 _JS = """
 function made(tag, className) {
   const element = document.createElement(tag)
@@ -64,6 +65,7 @@ function formatBlock(root, format) {
     const box = made("button", "")
     box.type = "button"
     box.dataset.bit = `${format.precision}-${position}`
+    box.onpointerdown = (event) => box.setPointerCapture(event.pointerId)
     box.onclick = () => root.flip(format.precision, position)
     bits.append(box)
   })

@@ -46,11 +46,26 @@ def test_a_bit_is_flipped(server, new_page, conversion):
         # A box that is replaced while it is pressed would miss the click.
         assert box.evaluate("box => box.isKept")
     idle(page)
+    press_while_the_page_moves(page, page.locator("[data-bit='float64-63']"))
+    theta = flip_bit(theta, 63)
+    until(page, lambda: theta_of(page, name) == theta)
+    idle(page)
     assert page.locator("[data-bit]").count() == 64 + 32
     for width in WIDTHS:
         resize(page, width)
         assert page.evaluate(CUT) == [], width
     no_traceback(page)
+
+
+def press_while_the_page_moves(page, box):
+    """Press on a box, have something appear above it, and release."""
+    box.scroll_into_view_if_needed()
+    place = box.bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    page.locator(".st-key-bits_of_parameter").evaluate("e => { e.style.marginTop = '90px'; }")
+    until(page, lambda: box.bounding_box()["y"] > place["y"] + 50)
+    page.mouse.up()
 
 
 def theta_of(page, name):

@@ -51,11 +51,16 @@ def evaluate(context: Context, model: CompiledModel, run_jax: bool = True) -> Re
     links.keep(context)  # before what may take long: a reload meanwhile comes back to this point
 
     at = point(context.problem, context.choice, theta)
-    try:
-        return remembered("result", (at, run_jax), lambda: _computed(context, model, at, run_jax))
-    except (DamagedModelError, ProblemError) as error:
-        st.error(str(error))
-        return None
+    # In a container, what is drawn meanwhile takes one place, as nothing does afterwards: all that
+    # follows would be made anew in the browser where it moves by a place.
+    with st.container():
+        try:
+            return remembered(
+                "result", (at, run_jax), lambda: _computed(context, model, at, run_jax)
+            )
+        except (DamagedModelError, ProblemError) as error:
+            st.error(str(error))
+            return None
 
 
 def _computed(context: Context, model: CompiledModel, at: Hashable, run_jax: bool) -> Result:

@@ -51,16 +51,21 @@ def evaluate(context: Context, model: CompiledModel, run_jax: bool = True) -> Re
     links.keep(context)  # before what may take long: a reload meanwhile comes back to this point
 
     at = point(context.problem, context.choice, theta)
-    # In a container, what is drawn meanwhile takes one place, as nothing does afterwards: all that
-    # follows would be made anew in the browser where it moves by a place.
-    with st.container():
-        try:
-            return remembered(
-                "result", (at, run_jax), lambda: _computed(context, model, at, run_jax)
-            )
-        except (DamagedModelError, ProblemError) as error:
-            st.error(str(error))
-            return None
+    # What is drawn meanwhile takes one place, as nothing does afterwards: all that follows would be
+    # made anew in the browser where it moves by a place.
+    meanwhile = st.empty()
+
+    def computed() -> Result:
+        with meanwhile.container():
+            return _computed(context, model, at, run_jax)
+
+    try:
+        result = remembered("result", (at, run_jax), computed)
+    except (DamagedModelError, ProblemError) as error:
+        meanwhile.error(str(error))
+        return None
+    meanwhile.empty()
+    return result
 
 
 def _computed(context: Context, model: CompiledModel, at: Hashable, run_jax: bool) -> Result:

@@ -12,6 +12,7 @@ from pages import (
     drawn_texts,
     has_scheme,
     html_table,
+    idle,
     no_traceback,
     rerun,
     resize,
@@ -209,6 +210,7 @@ def test_no_number_is_cut_at_any_width(server, new_page, boehm):
 def test_a_laptop_shows_what_matters_without_scrolling(server, new_page):
     page = new_page(server)
     page.locator(f"{CHART} .annotation").first.wait_for()
+    idle(page)  # what is said while the rest is computed takes place, too
     resize(page, 1280, 800)
     for selector in (
         ".st-key-next_steps",

@@ -2,7 +2,7 @@
 # Runs one suite many times while other processes keep all cores busy; prints what passed.
 # Usage: tests/repeat_under_load.sh MARKER [COUNT] [PYTEST ARGUMENT...]
 #   tests/repeat_under_load.sh cluster 20
-#   COPIES=3 tests/repeat_under_load.sh browser 20   # three at a time, each with a cache of its own
+#   COPIES=2 tests/repeat_under_load.sh browser 20   # two at a time, each with a cache of its own
 # Copies are one another's load: each has half a core or so. The busy processes then take what is
 # left over, at the lowest priority: the dashboard's own jobs, at low priority, come before them.
 set -uo pipefail

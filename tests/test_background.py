@@ -124,6 +124,15 @@ def test_what_is_nice_once_and_again_is_as_nice_as_once():
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
+def printed_by(code):
+    """What a program prints until Python has ended, which must end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return done.stdout
+
+
 def test_jobs_are_cancelled_when_python_ends():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
@@ -134,11 +143,7 @@ def test_jobs_are_cancelled_when_python_ends():
         "        super()._stop()\n"
         "Told()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert done.stdout == "stopped\n"
+    assert printed_by(code) == "stopped\n"
 
 
 def test_python_waits_for_the_work_under_way_when_it_ends():
@@ -152,11 +157,7 @@ def test_python_waits_for_the_work_under_way_when_it_ends():
         "    return 'done'\n"
         "Waiter(work)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert done.stdout == "over\n"
+    assert printed_by(code) == "over\n"
 
 
 def test_python_waits_for_what_a_job_s_work_held():
@@ -173,11 +174,7 @@ def test_python_waits_for_what_a_job_s_work_held():
         "go_on.set()\n"
         "job.wait()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert done.stdout == "freed\n"
+    assert printed_by(code) == "freed\n"
 
 
 def test_python_waits_for_threads_of_others_and_begins_nothing_new_when_it_ends():
@@ -196,11 +193,7 @@ def test_python_waits_for_threads_of_others_and_begins_nothing_new_when_it_ends(
         "thread.start()\n"
         "wait_at_end(lambda: [thread, threading.current_thread()])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert done.stdout.split() == ["cancelled", "cancelled", "over"]
+    assert printed_by(code).split() == ["cancelled", "cancelled", "over"]
 
 
 def test_work_that_nobody_waits_for_any_more_ends_and_the_next_one_follows():

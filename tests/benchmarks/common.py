@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 _START_SECONDS = 60.0
+_END_SECONDS = 70.0  # a server that ends waits a minute at most for what it computes
 
 json_option = click.option(
     "--json", "json_file", type=click.Path(path_type=Path), help="File for all that was measured."
@@ -45,8 +46,8 @@ def number_option(name: str, default: int, what: str) -> Callable:
 
 
 @contextmanager
-def server(script: str) -> Iterator[str]:
-    """A Streamlit server for a script, its path from the repository; its address once it answers.
+def server(script: str, checkout: Path = ROOT) -> Iterator[str]:
+    """A Streamlit server for a script, its path from the checkout; its address once it answers.
 
     Raises:
         ClickException: it does not start.
@@ -57,8 +58,8 @@ def server(script: str) -> Iterator[str]:
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
     )  # fmt: skip
     address = f"http://localhost:{port}"
     try:
@@ -74,7 +75,7 @@ def server(script: str) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(_END_SECONDS)
 
 
 @contextmanager

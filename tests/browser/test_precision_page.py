@@ -3,12 +3,15 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from amijax.audit.jobs import audited, stored_audit
 from amijax.auto import settle
-from amijax.paths import cache_dir, collection_dir
+from amijax.paths import collection_dir
 from amijax.precision import study_precision
+from amijax.result_store import ResultStore
+from amijax.sharing.links import State, link_address
 from amijax.simulation.settings import SolverChoice
 from pages import change_scheme, idle, no_traceback, resize
 
@@ -99,14 +102,18 @@ def test_panels_react_in_both_themes(server, new_page, misleading):
     no_traceback(page)
 
 
-def test_a_study_can_be_cancelled_and_resumed(start_server, new_page, boehm, tmp_path):
-    shutil.copytree(boehm.model.path, tmp_path / "models" / boehm.model.key)
-    server = start_server(AMIJAX_CACHE_DIR=str(tmp_path))  # there is no study in this one
-    page = new_page(f"{server}/precision")
+def test_a_study_can_be_cancelled_and_resumed(server, new_page, conversion, tmp_path):
+    problem, elsewhere = conversion.problem, conversion.problem.nominal_theta + 0.125
+    objective = settle(conversion, elsewhere, SolverChoice()).objective
+    study_precision(objective, elsewhere)
+    positions = np.arange(problem.n_parameters)
+    kept = ResultStore.of("precision", objective, elsewhere, positions).folder
+    aside = shutil.move(kept, tmp_path / "study")  # so that there is no study at this point
+    state = State(problem.problem_id, elsewhere, page="precision")
+    page = new_page(link_address(server, state, problem))
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("The study was cancelled").wait_for()
-    study_here(boehm)
-    shutil.copytree(cache_dir() / "precision", tmp_path / "precision", dirs_exist_ok=True)
+    shutil.copytree(aside, kept, dirs_exist_ok=True)
     page.get_by_role("button", name="Go on").click()
     page.locator(STORY).wait_for()
     page.get_by_text("E · Curvature").wait_for()

@@ -24,7 +24,7 @@ _IS_GONE = """selector => [...document.querySelectorAll(selector)].every((elemen
     if (getComputedStyle(each).opacity === '0') return true;
   return false;
 })"""
-N_CONDITIONS = 100
+N_CONDITIONS = 60
 
 
 def write_slow(folder: Path) -> Path:

@@ -433,6 +433,13 @@ def test_the_forecast_has_seconds_for_every_piece(conversion):
         assert all(0 < s < np.inf for s in seconds.values())
 
 
+def test_a_busy_machine_makes_no_study_look_dearer(conversion):
+    evaluation = conversion.evaluate(conversion.problem.nominal_theta)
+    cpu = evaluation.cpu_seconds
+    alone, waited = (dataclasses.replace(evaluation, wall_seconds=k * cpu) for k in (1, 100))
+    assert forecast(conversion, waited, 6) == forecast(conversion, alone, 6)
+
+
 def test_fewer_parameters_and_more_cores_cost_less(boehm):
     evaluation = boehm.evaluate(boehm.problem.nominal_theta)
     one, two = (

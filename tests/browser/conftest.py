@@ -13,7 +13,7 @@ import pytest
 from server_log import troubles
 from waiting import until
 
-from pages import PATIENCE_MS, RECORD_CANVAS, idle
+from pages import PATIENCE_MS, RECORD_CANVAS, STAND_STILL, idle
 
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -97,32 +97,43 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def new_page(chromium):
-    """Function that opens an address in a fresh browser context and waits for the script.
+@pytest.fixture(scope="session")
+def context(chromium):
+    """What the pages of all tests share: the browser then compiles the page's scripts once."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 1100})
+    context.set_default_timeout(PATIENCE_MS)
+    for script in (RECORD_CANVAS, STAND_STILL):
+        context.add_init_script(f"({script})()")
+    yield context
+    context.close()
 
-    Nothing that the test does there may ask another host than this one.
+
+@pytest.fixture
+def new_page(context):
+    """Function that opens an address in a new tab and waits for the script.
+
+    Nothing that the test does there may ask another host than this one, and the browser remembers
+    nothing of it.
     """
-    contexts, foreign = [], []
+    pages, foreign = [], []
 
     def asked(request):
         if urlsplit(request.url).hostname != "localhost" and urlsplit(request.url).scheme in _NET:
             foreign.append(request.url)
 
     def open_page(address, scheme="light"):
-        context = chromium.new_context(
-            viewport={"width": 1440, "height": 1100}, color_scheme=scheme
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        context.on("request", asked)
-        context.add_init_script(f"({RECORD_CANVAS})()")
-        contexts.append(context)
         page = context.new_page()
+        pages.append(page)
+        page.emulate_media(color_scheme=scheme)
         page.goto(address)
         idle(page)
         return page
 
+    context.on("request", asked)
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
+    context.clear_cookies()
+    context.remove_listener("request", asked)
     assert not foreign

@@ -218,6 +218,22 @@ def until(page, condition):
     return value
 
 
+def becomes(page, read, expected, about=None):
+    """Wait until what is read from the page is as expected; if it never is, show what it is.
+
+    A page that was just changed is drawn in several steps, on a busy machine seconds apart.
+    """
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while (value := read()) != expected and time.monotonic() < end:
+        page.wait_for_timeout(100)
+    assert value == expected, about
+
+
+def nothing_is_cut(page, width=None, *, sideways=False):
+    """Wait until every number is drawn whole."""
+    becomes(page, lambda: cut_numbers(page, sideways=sideways), [], width)
+
+
 def cells(page, selector):
     """The texts of a data grid's cells, from its accessible table."""
     return page.evaluate(

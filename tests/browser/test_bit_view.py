@@ -11,7 +11,7 @@ from amijax.comparison import compare_precisions
 from amijax.precision import study_precision
 from amijax.simulation.settings import SolverChoice
 from amijax.ui.digit_view import most_different
-from pages import idle, no_traceback, resize, until
+from pages import becomes, idle, no_traceback, resize, until
 
 pytestmark = pytest.mark.browser
 
@@ -50,10 +50,10 @@ def test_a_bit_is_flipped(server, new_page, conversion):
     theta = flip_bit(theta, 63)
     until(page, lambda: theta_of(page, name) == theta)
     idle(page)
-    assert page.locator("[data-bit]").count() == 64 + 32
+    becomes(page, page.locator("[data-bit]").count, 64 + 32)
     for width in WIDTHS:
         resize(page, width)
-        assert page.evaluate(CUT) == [], width
+        becomes(page, lambda: page.evaluate(CUT), [], width)
     no_traceback(page)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from amijax.lesson import STEPS
 from amijax.problems import list_problems
-from pages import change_scheme, cut_numbers, idle, no_traceback, resize, until
+from pages import change_scheme, idle, no_traceback, nothing_is_cut, resize, until
 
 pytestmark = pytest.mark.browser
 
@@ -44,9 +44,9 @@ def test_from_first_to_last_by_keyboard_with_nothing_cut_in_both_themes(server, 
         for scheme, (width, height) in zip(("dark", "light"), SIZES, strict=True):
             change_scheme(page, scheme)
             resize(page, width, height)
-            until(page, lambda: not cut_numbers(page))
+            nothing_is_cut(page, width)
             wide = "document.querySelector('[data-testid=stMain]')"
-            assert page.evaluate(f"{wide}.scrollWidth <= {wide}.clientWidth")
+            page.wait_for_function(f"{wide}.scrollWidth <= {wide}.clientWidth")
         no_traceback(page)
         page.keyboard.press("ArrowRight")
     assert f"step={len(STEPS)}" in page.url

@@ -6,7 +6,16 @@ from amijax.audit.jobs import audited, stored_audit
 from amijax.auto import settle
 from amijax.precision import study_precision
 from amijax.simulation.settings import SolverChoice
-from pages import click_row, cut_numbers, drawn_texts, no_traceback, rerun, resize
+from pages import (
+    becomes,
+    click_row,
+    drawn_texts,
+    no_traceback,
+    nothing_is_cut,
+    rerun,
+    resize,
+    until,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -39,11 +48,11 @@ def whole_at_every_width(page, tables=()):
         resize(page, width)
         for table in tables:
             page.locator(f".st-key-{table}").scroll_into_view_if_needed()
-        assert cut_numbers(page, sideways=True) == [], width
+        nothing_is_cut(page, width, sideways=True)
         shown |= {text for text in drawn_texts(page) if text[-1].isdigit()}
         for table in tables:  # where the grid has no room, its rows are cards
             grid, cards = page.locator(f".st-key-{table}_grid"), page.locator(f".amijax-{table}")
-            assert grid.is_visible() != cards.is_visible(), (table, width)
+            until(page, lambda grid=grid, cards=cards: grid.is_visible() != cards.is_visible())
     assert shown or not tables  # there were numbers to look at
 
 
@@ -51,11 +60,14 @@ def what_if_is_usable_on_a_phone(page):
     """Chips and views are all seen, panels keep their width, the figures stay in view."""
     page.set_viewport_size({"width": 390, "height": 700})
     page.wait_for_function(WIDE_ENOUGH)
-    assert page.evaluate(HIDDEN, "[data-testid='stMultiSelectTagsContainer']") == []
-    assert page.evaluate(HIDDEN, ".st-key-whatif_view [role='radiogroup']") == []
+    for kind in (
+        "[data-testid='stMultiSelectTagsContainer']",
+        ".st-key-whatif_view [role='radiogroup']",
+    ):
+        becomes(page, lambda kind=kind: page.evaluate(HIDDEN, kind), [])
     page.locator(".st-key-trajectories_chart_html").scroll_into_view_if_needed()
-    top = page.locator(".st-key-stays_in_view").bounding_box()["y"]
-    assert 0 <= top < 100
+    figures = page.locator(".st-key-stays_in_view")
+    until(page, lambda: 0 <= figures.bounding_box()["y"] < 100)
 
 
 def test_what_if(server, new_page):
@@ -85,9 +97,9 @@ def test_problems(server, new_page):
     chosen.wait_for()
     for width in WIDTHS:
         resize(page, width)
-        assert cut_numbers(page, sideways=True) == [], width
+        nothing_is_cut(page, width, sideways=True)
         cards = page.locator(".amijax-chosen_problems td[data-label=llh]")
-        assert cards.is_visible() == (width < 1200), width
+        becomes(page, cards.is_visible, width < 1200, width)
     resize(page, 360)
     page.locator(f"{narrow} canvas").first.wait_for()
     rerun(page, lambda: click_row(page, narrow, 0, 16))  # not any more

@@ -2,19 +2,18 @@
 
 import base64
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import zlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from petab_files import tiny_problem
+from script_models import script_model_folder
 from small_problems import Case, Model
 
 from amijax import AmiciObjective, ProblemError, SolverSettings, load_problem
@@ -27,15 +26,6 @@ from amijax.sharing.script import script
 SAME = 1e-9
 # AMICI's steady states at default tolerances.
 CLOSED_FORM = 1e-4
-
-
-def model_folder(objective):
-    """A folder for the model that the script compiles in AMICI's way: 20 s, once for all runs."""
-    root = Path(os.environ["AMIJAX_CACHE_DIR"]).absolute() / "script_models"
-    folder = root / f"{objective.problem.problem_id}-{objective.model.key}"
-    if folder.is_dir() and not list(folder.glob("*/*/_*.so")) + list(folder.glob("*/_*.so")):
-        shutil.rmtree(folder)  # a build that was interrupted
-    return folder
 
 
 def run_script(text, folder, tmp_path, *arguments):
@@ -60,7 +50,7 @@ def test_the_same_numbers_in_a_clean_process(problem_id, objective_of, tmp_path)
     problem = objective.problem
     theta = problem.nominal_theta + 0.01 * (random_theta(problem, 1) - problem.nominal_theta)
     text = script(problem, theta, settings)
-    folder = model_folder(objective)
+    folder = script_model_folder(objective)
     for precision in ("float64", "float32"):
         names, (amici, inside) = run_script(text, folder, tmp_path, "--precision", precision)
         expected = compare(objective, theta, precision)
@@ -84,7 +74,7 @@ def test_methods_are_written_where_they_are_not_amicis_defaults():
 def test_a_failure_is_nan(boehm, tmp_path):
     few = SolverSettings(max_steps=5)
     text = script(boehm.problem, boehm.problem.nominal_theta, few)
-    _, numbers = run_script(text, model_folder(boehm), tmp_path)
+    _, numbers = run_script(text, script_model_folder(boehm), tmp_path)
     assert np.isnan(numbers).all()
 
 
@@ -147,7 +137,7 @@ def test_a_repaired_problem_of_which_no_file_is_left(tmp_path):
     shutil.rmtree(tmp_path / "problem")
     head = " ".join(text[: text.index("import")].replace("\n# ", " ").split())
     assert f"Repair: {repair.message}" in head
-    names, (amici, inside) = run_script(text, model_folder(objective), tmp_path)
+    names, (amici, inside) = run_script(text, script_model_folder(objective), tmp_path)
     assert names == ["llh", *problem.parameter_ids]
     expected = [REPAIRED.llh(REPAIRED.nominal), *REPAIRED.gradient()]
     for values in (amici, inside):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from script_models import script_model_folder
 
 from pages import change_scheme, idle, no_traceback, rerun, until
 
@@ -100,7 +101,7 @@ def test_snapshots_are_compared_and_returned_to(server, new_page):
     no_traceback(page)
 
 
-def test_the_exported_script_runs_by_itself(server, new_page, tmp_path):
+def test_the_exported_script_runs_by_itself(server, new_page, conversion, tmp_path):
     page = new_page(f"{server}/whatif?problem=Conversion_Reaction")
     ready(page)
     move_slider(page, "k1", 0.4, "Conversion_Reaction")
@@ -111,7 +112,7 @@ def test_the_exported_script_runs_by_itself(server, new_page, tmp_path):
             page.locator(f".st-key-{key} button").click()
         download.value.save_as(target)
     done = subprocess.run(
-        [sys.executable, "-I", str(path), "--model", str(tmp_path / "model")],
+        [sys.executable, "-I", path, "--model", script_model_folder(conversion)],
         capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True,
     )  # fmt: skip
     exported = json.loads(state.read_text())

@@ -1,6 +1,7 @@
 """A fresh server on a free port, and a real headless Chromium."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,13 +29,19 @@ _NET = ("http", "https", "ws", "wss")
 _WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 
+def _n_sessions(address):
+    """The number of pages that are connected to a server."""
+    with urllib.request.urlopen(f"{address}/_stcore/metrics?families=active_sessions") as answer:
+        return int(re.search(rb"^active_sessions (\d+)", answer.read(), re.MULTILINE)[1])
+
+
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory):
     """Function that starts a server with some environment and returns its address.
 
     In the end, after all browser tests, it looks into the servers' logs.
     """
-    running = []
+    running = {}
     folder = tmp_path_factory.mktemp("logs")
 
     def start(**environment):
@@ -49,8 +56,8 @@ def start_server(tmp_path_factory):
                 cwd=REPOSITORY, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log,
             )  # fmt: skip
-        running.append(process)
         address = f"http://localhost:{port}"
+        running[address] = process
 
         def answers():
             assert process.poll() is None, "the server stopped"
@@ -64,9 +71,12 @@ def start_server(tmp_path_factory):
         return address
 
     yield start
-    for process in running:
+    for address in running:
+        # One that is stopped while a page is closed asks a closed connection for more, and says so.
+        until(lambda address=address: _n_sessions(address) == 0)
+    for process in running.values():
         process.terminate()  # it ends what it compiles
-    for process in running:
+    for process in running.values():
         process.wait()
     found = [t for path in sorted(folder.iterdir()) for t in troubles(path.read_text())]
     assert not found, "the servers' logs hold trouble:\n" + "\n...\n".join(found[:10])

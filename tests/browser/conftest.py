@@ -31,7 +31,8 @@ _WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 def _n_sessions(address):
     """The number of pages that are connected to a server."""
-    with urllib.request.urlopen(f"{address}/_stcore/metrics?families=active_sessions") as answer:
+    metrics = f"{address}/_stcore/metrics?families=active_sessions"
+    with urllib.request.urlopen(metrics, timeout=10) as answer:
         return int(re.search(rb"^active_sessions (\d+)", answer.read(), re.MULTILINE)[1])
 
 
@@ -71,9 +72,9 @@ def start_server(tmp_path_factory):
         return address
 
     yield start
-    for address in running:
+    for address, process in running.items():
         # One that is stopped while a page is closed asks a closed connection for more, and says so.
-        until(lambda address=address: _n_sessions(address) == 0)
+        until(lambda a=address, p=process: p.poll() is not None or _n_sessions(a) == 0)
     for process in running.values():
         process.terminate()  # it ends what it compiles
     for process in running.values():

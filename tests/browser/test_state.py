@@ -86,7 +86,7 @@ def test_nothing_is_lost_on_other_pages_nor_by_a_reload(server, new_page):
 def test_how_a_page_is_looked_at_is_kept_on_the_others(server, new_page):
     page = new_page(server + "/?problem=Conversion_Reaction")
     page.locator(CHART).first.wait_for()
-    # The last thing that comes above the switch, and moves it: perhaps while it is pressed.
+    # The last thing that is drawn above the switch, which was once pressed while the page moved.
     page.locator(".st-key-audit_line").get_by_text("llh confirmed by").wait_for()
     switch = page.locator(".st-key-notebook_convention")
     rerun(page, switch.locator("label").first.click)

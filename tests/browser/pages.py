@@ -20,6 +20,42 @@ _COUNT_RUNS = """() => {
 }"""
 
 
+# Whether the page waits for a run of the script that it has asked for: a look at the script's state
+# alone may come before that run has begun. Read from what goes over Streamlit's connection:
+# BackMsg.rerun_script has number 11, ForwardMsg.script_finished 6, and one that gave way to
+# another run has status 2. Run before any of the page's own scripts.
+RECORD_ASKING = """() => {
+  window.amijaxAsks = false;
+  const seen = new WeakSet(), send = WebSocket.prototype.send;
+  const finished = (bytes) => {  // the status, of a message that is about the end of a run
+    let at = 0;
+    const number = () => {
+      let value = 0;
+      for (let unit = 1; ; unit *= 128) {
+        const byte = bytes[at++];
+        value += (byte & 127) * unit;
+        if (byte < 128) return value;
+      }
+    };
+    while (at < bytes.length) {
+      const tag = number(), value = number();
+      if (tag === (6 << 3)) return value;
+      if ((tag & 7) === 2) at += value;
+    }
+  };
+  WebSocket.prototype.send = function (data) {
+    if (new Uint8Array(data)[0] === ((11 << 3) | 2)) window.amijaxAsks = true;
+    if (!seen.has(this)) {
+      seen.add(this);
+      this.addEventListener('message', ({ data }) => {
+        const status = finished(new Uint8Array(data));
+        if (status !== undefined && status !== 2) window.amijaxAsks = false;
+      });
+    }
+    return send.call(this, data);
+  };
+}"""
+
 # Spinners and the like stand still: drawing sixty frames a second takes a busy machine's time, the
 # more of it the longer a page waits. Run before any of the page's own scripts.
 STAND_STILL = """() => document.addEventListener('DOMContentLoaded', () => {
@@ -195,6 +231,15 @@ def change_scheme(page, scheme):
 def idle(page):
     """Wait until the script is not running."""
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
+
+
+def settled(page):
+    """Wait until the page has all that it asked for.
+
+    The page must have been opened with `RECORD_ASKING` as a first script.
+    """
+    page.wait_for_function("!window.amijaxAsks")
+    idle(page)
 
 
 def rerun(page, action):

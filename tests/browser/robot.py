@@ -22,7 +22,15 @@ from amijax import AmiciObjective, load_problem
 from amijax.auto import settle
 from amijax.comparison import compare
 from amijax.sharing.links import asks_for_no_repair, read_link
-from pages import PATIENCE_MS, html_table, idle, no_traceback, type_value
+from pages import (
+    PATIENCE_MS,
+    RECORD_ASKING,
+    html_table,
+    idle,
+    no_traceback,
+    settled,
+    type_value,
+)
 
 PROBLEMS = (
     "Boehm_JProteomeRes2014", "Conversion_Reaction", "Robertson_Stiff", "Harvested_Stock",
@@ -155,12 +163,12 @@ class Robot:
 
     def look(self):
         """Nothing broke, and what the first page's tables say is what the library computes."""
-        idle(self.page)
+        settled(self.page)
         no_traceback(self.page)
         for _ in range(50):  # until a page is seen that did not change meanwhile
             address = self.page.url
             llh, gradient = (html_table(self.page, f"{name}_table") for name in TABLES)
-            idle(self.page)
+            settled(self.page)
             self.page.wait_for_timeout(100)
             same = [html_table(self.page, f"{name}_table") for name in TABLES]
             if [self.page.url, *same] == [address, llh, gradient]:
@@ -219,6 +227,7 @@ def main():
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
         context = browser.new_context(viewport={"width": 1440, "height": 1100})
+        context.add_init_script(f"({RECORD_ASKING})()")
 
         def new_page(address):
             page = context.new_page()

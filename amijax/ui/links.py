@@ -103,7 +103,11 @@ def follow(session: Session, problem: Problem, name: str) -> None:
 
 
 def keep(context: Context) -> None:
-    """Let the page's address say where the session is, so that a reload comes back to it."""
+    """Let the page's address say where the session is, so that a reload comes back to it.
+
+    The browser is told in every run. What Streamlit holds to be the address may have been set by
+    an earlier run that was still ending, of which the browser hears no more.
+    """
     session = context.session
     try:
         query = link_query(_state(context), context.problem)
@@ -111,8 +115,7 @@ def keep(context: Context) -> None:
         query = {"problem": session.name}
     if session.uploads:
         query["upload"] = ",".join(list(session.uploads.values())[-_MOST_UPLOADS:])
-    if st.query_params.to_dict() != query:
-        st.query_params.from_dict(query)
+    st.query_params.from_dict(query)
 
 
 def draw(context: Context, page: str) -> None:

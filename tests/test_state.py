@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.elements.lib import policies
 from streamlit.testing.v1 import AppTest
 
@@ -123,6 +124,20 @@ def test_an_address_that_a_rerun_repeats_does_not_undo_an_edit():
     app.run()
     assert session(app).name == ROBERTSON
     assert query_of(app) == {"problem": ROBERTSON}
+
+
+def test_every_run_tells_the_browser_the_address(monkeypatch):
+    """Streamlit may hold an ending run's for the address, of which the browser never heard."""
+    app = opened(problem=CONVERSION, theta="k1:-0.5")
+    told, tell = [], type(st.query_params).from_dict
+
+    def record(self, query):
+        told.append(dict(query))
+        tell(self, query)
+
+    monkeypatch.setattr(type(st.query_params), "from_dict", record)
+    app.run()
+    assert told[-1] == query_of(app)
 
 
 def test_a_link_to_the_open_problem_keeps_its_parameters():

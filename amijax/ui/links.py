@@ -105,8 +105,8 @@ def follow(session: Session, problem: Problem, name: str) -> None:
 def keep(context: Context) -> None:
     """Let the page's address say where the session is, so that a reload comes back to it.
 
-    The browser is told in every run. What Streamlit holds to be the address may have been set by
-    an earlier run that was still ending, of which the browser hears no more.
+    The browser is told in every run: what Streamlit holds to be the address, the browser may have
+    left behind on the page before.
     """
     session = context.session
     try:

@@ -29,7 +29,7 @@ from amijax.jax_internals import host_callback
 from amijax.models import amici_internals
 from amijax.models.ctypes_internals import unloader
 from amijax.models.source import model_source
-from amijax.ui.streamlit_internals import is_history_navigation, script_threads
+from amijax.ui.streamlit_internals import is_history_navigation, own_query, script_threads
 
 ROOT = Path(__file__).parents[1]
 
@@ -278,6 +278,27 @@ def test_is_history_navigation():
     with contract(is_history_navigation):
         assert is_history_navigation() is False  # outside of a page
         assert ScriptRunContext.__dataclass_fields__["is_history_navigation"].default is False
+
+
+def _tell_query(found):
+    import streamlit as st
+
+    from amijax.ui.streamlit_internals import own_query
+
+    found.append(own_query())
+    st.query_params.from_dict({"problem": "a b", "empty": ""})
+    found.append(own_query())
+
+
+def test_own_query():
+    with contract(own_query):
+        assert own_query() == {}  # outside of a page
+        found: list[dict[str, str]] = []
+        app = AppTest.from_function(_tell_query, args=(found,))
+        app.query_params["theta"] = ["k1:-0.5", "k1:-0.6"]
+        app.query_params["embed"] = "true"
+        app.run()
+        assert found == [{"theta": "k1:-0.6"}, {"problem": "a b", "empty": ""}]
 
 
 def _tell_threads(found):

@@ -29,7 +29,7 @@ from amijax.ui import resources
 from amijax.ui.context import Context
 from amijax.ui.session import Session
 from amijax.ui.solver_settings import apply_choice
-from amijax.ui.streamlit_internals import is_history_navigation
+from amijax.ui.streamlit_internals import is_history_navigation, own_query
 
 _MOST_UPLOADS = 5  # that an address names
 LESSON = "Lesson"  # what the lesson's page is called
@@ -45,7 +45,7 @@ def read_address(session: Session, page: str) -> None:
         session: of the browser.
         page: what tells pages apart.
     """
-    query = st.query_params.to_dict()
+    query = own_query()
     first, turned = not session.page, session.page != page
     session.page = page
     if page == LESSON and query and (first or turned or is_history_navigation()):
@@ -102,11 +102,13 @@ def follow(session: Session, problem: Problem, name: str) -> None:
         st.warning(note)
 
 
-def keep(context: Context) -> None:
+def keep(context: Context, *, first: bool = False) -> None:
     """Let the page's address say where the session is, so that a reload comes back to it.
 
-    The browser is told in every run: what Streamlit holds to be the address, the browser may have
-    left behind on the page before.
+    Args:
+        context: of the page.
+        first: whether nobody has done so in this run. The browser is told in any case then: what it
+            shows may be of a run that ended meanwhile.
     """
     session = context.session
     try:
@@ -115,7 +117,8 @@ def keep(context: Context) -> None:
         query = {"problem": session.name}
     if session.uploads:
         query["upload"] = ",".join(list(session.uploads.values())[-_MOST_UPLOADS:])
-    st.query_params.from_dict(query)
+    if first or own_query() != query:
+        st.query_params.from_dict(query)
 
 
 def draw(context: Context, page: str) -> None:

@@ -73,7 +73,7 @@ def begin(title: str) -> Context:
     precision: Precision = "float64" if x64 else "float32"
     context = Context(session, problem, precision, choice, about_slot, tuning_slot, link_slot)
     session.drawn = title
-    links.keep(context)
+    links.keep(context, first=True)
     return context
 
 

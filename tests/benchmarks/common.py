@@ -46,8 +46,10 @@ def number_option(name: str, default: int, what: str) -> Callable:
 
 
 @contextmanager
-def server(script: str, checkout: Path = ROOT) -> Iterator[str]:
+def server(script: str, checkout: Path = ROOT, *options: str) -> Iterator[str]:
     """A Streamlit server for a script, its path from the checkout; its address once it answers.
+
+    Options are Streamlit's, such as `--server.maxUploadSize=1`.
 
     Raises:
         ClickException: it does not start.
@@ -57,7 +59,7 @@ def server(script: str, checkout: Path = ROOT) -> Iterator[str]:
         port = free.getsockname()[1]
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
+        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), *options],
         cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(checkout)},
     )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 from server_log import troubles
 from waiting import until
 
-from pages import PATIENCE_MS, RECORD_ASKING, RECORD_CANVAS, STAND_STILL, idle
+from pages import PATIENCE_MS, RECORD_CANVAS, RECORD_RUNS, STAND_STILL, idle
 
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -113,7 +113,7 @@ def context(chromium):
     """What the pages of all tests share: the browser then compiles the page's scripts once."""
     context = chromium.new_context(viewport={"width": 1440, "height": 1100})
     context.set_default_timeout(PATIENCE_MS)
-    for script in (RECORD_ASKING, RECORD_CANVAS, STAND_STILL):
+    for script in (RECORD_CANVAS, RECORD_RUNS, STAND_STILL):
         context.add_init_script(f"({script})()")
     yield context
     context.close()

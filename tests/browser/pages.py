@@ -6,28 +6,14 @@ import time
 PATIENCE_MS = 75_000
 _ROW_PIXELS = 35  # of data grids, their header included
 
-# Counts the script runs that ended, from the state that Streamlit shows in the page.
-_COUNT_RUNS = """() => {
-  if (window.amijaxRuns === undefined) {
-    window.amijaxRuns = 0;
-    new MutationObserver((changes) => {
-      window.amijaxRuns += changes.filter((change) => change.oldValue === 'running').length;
-    }).observe(document.documentElement, {
-      subtree: true, attributeOldValue: true, attributeFilter: ['data-test-script-state'],
-    });
-  }
-  return window.amijaxRuns;
-}"""
-
-
-# Whether the page waits for a run of the script that it has asked for: a look at the script's state
-# alone may come before that run has begun. Read from what goes over Streamlit's connection:
-# BackMsg.rerun_script has number 11, ForwardMsg.script_finished 6, and one that gave way to
-# another run has status 2. Run before any of the page's own scripts.
-RECORD_ASKING = """() => {
-  window.amijaxAsks = false;
-  const seen = new WeakSet(), send = WebSocket.prototype.send;
-  const finished = (bytes) => {  // the status, of a message that is about the end of a run
+# Which run of the script the page has asked for and waits for: 'page', 'part' or ''. How many it has
+# asked for, those aside that Streamlit's timers ask for. Read from what goes over Streamlit's
+# connection: the state in the page alone says nothing of a run that has not begun, and a short one
+# may come and go without being drawn. Numbers and meanings of the fields are those of Streamlit's
+# BackMsg, ClientState and ForwardMsg. Run before any of the page's own scripts.
+RECORD_RUNS = """() => {
+  const fieldsOf = (bytes) => {  // of a message of protobuf: numbers, and bytes of what is nested
+    const fields = {};
     let at = 0;
     const number = () => {
       let value = 0;
@@ -38,18 +24,39 @@ RECORD_ASKING = """() => {
       }
     };
     while (at < bytes.length) {
-      const tag = number(), value = number();
-      if (tag === (6 << 3)) return value;
-      if ((tag & 7) === 2) at += value;
+      const tag = number(), value = number(), field = Math.floor(tag / 8);
+      fields[field] = tag % 8 === 2 ? bytes.subarray(at, at += value) : value;
     }
+    return fields;
   };
+  window.amijaxWaits = 'page';  // a page begins with a run
+  window.amijaxAsked = 0;
+  let begun = false;  // a run since the latest was asked for
+  const asked = (bytes) => {
+    const { 11: rerun } = fieldsOf(bytes);
+    if (!rerun) return;
+    const { 5: fragment, 6: byTimer } = fieldsOf(rerun);
+    if (byTimer) return;
+    window.amijaxAsked += 1;
+    begun = false;
+    if (window.amijaxWaits !== 'page') window.amijaxWaits = fragment?.length ? 'part' : 'page';
+  };
+  const ended = (asks, status) => {
+    if (asks !== window.amijaxAsked) return;  // another run was asked for meanwhile
+    // 0 and 1: the script has run; 2: it gave way to another run; 3: a part of it has run.
+    if (status < 2 || (status === 3 && window.amijaxWaits === 'part')) window.amijaxWaits = '';
+  };
+  const known = new WeakSet(), send = WebSocket.prototype.send;
   WebSocket.prototype.send = function (data) {
-    if (new Uint8Array(data)[0] === ((11 << 3) | 2)) window.amijaxAsks = true;
-    if (!seen.has(this)) {
-      seen.add(this);
+    asked(new Uint8Array(data));
+    if (!known.has(this)) {
+      known.add(this);
       this.addEventListener('message', ({ data }) => {
-        const status = finished(new Uint8Array(data));
-        if (status !== undefined && status !== 2) window.amijaxAsks = false;
+        const { 4: begins, 6: status } = fieldsOf(new Uint8Array(data));
+        const asks = window.amijaxAsked;
+        if (begins) begun = true;
+        // Once the browser has nothing else to do: what the message leads to is drawn then.
+        if (begun && status !== undefined) requestIdleCallback(() => ended(asks, status));
       });
     }
     return send.call(this, data);
@@ -229,28 +236,19 @@ def change_scheme(page, scheme):
 
 
 def idle(page):
-    """Wait until the script is not running."""
-    page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
-
-
-def settled(page):
-    """Wait until the page has all that it asked for.
-
-    The page must have been opened with `RECORD_ASKING` as a first script.
-    """
-    page.wait_for_function("!window.amijaxAsks")
-    idle(page)
+    """Wait until the page has all that it asked for, and the script is not running."""
+    page.wait_for_function(
+        "!window.amijaxWaits && document.querySelector("
+        "\"[data-testid='stApp'][data-test-script-state='notRunning']\")"
+    )
 
 
 def rerun(page, action):
-    """Do something that makes the script run, and wait until it has run.
-
-    `idle` alone may look before the run has begun.
-    """
+    """Do something that makes the script run, and wait until it has run."""
     idle(page)
-    before = page.evaluate(_COUNT_RUNS)
+    before = page.evaluate("window.amijaxAsked")
     action()
-    page.wait_for_function("before => window.amijaxRuns > before", arg=before)
+    page.wait_for_function("before => window.amijaxAsked > before", arg=before)
     idle(page)
 
 

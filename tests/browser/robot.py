@@ -24,11 +24,10 @@ from amijax.comparison import compare
 from amijax.sharing.links import asks_for_no_repair, read_link
 from pages import (
     PATIENCE_MS,
-    RECORD_ASKING,
+    RECORD_RUNS,
     html_table,
     idle,
     no_traceback,
-    settled,
     type_value,
 )
 
@@ -163,12 +162,12 @@ class Robot:
 
     def look(self):
         """Nothing broke, and what the first page's tables say is what the library computes."""
-        settled(self.page)
+        idle(self.page)
         no_traceback(self.page)
         for _ in range(50):  # until a page is seen that did not change meanwhile
             address = self.page.url
             llh, gradient = (html_table(self.page, f"{name}_table") for name in TABLES)
-            settled(self.page)
+            idle(self.page)
             self.page.wait_for_timeout(100)
             same = [html_table(self.page, f"{name}_table") for name in TABLES]
             if [self.page.url, *same] == [address, llh, gradient]:
@@ -227,7 +226,7 @@ def main():
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
         context = browser.new_context(viewport={"width": 1440, "height": 1100})
-        context.add_init_script(f"({RECORD_ASKING})()")
+        context.add_init_script(f"({RECORD_RUNS})()")
 
         def new_page(address):
             page = context.new_page()

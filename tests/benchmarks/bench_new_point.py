@@ -1,0 +1,67 @@
+"""From pressing *Random* to the results, with and without Streamlit's garbage collection.
+
+    python tests/benchmarks/bench_new_point.py [--points 25]
+
+Streamlit collects garbage after every run unless `.streamlit/config.toml` says otherwise. Two
+servers, in turns, each with a tab in one headless Chromium; medians. A point ends when the script
+has stopped that computed it: the next one can't begin before.
+"""
+
+import statistics
+import time
+
+import click
+from common import ROOT, browser, chromium_option, new_page, number_option, server
+
+PROBLEM = "Conversion_Reaction"
+SERVERS = {"not collecting": "false", "collecting": "true"}
+# The script has run, for another address than before.
+DONE = """before => location.href !== before
+  && document.querySelector("[data-testid='stApp']").dataset.testScriptState === 'notRunning'"""
+# A short run that asks nothing of the server's: what is measured begins from rest.
+REST_MS = 1000
+
+
+def point(page) -> float:
+    """Seconds until a new point's results are there and another can be asked for."""
+    page.bring_to_front()
+    before = page.url
+    start = time.perf_counter()
+    page.locator(".st-key-random button").click()
+    page.wait_for_function(DONE, arg=before, polling="raf", timeout=60_000)
+    return time.perf_counter() - start
+
+
+@click.command(help=__doc__.splitlines()[0])
+@number_option("--points", 25, "Points of each server.")
+@chromium_option
+def main(points: int, chromium: str) -> None:
+    """Print the medians and their ratio."""
+    option = "--runner.postScriptGC={}"
+    seconds: dict[str, list[float]] = {name: [] for name in SERVERS}
+    with (
+        server("app.py", ROOT, option.format(SERVERS["not collecting"])) as quiet,
+        server("app.py", ROOT, option.format(SERVERS["collecting"])) as collecting,
+        browser(chromium) as running,
+    ):
+        pages = {}
+        for name, address in zip(SERVERS, (quiet, collecting), strict=True):
+            pages[name] = new_page(running, f"{address}/?problem={PROBLEM}")
+            pages[name].locator(".st-key-gradient_chart").first.wait_for(timeout=120_000)
+        for i in range(points + 3):
+            for name, page in pages.items():
+                page.wait_for_timeout(REST_MS)
+                taken = point(page)
+                if i >= 3:  # the first few warm up
+                    seconds[name].append(taken)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, values in seconds.items():
+        print(
+            f"{name:14} median {medians[name] * 1e3:6.0f} ms, "
+            f"from {min(values) * 1e3:.0f} to {max(values) * 1e3:.0f} ms"
+        )
+    print(f"ratio          {medians['not collecting'] / medians['collecting']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

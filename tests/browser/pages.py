@@ -6,8 +6,8 @@ import time
 PATIENCE_MS = 75_000
 _ROW_PIXELS = 35  # of data grids, their header included
 
-# Which run of the script the page has asked for and waits for: 'page', 'part' or ''. How many it has
-# asked for, those aside that Streamlit's timers ask for. Read from what goes over Streamlit's
+# Which run of the script the page has asked for and waits for: 'page', 'part' or ''. How many it
+# has asked for, those aside that Streamlit's timers ask for. Read from what goes over Streamlit's
 # connection: the state in the page alone says nothing of a run that has not begun, and a short one
 # may come and go without being drawn. Numbers and meanings of the fields are those of Streamlit's
 # BackMsg, ClientState and ForwardMsg. Run before any of the page's own scripts.

@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_new_point.py [--points 25]
 
 Streamlit collects garbage after every run unless `.streamlit/config.toml` says otherwise. Two
-servers, in turns, each with a tab in one headless Chromium; medians. A point ends when the script
-has stopped that computed it: the next one can't begin before.
+servers, in turns, each with a tab in one headless Chromium; medians. A turn is some points, each
+asked for as soon as the script has stopped that computed the one before.
 """
 
 import statistics
@@ -18,16 +18,15 @@ SERVERS = {"not collecting": "false", "collecting": "true"}
 # The script has run, for another address than before.
 DONE = """before => location.href !== before
   && document.querySelector("[data-testid='stApp']").dataset.testScriptState === 'notRunning'"""
-# A short run that asks nothing of the server's: what is measured begins from rest.
-REST_MS = 1000
+AT_REST = """document.querySelector("[data-testid='stApp'][data-test-script-state='notRunning']")"""
+A_TURN = 5  # points
 
 
 def point(page) -> float:
     """Seconds until a new point's results are there and another can be asked for."""
-    page.bring_to_front()
     before = page.url
     start = time.perf_counter()
-    page.locator(".st-key-random button").click()
+    page.locator(".st-key-random button").first.click()
     page.wait_for_function(DONE, arg=before, polling="raf", timeout=60_000)
     return time.perf_counter() - start
 
@@ -48,12 +47,13 @@ def main(points: int, chromium: str) -> None:
         for name, address in zip(SERVERS, (quiet, collecting), strict=True):
             pages[name] = new_page(running, f"{address}/?problem={PROBLEM}")
             pages[name].locator(".st-key-gradient_chart").first.wait_for(timeout=120_000)
-        for i in range(points + 3):
+        for i in range(points // A_TURN + 1):
             for name, page in pages.items():
-                page.wait_for_timeout(REST_MS)
-                taken = point(page)
-                if i >= 3:  # the first few warm up
-                    seconds[name].append(taken)
+                page.bring_to_front()
+                page.wait_for_function(AT_REST)
+                taken = [point(page) for _ in range(A_TURN)]
+                if i:  # the first warm up
+                    seconds[name] += taken
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, values in seconds.items():
         print(

@@ -107,8 +107,8 @@ def keep(context: Context, *, first: bool = False) -> None:
 
     Args:
         context: of the page.
-        first: whether nobody has done so in this run. The browser is told in any case then: what it
-            shows may be of a run that ended meanwhile.
+        first: whether this is the run's first call, which tells the browser in any case: what it
+            shows may be of a run that was given up.
     """
     session = context.session
     try:

@@ -24,7 +24,7 @@ A_TURN = 5  # points
 
 def point(page) -> float:
     """Seconds until a new point's results are there and another can be asked for."""
-    before = page.url
+    before = page.evaluate("location.href")
     start = time.perf_counter()
     page.locator(".st-key-random button").first.click()
     page.wait_for_function(DONE, arg=before, polling="raf", timeout=60_000)

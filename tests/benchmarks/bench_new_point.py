@@ -7,11 +7,10 @@ servers, in turns, each with a tab in one headless Chromium; medians. A turn is 
 asked for as soon as the script has stopped that computed the one before.
 """
 
-import statistics
 import time
 
 import click
-from common import ROOT, browser, chromium_option, new_page, number_option, server
+from common import ROOT, browser, chromium_option, new_page, number_option, print_medians, server
 
 PROBLEM = "Conversion_Reaction"
 SERVERS = {"not collecting": "false", "collecting": "true"}
@@ -54,13 +53,7 @@ def main(points: int, chromium: str) -> None:
                 taken = [point(page) for _ in range(A_TURN)]
                 if i:  # the first warm up
                     seconds[name] += taken
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    for name, values in seconds.items():
-        print(
-            f"{name:14} median {medians[name] * 1e3:6.0f} ms, "
-            f"from {min(values) * 1e3:.0f} to {max(values) * 1e3:.0f} ms"
-        )
-    print(f"ratio          {medians['not collecting'] / medians['collecting']:.2f}")
+    print_medians(seconds)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ own in one headless Chromium; moves are interleaved, medians reported. A move en
 metric shows another number, the chart has been drawn anew, and the script has stopped.
 """
 
-import statistics
 import time
 
 import click
-from common import browser, chromium_option, new_page, number_option, server
+from common import browser, chromium_option, new_page, number_option, print_medians, server
 
 WAIT = """([before, chart]) => {
   const metric = document.querySelector('[data-testid=stMetricValue]');
@@ -66,13 +65,7 @@ def main(moves: int, chromium: str) -> None:
                 page.wait_for_timeout(150)
                 if i >= 3:  # the first few warm up
                     seconds[name].append(taken)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    for name, values in seconds.items():
-        print(
-            f"{name:8} median {medians[name] * 1e3:6.0f} ms, "
-            f"from {min(values) * 1e3:.0f} to {max(values) * 1e3:.0f} ms"
-        )
-    print(f"ratio    {medians['what if'] / medians['blank']:.2f}")
+    print_medians(seconds)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ needs that.
 
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -98,3 +99,15 @@ def new_page(running, address: str, **options):
     page = running.new_context(viewport={"width": 1440, "height": 1100}).new_page()
     page.goto(address, **options)
     return page
+
+
+def print_medians(seconds: dict[str, list[float]]) -> None:
+    """Two series of durations in ms, and the ratio of the first one's median to the second's."""
+    width = max(map(len, seconds))
+    for name, values in seconds.items():
+        print(
+            f"{name:{width}} median {statistics.median(values) * 1e3:6.0f} ms, "
+            f"from {min(values) * 1e3:.0f} to {max(values) * 1e3:.0f} ms"
+        )
+    one, other = map(statistics.median, seconds.values())
+    print(f"{'ratio':{width}} {one / other:.2f}")

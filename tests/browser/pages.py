@@ -39,7 +39,7 @@ RECORD_RUNS = """() => {
     if (byTimer) return;
     window.amijaxAsked += 1;
     begun = false;
-    if (window.amijaxWaits !== 'page') window.amijaxWaits = fragment?.length ? 'part' : 'page';
+    window.amijaxWaits = fragment?.length ? 'part' : 'page';  // a part runs after the page
   };
   const ended = (asks, status) => {
     if (asks !== window.amijaxAsked) return;  // another run was asked for meanwhile

@@ -27,7 +27,7 @@ def in_processes[T: Repeatable, A: Answer](
 ) -> Generator[A | None]:
     """Run tasks in processes of their own, which share nothing, not even Python's lock.
 
-    Closing the iterator ends the processes at once, in the middle of a simulation.
+    Closing the iterator ends the processes immediately, in the middle of a simulation.
 
     Args:
         objective: the problem.

@@ -164,7 +164,7 @@ class _Path:
         return self._side("failed", f"{_MOST_STEPS} steps did not reach an end.")
 
     def _is_better(self, point: Point) -> bool:
-        """Whether there is a better optimum: at once behind a valley, whose top steps may miss."""
+        """Whether there is a better optimum: any gain behind a valley, whose top steps may miss."""
         gain = point.value - self._plan.value
         behind_a_valley = point.value - min(step.value for step in self._steps) > SAME_OPTIMUM
         return gain > (_SURELY_MORE if behind_a_valley else SAME_OPTIMUM)

@@ -1,4 +1,4 @@
-"""All points of a batch: those that are refused at once, the others as they are finished."""
+"""All points of a batch: those that are refused immediately, the others as they are finished."""
 
 from __future__ import annotations
 

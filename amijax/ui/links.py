@@ -38,7 +38,7 @@ LESSON = "Lesson"  # what the lesson's page is called
 def read_address(session: Session, page: str) -> None:
     """Take what an address asks for that comes in; a page's first call.
 
-    The problem, precision and solver settings go to their widgets at once; theta waits in
+    The problem, precision and solver settings go to their widgets immediately; theta waits in
     `session.asked` for `follow`, until the problem is open.
 
     Args:

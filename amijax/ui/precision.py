@@ -65,7 +65,7 @@ def study_of(context: Context, result: Result) -> tuple[Study | None, bool]:
         )
 
     job = latest_study(objective, theta, parameters=parameters, pieces=pieces)
-    # Shown at once: in the background it would wait for a busy machine.
+    # Shown immediately: in the background it would wait for a busy machine.
     if job is None and (stored := _stored(context, result, parameters, pieces)) is not None:
         return stored, True
     # Nobody asked for a while: the window was hidden, or the machine busy. Nobody cancelled it.

@@ -86,6 +86,11 @@ class Job[P: Progress](ABC):
         """Where it is."""
         return self._state
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was cancelled and has not ended yet: what is under way may take a while."""
+        return self._is_cancelled.is_set() and not self._is_over.is_set()
+
     def wait(self, timeout: float | None = None) -> P:
         """Wait until the job is over, at most `timeout` seconds; return where it is then."""
         self._is_over.wait(timeout)

@@ -69,6 +69,22 @@ def test_cancelling_stops_a_job_that_goes_on_and_leaves_one_that_is_over():
     assert done.stops == 0
 
 
+def test_a_job_that_is_cancelled_stops_until_it_has_ended():
+    ends = threading.Event()
+
+    def work():
+        ends.wait(60)
+        return "cancelled"
+
+    job = Waiter(work)
+    assert not job.is_stopping
+    job.cancel()
+    assert job.is_stopping
+    ends.set()
+    job.wait(60)
+    assert not job.is_stopping
+
+
 def test_who_asks_for_the_same_joins_the_job_that_goes_on():
     registry = Registry()
     assert registry.latest("a") is None

@@ -16,6 +16,7 @@ from amijax.comparison import Comparison
 from amijax.figures import audit_figure
 from amijax.sharing.points import point_in_words
 from amijax.ui import charts, numbers
+from amijax.ui.cancel import cancel_button
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 from amijax.ui.markdown import plain
@@ -84,7 +85,7 @@ def page(context: Context, result: Result) -> None:
     audit = progress.audit
     if audit is None:
         _watch(job)
-        st.button("Cancel", key="cancel_audit", icon=":material/cancel:", on_click=job.cancel)
+        cancel_button(job, "cancel_audit")
         return
     _say_on_page(audit)
     open_entries = [e for e in audit.gradient if e.witness is None]

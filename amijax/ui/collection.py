@@ -13,6 +13,7 @@ from amijax.checks.run import CheckRun, latest_checks, start_checks
 from amijax.models.lookup import find_model
 from amijax.problems import ProblemError, ProblemInfo, list_problems, load_problem
 from amijax.ui import numbers
+from amijax.ui.cancel import cancel_button
 from amijax.ui.picker import link_to
 
 _STATUS = {
@@ -218,7 +219,7 @@ def _watch(run: CheckRun, seen: int) -> None:
         f"Checking {progress.current}: {len(progress.done) + 1} of {total}, "
         f"{progress.elapsed:.0f} s so far",
     )
-    st.button("Cancel", key="cancel_checks", icon=":material/cancel:", on_click=run.cancel)
+    cancel_button(run, "cancel_checks")
 
 
 def _milliseconds(seconds: float | None) -> float | None:

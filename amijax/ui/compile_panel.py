@@ -9,6 +9,7 @@ from amijax.models.compilation import CompileJob, latest_compile, start_compile
 from amijax.models.lookup import CompiledModel, find_model, model_key
 from amijax.paths import cache_sentence
 from amijax.problems import Problem, ProblemError
+from amijax.ui.cancel import cancel_button
 
 
 def compiled_model(problem: Problem) -> CompiledModel | None:
@@ -66,7 +67,7 @@ def _watch(problem: Problem, job: CompileJob) -> None:
     if progress.phase and progress.phase not in PHASES:
         st.caption(progress.phase)
     st.caption(f"{progress.elapsed:.0f} s so far. It goes on when you leave this page.")
-    st.button("Cancel", key="cancel_compile", icon=":material/cancel:", on_click=job.cancel)
+    cancel_button(job, "cancel_compile")
     with st.expander("Log"):
         st.code("\n".join(progress.log_tail) or "Nothing yet.", language=None)
 

@@ -18,6 +18,7 @@ from amijax.objective import AmiciObjective
 from amijax.problems.priors import objective_priors
 from amijax.scales import FloatArray
 from amijax.ui import fit_views, numbers
+from amijax.ui.cancel import cancel_button
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.markdown import plain
@@ -287,7 +288,7 @@ def _watch(job: FitJob) -> None:
             "audit": "All starts are over. Auditing llh and gradient at the best point",
         }.get(progress.phase or "", f"{over} of {n} starts are over")
         st.progress(over / n, text=f"{words}, {progress.elapsed:.0f} s")
-    st.button("Cancel", key="fit_cancel", icon=":material/cancel:", on_click=job.cancel)
+    cancel_button(job, "fit_cancel")
     if result is None or result.best is None:
         st.caption("The waterfall appears with the first point.")
         return

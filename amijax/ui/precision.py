@@ -19,6 +19,7 @@ from amijax.precision import (
     with_needs,
 )
 from amijax.precision.jobs import StudyJob, StudyProgress, latest_study, start_study
+from amijax.ui.cancel import cancel_button
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 from amijax.ui.memo import point, remembered
@@ -167,7 +168,7 @@ def _watch(job: StudyJob, seen: int, left: Callable[[Mapping[str, float]], float
             f"{_spent(progress, left)}"
         )
     st.progress(share, text)
-    st.button("Cancel", key="cancel_study", icon=":material/cancel:", on_click=job.cancel)
+    cancel_button(job, "cancel_study")
 
 
 def _spent(progress: StudyProgress, left: Callable[[Mapping[str, float]], float]) -> str:

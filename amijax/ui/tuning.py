@@ -12,6 +12,7 @@ from amijax.simulation.settings import SolverSettings
 from amijax.tuning.found import forecast, stored_tuning
 from amijax.tuning.jobs import TuningJob, latest_tuning, start_tuning
 from amijax.tuning.record import Tuning
+from amijax.ui.cancel import cancel_button
 from amijax.ui.context import Context
 from amijax.ui.evaluation import Result
 from amijax.ui.markdown import plain
@@ -205,7 +206,7 @@ def _watch(job: TuningJob, digits: int, place: str) -> None:
         f"tried, {progress.elapsed:.0f} s",
         width="content",
     )
-    st.button("Cancel", key=f"tuning_cancel_{place}", icon=":material/cancel:", on_click=job.cancel)
+    cancel_button(job, f"tuning_cancel_{place}")
 
 
 def _duration(seconds: float) -> str:

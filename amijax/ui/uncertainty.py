@@ -27,6 +27,7 @@ from amijax.objective import AmiciObjective
 from amijax.problems.priors import objective_priors
 from amijax.scales import FloatArray
 from amijax.ui import uncertainty_views
+from amijax.ui.cancel import cancel_button
 from amijax.ui.cluster import cluster_errors
 from amijax.ui.context import Context
 from amijax.ui.markdown import plain
@@ -251,7 +252,7 @@ def _watch(job: UncertaintyJob) -> None:
     else:
         done = progress.sides_over / progress.sides if progress.sides else 0.0
         st.progress(min(done, 1.0), text=f"{_now(progress)}, {progress.elapsed:.0f} s")
-    st.button("Cancel", key="uncertainty_cancel", icon=":material/cancel:", on_click=job.cancel)
+    cancel_button(job, "uncertainty_cancel")
     result = progress.profiles
     if result is not None and result.profiles:
         done = sum(each.is_complete for each in result.profiles)

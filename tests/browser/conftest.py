@@ -25,6 +25,10 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _NET = ("http", "https", "ws", "wss")
 
+# How many times slower the browser shall be than it is, the server not: a test that hopes to see
+# something before it is over then fails.
+SLOWDOWN = float(os.environ.get("AMIJAX_BROWSER_SLOWDOWN", "1"))
+
 # Ends a server whose tests are ended from outside, as by pytest's limit for a test that hangs.
 _WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
@@ -136,6 +140,9 @@ def new_page(context):
         page = context.new_page()
         pages.append(page)
         page.emulate_media(color_scheme=scheme)
+        if SLOWDOWN != 1:
+            devtools = context.new_cdp_session(page)
+            devtools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
         page.goto(address)
         idle(page)
         return page

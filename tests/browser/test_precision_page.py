@@ -1,7 +1,9 @@
 """The precision page in a real browser: the verdict, the first page's warning, both themes."""
 
+import os
 import re
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from amijax.audit.jobs import audited, stored_audit
 from amijax.auto import settle
 from amijax.paths import collection_dir
 from amijax.precision import study_precision
+from amijax.precision.pieces import PIECE_NAMES
 from amijax.result_store import ResultStore
 from amijax.sharing.links import State, link_address
 from amijax.simulation.settings import SolverChoice
@@ -110,11 +113,30 @@ def test_a_study_can_be_cancelled_and_resumed(server, new_page, conversion, tmp_
     kept = ResultStore.of("precision", objective, elsewhere, positions).folder
     aside = shutil.move(kept, tmp_path / "study")  # so that there is no study at this point
     state = State(problem.problem_id, elsewhere, page="precision")
-    page = new_page(link_address(server, state, problem))
-    page.get_by_role("button", name="Cancel").click()
+    with held_after_its_first_piece(kept):
+        page = new_page(link_address(server, state, problem))
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("button", name="Cancelling").wait_for()
     page.get_by_text("The study was cancelled").wait_for()
     shutil.copytree(aside, kept, dirs_exist_ok=True)
     page.get_by_role("button", name="Go on").click()
     page.locator(STORY).wait_for()
     page.get_by_text("E · Curvature").wait_for()
     no_traceback(page)
+
+
+@contextmanager
+def held_after_its_first_piece(folder):
+    """Have the study that is kept in a folder wait at its second piece, as on a slow disk.
+
+    It takes about a second otherwise, and would be done before a slow browser presses a button.
+    """
+    second = folder / f"{PIECE_NAMES[1]}.json"
+    folder.mkdir(parents=True)
+    os.mkfifo(second)  # who reads it waits for one who writes
+    writer = os.open(second, os.O_RDWR)  # opens whether somebody waits or not
+    try:
+        yield
+    finally:
+        second.unlink()
+        os.close(writer)  # the reader finds nothing, and the study computes the piece

@@ -33,7 +33,7 @@ export -f run
 
 results=$(
   seq "$count" | xargs -P "$copies" --process-slot-var=SLOT -I{} bash -c 'run {}' |
-    tee -a /dev/stderr
+    tee >(cat >&2) # appends, also to a file that takes both outputs
 )
 passed=$(grep -c ': passed,' <<<"$results")
 echo "$marker: $passed of $count runs passed, $copies at a time, with $(nproc) busy processes beside them"
